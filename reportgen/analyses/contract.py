@@ -1,0 +1,106 @@
+"""The contract between the pipeline and an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reportgen.config import Preset, explain
+from reportgen.errors import ConfigurationError
+from reportgen.results import Finding, SectionBody, SubjectCard
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
+
+
+class Need(Enum):
+    """What an analysis cannot do without: what is missing, and how to supply it."""
+
+    LABELS = ("the samples have no labels", "Give class folders, --labels, or y in --data.")
+    IMAGES = ("the model does not take images", "This analysis is about pictures.")
+    CONV_LAYERS = ("the model has no convolution", "This analysis is about filters.")
+    HISTORY = ("no weights were recorded in training", "Train with WeightRecorder, give --history.")
+
+    @property
+    def missing(self) -> str:
+        """What is not there."""
+        return self.value[0]
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do."""
+        return self.value[1]
+
+
+def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
+    """The needs that the subject does not meet."""
+    met = {
+        Need.LABELS: card.labelled,
+        Need.IMAGES: card.input_kind == "image",
+        Need.CONV_LAYERS: card.conv_layers > 0,
+        Need.HISTORY: card.history_steps > 0,
+    }
+    return [need for need in Need if need in needs and not met[need]]
+
+
+class AnalysisOptions(BaseModel):
+    """Base of the options: frozen, small. ``presets`` holds what differs from the defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
+
+
+OptionsT = TypeVar("OptionsT", bound=AnalysisOptions)
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Analysis(Generic[OptionsT, ResultT]):
+    """One chapter of the audit.
+
+    compute is pure: same subject, options and generator, same result; it touches no files,
+    prints nothing, draws nothing, and leaves every weight as it found it.
+    present is NumPy only: it turns the result into findings and blocks.
+
+    checks: ids and titles of the findings that this analysis answers. Each of them appears in
+        every report: with its verdict, or as not applicable, or as an error.
+    split, join: independent parts of the work, and the whole from their results.
+    """
+
+    id: str
+    title: str
+    why: str
+    needs: frozenset[Need]
+    options: type[OptionsT]
+    compute: Callable[[Subject, OptionsT, np.random.Generator], ResultT]
+    present: Callable[[ResultT], SectionBody]
+    checks: Mapping[str, str] = field(default_factory=dict)
+    split: Callable[[OptionsT, SubjectCard], list[OptionsT]] | None = None
+    join: Callable[[list[ResultT]], ResultT] | None = None
+
+    def choose_options(self, preset: Preset, given: Mapping[str, Any]) -> OptionsT:
+        """The options in force: ``given`` over the preset over the defaults.
+
+        Raises:
+            ConfigurationError: an unknown option, a wrong type, a value out of range.
+        """
+        values = {**self.options.presets.get(preset, {}), **given}
+        try:
+            return self.options(**values)
+        except ValidationError as error:
+            text = explain(error, f"{self.id}.", self.options, None, "")
+            raise ConfigurationError(text) from None
+
+    def not_checked(
+        self, level: Literal["not_applicable", "error"], message: str
+    ) -> tuple[Finding, ...]:
+        """A finding for each check, when the analysis could not run."""
+        return tuple(
+            Finding(id=id_, level=level, title=title, message=message)
+            for id_, title in self.checks.items()
+        )

@@ -1,0 +1,163 @@
+"""Values of the shown layers, before and after their activation function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+    from reportgen.subject.subject import Subject
+
+FloatArray = NDArray[np.float32]
+_UNITS_A_ROW = 16
+
+
+@dataclass(frozen=True)
+class ShownLayer:
+    """One layer call.
+
+    path: ``(samples, k, h, w)``, channels ``path_channels`` after the activation function.
+    after, before: mosaics ``(mosaic samples, channels, h, w)``; before is None where it is the
+        same. A layer without positions has one "channel" that holds all units.
+    low, high: the layer's one colour scale. signed: it has its middle at zero.
+    reduced: maps were reduced by averaging by this factor. dead: of the channels shown, those
+        that are zero on these samples.
+    """
+
+    address: str
+    class_name: str
+    activation: str | None
+    shape: tuple[int | None, ...]
+    channels: int
+    path_channels: tuple[int, ...]
+    path: FloatArray
+    after: FloatArray
+    before: FloatArray | None
+    channels_left: int
+    low: float
+    high: float
+    signed: bool
+    reduced: int
+    has_positions: bool
+
+
+def read_layers(
+    subject: Subject, calls: list[LayerCall], rows: NDArray[np.int64], *,
+    path_channels: int, mosaic_channels: int, mosaic_samples: int, largest_side: int,
+) -> tuple[ShownLayer, ...]:  # fmt: skip
+    """Read all layers in one forward pass a batch; keep only what is shown."""
+    from reportgen.subject.probe import Tap
+
+    taps = [Tap(call.address) for call in calls]
+    taps += [Tap(c.address, "before") for c in calls if c.activation is not None]
+    size = subject.probe.static_batch or subject.probe.batch_size(taps)
+    kept: dict[Tap, list[FloatArray]] = {tap: [] for tap in taps}
+    for start in range(0, len(rows), size):
+        _, values = subject.probe.activations(
+            subject.inputs(rows[start : start + size]), taps, "feature maps"
+        )
+        for tap, seen in values.items():
+            call = subject.probe.call(tap.address)
+            kept[tap].append(_as_maps(seen, call, largest_side)[0])
+    layers = []
+    for call in calls:
+        after = np.concatenate(kept[Tap(call.address)])
+        before = np.concatenate(kept[Tap(call.address, "before")]) if call.activation else None
+        sides = [side or 1 for side in call.output_shape[1:]]
+        factor = _factor(sides, call, largest_side)
+        layers.append(
+            _assemble(call, after, before, factor, path_channels, mosaic_channels, mosaic_samples)
+        )
+    return tuple(layers)
+
+
+def _as_maps(values: FloatArray, call: LayerCall, largest: int) -> tuple[FloatArray, int]:
+    """Any layer's values as ``(n, channels, h, w)``, reduced to ``largest`` a side."""
+    if values.ndim == 4:
+        maps = values if call.channels_first else values.transpose(0, 3, 1, 2)
+        factor = _factor(list(values.shape[1:]), call, largest)
+        return _average(maps, factor), factor
+    if values.ndim == 3:  # a sequence: a row of positions for each channel
+        return values.transpose(0, 2, 1)[:, :, None, :], 1
+    return _fold(values), 1
+
+
+def _factor(sides: list[int], call: LayerCall, largest: int) -> int:
+    if len(sides) != 3:
+        return 1
+    h, w = sides[1:] if call.channels_first else sides[:2]
+    return max(1, -(-max(h, w) // largest))
+
+
+def _average(maps: FloatArray, factor: int) -> FloatArray:
+    """Mean over blocks of ``factor`` a side; a rest at the edge is cut off."""
+    if factor == 1:
+        return np.ascontiguousarray(maps)
+    n, c, h, w = maps.shape
+    h, w = max(1, h // factor), max(1, w // factor)
+    cut = maps[:, :, : h * factor, : w * factor]
+    return np.asarray(cut.reshape(n, c, h, factor, w, factor).mean(axis=(3, 5)))
+
+
+def _fold(units: FloatArray) -> FloatArray:
+    """Units ``(n, k)`` as one picture in reading order; the last row is filled with NaN."""
+    n, k = units.shape
+    columns = min(_UNITS_A_ROW, k) if k <= 256 else int(np.ceil(np.sqrt(k)))
+    rows = -(-k // columns)
+    folded = np.full((n, rows * columns), np.nan, np.float32)
+    folded[:, :k] = units
+    return folded.reshape(n, 1, rows, columns)
+
+
+def _assemble(
+    call: LayerCall, after: FloatArray, before: FloatArray | None, factor: int,
+    path_channels: int, mosaic_channels: int, mosaic_samples: int,
+) -> ShownLayer:  # fmt: skip
+    channels = after.shape[1]
+    shown = _most_varied(after, path_channels)
+    mosaic = _most_varied(after, mosaic_channels)
+    low, high, signed = _scale(after, before)
+    return ShownLayer(
+        address=call.address,
+        class_name=call.class_name,
+        activation=call.activation,
+        shape=call.output_shape[1:],
+        channels=channels,
+        path_channels=tuple(int(i) for i in shown),
+        path=after[:, shown],
+        after=after[:mosaic_samples, mosaic],
+        before=None if before is None else before[:mosaic_samples, mosaic],
+        channels_left=channels - len(mosaic),
+        low=low,
+        high=high,
+        signed=signed,
+        reduced=factor,
+        has_positions=len(call.output_shape) > 2,
+    )
+
+
+def _most_varied(maps: FloatArray, most: int) -> NDArray[np.int64]:
+    """Channels that vary most over the shown samples and positions, in their own order."""
+    if maps.shape[1] <= most:
+        return np.arange(maps.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread = np.nan_to_num(maps.astype(np.float64).var(axis=(0, 2, 3)))
+    return np.sort(np.argsort(-spread, kind="stable")[:most])
+
+
+def _scale(after: FloatArray, before: FloatArray | None) -> tuple[float, float, bool]:
+    """One scale for both stages: symmetric if anything is negative, else from zero."""
+    parts: list[Any] = [after.ravel()] + ([] if before is None else [before.ravel()])
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return -1.0, 1.0, True
+    low, high = np.quantile(values, (0.001, 0.999))
+    if values.min() >= 0:
+        return 0.0, float(high) or float(values.max()) or 1.0, False
+    reach = float(max(abs(low), abs(high))) or 1.0
+    return -reach, reach, True

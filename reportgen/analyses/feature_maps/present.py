@@ -1,0 +1,328 @@
+"""Feature maps as blocks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.feature_maps.compute import FeatureMapsResult
+from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
+from reportgen.analyses.feature_maps.problems import Problem
+from reportgen.analyses.feature_maps.selection import ChosenSample
+from reportgen.results import (
+    Block,
+    ColourScale,
+    Finding,
+    ImageGrid,
+    Panel,
+    SectionBody,
+    Share,
+    Table,
+    Text,
+)
+
+CHECKS = {
+    "features.non_finite": "NaN or infinity in an activation",
+    "features.dead_channels": "Channels that never change",
+    "features.saturated": "Saturated activations",
+}
+_SHARES = 5
+_SEVERE = frozenset({"features.non_finite"})
+
+
+def present(result: FeatureMapsResult) -> SectionBody:
+    """The way of each sample through the layers; all channels of each layer; the findings."""
+    arrays: dict[str, NDArray[Any]] = {}
+    blocks: list[Block] = []
+    if result.is_vector:
+        blocks += [_responses(result, i, arrays) for i in range(len(result.layers))]
+    else:
+        blocks += [_path(result, i, arrays) for i in range(len(result.samples))]
+        shown = result.layers[0].after.shape[0] if result.layers else 0
+        for sample in range(shown):
+            blocks += [_mosaic(result, sample, i, arrays) for i in range(len(result.layers))]
+    flagged = _flag_table(result)
+    if flagged:
+        blocks.append(flagged)
+    if not blocks:
+        said = "The model has no convolution, activation, pooling or dense layer to show."
+        blocks.append(Text(id="feature_maps-none", caption=said))
+    return SectionBody(_judge(result), tuple(blocks), _method(result), arrays)
+
+
+def _method(result: FeatureMapsResult) -> tuple[str, ...]:
+    options = result.options
+    left = []
+    if result.layers_left:
+        left.append(f"{result.layers_left} layers (spread over the depth, ends kept)")
+    if result.classes_left:
+        left.append(f"{result.classes_left} classes")
+    channels = sum(layer.channels_left for layer in result.layers)
+    if channels and not result.is_vector:
+        left.append(f"{channels} channels of the mosaics")
+    mosaics = len(result.samples) - options.mosaic_samples
+    if mosaics > 0 and not result.is_vector:
+        left.append(f"the mosaics of {mosaics} samples")
+    lines = [
+        "One forward pass in inference mode gives all layers, before and after the activation "
+        "function, also where it is fused into the layer. Samples: one a class, drawn with the "
+        "seed, and the most confident mistake. Channels: those that vary most over the samples "
+        "shown, in their own order.",
+        "Each layer has one colour scale, from the 0.1 % to the 99.9 % quantile of its values "
+        "before and after the activation function; values beyond take the end colours. "
+        f"Maps larger than {options.largest_side} pixels a side are averaged down.",
+        f"The census looks at every channel over all {result.census_samples:,} samples and "
+        "positions. A channel is constant if it changes less than float32 can tell; it is named "
+        "at the layer where that begins. A value of a bounded function is at its bound within 1 % "
+        "of the range.",
+    ]
+    if left:
+        lines.append(f"Left out by the budget: {'; '.join(left)}. --preset full shows more.")
+    return tuple(lines)
+
+
+def _slug(index: int, address: str) -> str:
+    return f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', address)[-40:]}"
+
+
+def _scale(layer: ShownLayer) -> ColourScale:
+    return ColourScale(
+        low=layer.low, high=layer.high, map="signed" if layer.signed else "magma",
+        unit="activation",
+    )  # fmt: skip
+
+
+def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
+    sample = result.samples[position]
+    assert result.pictures is not None
+    arrays[f"input_{position}"] = result.pictures[position][None]
+    panels = [Panel(title="input", tiles=f"feature_maps/input_{position}", columns=1)]
+    for index, layer in enumerate(result.layers):
+        key = f"path_{position}_{_slug(index, layer.address)}"
+        arrays[key] = layer.path[position].astype(np.float16)
+        panels.append(
+            Panel(
+                title=layer.address,
+                note=_shape(layer),
+                tiles=f"feature_maps/{key}",
+                columns=_columns(len(layer.path_channels)),
+                scale=_scale(layer),
+            )
+        )
+    panels.append(Panel(title="output", shares=_shares(result, position)))
+    return ImageGrid(
+        id=f"feature_maps-path-{position}",
+        title=_title(sample),
+        caption=_path_caption(sample),
+        alt=f"Feature maps of {sample.name} from the input through {len(result.layers)} layers.",
+        panels=tuple(panels),
+    )
+
+
+def _columns(tiles: int) -> int:
+    return max(1, int(np.ceil(np.sqrt(tiles))))
+
+
+def _title(sample: ChosenSample) -> str:
+    if sample.predicted is None:
+        return f"Sample {sample.name}"
+    if sample.actual is None:
+        return f"{sample.name}: called {sample.predicted}"
+    verb = "rightly called" if sample.right else "called"
+    return f"{sample.actual} {verb} {sample.predicted}"
+
+
+def _path_caption(sample: ChosenSample) -> str:
+    start = f"{sample.name}, {sample.why}."
+    if sample.right is False:
+        return f"{start} Look for the layer from which nothing of the right class is left."
+    return f"{start} Look for what each layer keeps of the picture and where it turns into a code."
+
+
+def _shares(result: FeatureMapsResult, position: int) -> tuple[Share, ...]:
+    values = np.nan_to_num(result.shares[position])
+    sample = result.samples[position]
+    names = result.classes or tuple(f"output {i}" for i in range(len(values)))
+    order = np.argsort(-values, kind="stable")[:_SHARES]
+    return tuple(
+        Share(
+            name=names[i],
+            value=float(values[i]),
+            tone="good" if names[i] == sample.actual
+            else "bad" if names[i] == sample.predicted and sample.right is False else "plain",
+        )
+        for i in order
+    )  # fmt: skip
+
+
+def _shape(layer: ShownLayer) -> str:
+    return " × ".join("?" if side is None else str(side) for side in layer.shape)
+
+
+def _mosaic(
+    result: FeatureMapsResult, sample: int, index: int, arrays: dict[str, NDArray[Any]]
+) -> ImageGrid:
+    layer = result.layers[index]
+    slug = f"{sample}_{_slug(index, layer.address)}"
+    stages = _stages(layer, layer.after[sample], None if layer.before is None else layer.before[sample])
+    panels = []
+    for stage, maps in stages:
+        key = f"maps_{slug}_{'before' if stage.startswith('before') else 'after'}"
+        arrays[key] = maps.astype(np.float16)
+        wide = 16 if len(maps) > 16 and len(stages) == 1 else 8
+        panels.append(
+            Panel(title=stage, tiles=f"feature_maps/{key}", scale=_scale(layer),
+                  columns=min(wide, max(1, len(maps))))
+        )  # fmt: skip
+    return ImageGrid(
+        id=f"feature_maps-mosaic-{slug}",
+        title=layer.address,
+        caption=_mosaic_caption(layer, result.samples[sample]),
+        alt=f"All channels of layer {layer.address} for sample {result.samples[sample].name}.",
+        panels=tuple(panels),
+    )
+
+
+def _stages(
+    layer: ShownLayer, after: FloatArray, before: FloatArray | None
+) -> list[tuple[str, FloatArray]]:
+    if before is None:
+        return [("", after)]
+    return [(f"before {layer.activation}", before), (f"after {layer.activation}", after)]
+
+
+def _mosaic_caption(layer: ShownLayer, sample: ChosenSample) -> str:
+    what = f"{layer.channels} channels" if layer.has_positions else "all units in reading order"
+    left = f" {layer.channels_left} channels that vary less are not drawn." * bool(
+        layer.channels_left
+    )
+    reduced = f" Averaged down {layer.reduced}-fold." if layer.reduced > 1 else ""
+    return f"{layer.class_name} {_shape(layer)}, {what}, for {sample.name}.{left}{reduced}"
+
+
+def _responses(
+    result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[Any]]
+) -> ImageGrid:
+    """For vectors: a row a sample, a column a unit."""
+    layer = result.layers[index]
+    slug = _slug(index, layer.address)
+
+    def rows(maps: FloatArray) -> FloatArray:
+        flat = maps.reshape(len(maps), -1)
+        return flat[:, ~np.isnan(flat).all(axis=0)][None]
+
+    panels = []
+    for stage, maps in _stages(layer, layer.after, layer.before):
+        key = f"units_{slug}_{'before' if stage.startswith('before') else 'after'}"
+        arrays[key] = rows(maps).astype(np.float32)
+        panels.append(
+            Panel(title=stage, tiles=f"feature_maps/{key}", columns=1, scale=_scale(layer))
+        )
+    return ImageGrid(
+        id=f"feature_maps-units-{slug}",
+        title=layer.address,
+        caption=(
+            f"{layer.class_name}, {_shape(layer)} units. A row is a sample (in the order of the "
+            "data), a column a unit. A column of one colour is a unit that does not respond."
+        ),
+        alt=f"Responses of the units of {layer.address} to {len(result.samples)} samples.",
+        panels=tuple(panels),
+    )
+
+
+def _flag_table(result: FeatureMapsResult) -> Table | None:
+    problems = result.problems
+    kinds = (
+        ("NaN or infinity", problems.non_finite),
+        ("never changes", problems.dead),
+        ("saturated", problems.saturated),
+    )
+    rows = tuple(
+        (kind, p.address, len(p.channels) or None, p.of, _numbers(p.channels), p.remark)
+        for kind, group in kinds
+        for p in group
+    )
+    if not rows:
+        return None
+    return Table(
+        id="feature_maps-flags",
+        title="Flagged layers",
+        caption=f"Over all {result.census_samples:,} samples; numbers of channels from 0.",
+        header=("Check", "Layer", "Channels", "Of", "Which", "Remark"),
+        rows=rows,
+    )
+
+
+def _numbers(channels: tuple[int, ...], most: int = 40) -> str:
+    more = f", … ({len(channels) - most} more)" if len(channels) > most else ""
+    return ", ".join(map(str, channels[:most])) + more
+
+
+def _judge(result: FeatureMapsResult) -> tuple[Finding, ...]:
+    problems = result.problems
+    count = sum(len(p.channels) for p in problems.dead)
+    bad = problems.non_finite[0] if problems.non_finite else None
+    return (
+        _finding(
+            result, "features.non_finite", problems.non_finite, float(bool(bad)), "layers",
+            f"NaN or infinity first appears in {bad.address} ({bad.remark}). Check the weights of "
+            "that layer and the scaling of the input." if bad else
+            f"Every activation is finite over {result.census_samples:,} samples.",
+        ),
+        _dead(result, count),
+        _finding(
+            result, "features.saturated", problems.saturated, float(len(problems.saturated)),
+            "layers",
+            f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
+            "pass no gradient. Check the scaling of the input and the initial weights."
+            if problems.saturated else
+            (f"None of {problems.bounded} bounded layers is pinned at its bounds."
+             if problems.bounded else
+             "No hidden layer has a bounded activation function, so none can saturate."),
+        ),
+    )  # fmt: skip
+
+
+def _dead(result: FeatureMapsResult, count: int) -> Finding:
+    problems, options = result.problems, result.options
+    if result.census_samples < options.min_samples:
+        return Finding(
+            id="features.dead_channels", level="not_applicable",
+            title=CHECKS["features.dead_channels"],
+            message=f"{result.census_samples} samples are too few to say that a channel never "
+                    f"changes. Audit at least {options.min_samples}.",
+        )  # fmt: skip
+    return _finding(
+        result, "features.dead_channels", problems.dead, float(count), "channels",
+        f"{count} of {problems.channels:,} channels have the same value everywhere on all "
+        f"{result.census_samples:,} samples: {_where(problems.dead)}. They do nothing for these "
+        "samples: prune them, or look for dead ReLUs (a high learning rate) in training."
+        if count else
+        f"Each of {problems.channels:,} channels responds to some sample.",
+    )  # fmt: skip
+
+
+def _where(problems: tuple[Problem, ...]) -> str:
+    named = ", ".join(f"{p.address} ({len(p.channels)} of {p.of})" for p in problems[:4])
+    return named + (f" and {len(problems) - 4} more layers" if len(problems) > 4 else "")
+
+
+def _finding(
+    result: FeatureMapsResult, id_: str, problems: tuple[Problem, ...], value: float, unit: str,
+    message: str,
+) -> Finding:  # fmt: skip
+    level = ("fail" if id_ in _SEVERE else "warn") if problems else "pass"
+    first = "feature_maps-path-0" if not result.is_vector and result.samples else None
+    return Finding(
+        id=id_,
+        level=level,  # type: ignore[arg-type]
+        title=CHECKS[id_],
+        message=message,
+        value=value,
+        unit=unit,
+        threshold=0.0,
+        evidence="feature_maps-flags" if problems else first,
+    )

@@ -1,0 +1,100 @@
+"""Which samples and which layers are shown, by a stated rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.subject.outputs import CLASSIFICATION
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+    from reportgen.subject.subject import Subject
+
+_STANDALONE = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"})
+
+
+@dataclass(frozen=True)
+class ChosenSample:
+    """A sample and why it was chosen. actual, predicted: None where they do not apply."""
+
+    row: int
+    name: str
+    why: str
+    actual: str | None
+    predicted: str | None
+    right: bool | None
+
+
+def choose_samples(
+    subject: Subject, most: int, rng: np.random.Generator
+) -> tuple[tuple[ChosenSample, ...], int]:
+    """One sample a class, drawn with the seed, and the most confident mistake.
+
+    Returns: the mistake first, then the classes in order; how many classes were left out.
+    """
+    values = subject.labels.values
+    count = len(subject.samples)
+    if subject.reading.task not in CLASSIFICATION or values is None:
+        rows = np.sort(rng.permutation(count)[: most if subject.input.kind == "image" else 64])
+        return tuple(_describe(subject, int(row), "drawn") for row in rows), 0
+    present = np.unique(values)
+    kept = present if len(present) <= most else np.sort(rng.permutation(present)[:most])
+    rows = np.array([rng.choice(np.flatnonzero(values == value)) for value in kept])
+    chosen = [_describe(subject, int(row), "drawn for its class") for row in rows]
+    worst = _worst_mistake(subject)
+    if worst is not None:
+        chosen = [_describe(subject, worst, "the most confident mistake")] + [
+            sample for sample in chosen if sample.row != worst
+        ]
+    return tuple(chosen), len(present) - len(kept)
+
+
+def _worst_mistake(subject: Subject) -> int | None:
+    values, probabilities = subject.labels.values, subject.probabilities
+    finite = np.isfinite(probabilities).all(axis=1)
+    wrong = np.flatnonzero(finite & (probabilities.argmax(axis=1) != values))
+    if not len(wrong):
+        return None
+    return int(wrong[probabilities[wrong].max(axis=1).argmax()])
+
+
+def _describe(subject: Subject, row: int, why: str) -> ChosenSample:
+    values, classes = subject.labels.values, subject.labels.classes
+    name = subject.samples.names[row]
+    if not classes:
+        return ChosenSample(row, name, why, None, None, None)
+    predicted = int(np.nan_to_num(subject.probabilities[row]).argmax())
+    if values is None:
+        return ChosenSample(row, name, why, None, classes[predicted], None)
+    right = predicted == values[row]
+    return ChosenSample(row, name, why, classes[values[row]], classes[predicted], bool(right))
+
+
+def choose_layers(subject: Subject, most: int) -> tuple[list[LayerCall], int]:
+    """Every convolution, activation and pooling layer, and dense layers but the output.
+
+    Where there are more than ``most``, they are spread evenly over the depth.
+
+    Returns: the calls in order of execution; how many were left out.
+    """
+    outputs = {position for group in subject.probe.output_calls for position in group}
+    calls = [
+        call
+        for position, call in enumerate(subject.probe.calls)
+        if position not in outputs and _is_shown(call)
+    ]
+    if not calls:  # a single layer: its output is all there is
+        calls = [c for c in subject.probe.calls if _is_shown(c)]
+    if len(calls) <= most:
+        return calls, 0
+    kept = sorted({round(i) for i in np.linspace(0, len(calls) - 1, most)})
+    return [calls[i] for i in kept], len(calls) - len(kept)
+
+
+def _is_shown(call: LayerCall) -> bool:
+    name = call.class_name
+    kinds = "Conv" in name or "Pooling" in name or "Dense" in name or name in _STANDALONE
+    return kinds and len(call.output_shape) in (2, 3, 4) and call.dtype.startswith(("float", "bf"))

@@ -1,0 +1,151 @@
+"""Facts about the model and its samples, before anything is judged."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from reportgen.analyses.contract import AnalysisOptions
+from reportgen.analyses.overview.flops import count_flops
+from reportgen.results import SubjectCard
+from reportgen.subject.samples import content_hashes
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+    from reportgen.subject.receptive_field import ReceptiveField
+    from reportgen.subject.subject import Subject
+
+
+class Options(AnalysisOptions):
+    """Thresholds of the overview.
+
+    max_skipped_share: of the samples found; above it `inputs.skipped` warns.
+    max_duplicate_share: of the samples; above it `inputs.duplicates` warns.
+    """
+
+    max_skipped_share: float = Field(default=0.05, ge=0, le=1)
+    max_duplicate_share: float = Field(default=0.01, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One call of a layer. ``parameters`` is None where a shared layer is called again."""
+
+    address: str
+    class_name: str
+    output_shape: tuple[int | None, ...]
+    parameters: int | None
+    trainable: bool
+    flops: int | None
+    receptive_field: tuple[int, ...] | None
+    activation_bytes: int
+    activation: str | None
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Samples that are identical as the model sees them."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OverviewResult:
+    """See the fields; nothing here is an estimate."""
+
+    card: SubjectCard
+    layers: tuple[LayerRow, ...]
+    trainable_parameters: int
+    training: dict[str, str]
+    class_counts: tuple[int, ...]
+    target_range: tuple[float, float] | None
+    size_counts: tuple[tuple[str, int], ...]
+    duplicates: tuple[DuplicateGroup, ...]
+    options: Options
+
+
+def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OverviewResult:
+    """Read the layers as they are called, count samples, find identical ones."""
+    from reportgen.subject.receptive_field import receptive_fields
+
+    calls = subject.probe.calls
+    axes = 2 if subject.input.kind == "image" else len(subject.input.shape) - 1
+    fields = receptive_fields(calls, axes)
+    values = subject.labels.values
+    regression = values is not None and values.dtype.kind == "f"
+    return OverviewResult(
+        card=subject.card,
+        layers=_read_layers(calls, fields),
+        trainable_parameters=int(sum(np.prod(w.shape) for w in subject.model.trainable_weights)),
+        training=subject.training,
+        class_counts=_count_classes(subject, values),
+        target_range=(float(values.min()), float(values.max())) if regression else None,
+        size_counts=_count_sizes(subject.samples.sizes),
+        duplicates=_find_duplicates(subject),
+        options=options,
+    )
+
+
+def _read_layers(
+    calls: tuple[LayerCall, ...], fields: list[ReceptiveField]
+) -> tuple[LayerRow, ...]:
+    seen: set[int] = set()
+    rows = []
+    for call, field in zip(calls, fields, strict=True):
+        weights = getattr(call.layer, "weights", [])
+        again = id(call.layer) in seen and bool(weights)
+        seen.add(id(call.layer))
+        elements = int(np.prod([side or 1 for side in call.output_shape[1:]]))
+        rows.append(
+            LayerRow(
+                address=call.address,
+                class_name=call.class_name,
+                output_shape=call.output_shape,
+                parameters=None if again else int(sum(np.prod(w.shape) for w in weights)),
+                trainable=bool(getattr(call.layer, "trainable", False)),
+                flops=count_flops(call) if hasattr(call.layer, "weights") else None,
+                receptive_field=field.size,
+                activation_bytes=elements * np.dtype("float32").itemsize,
+                activation=call.activation,
+                inputs=call.inputs,
+            )
+        )
+    return tuple(rows)
+
+
+def _count_classes(subject: Subject, values: NDArray[Any] | None) -> tuple[int, ...]:
+    if values is None or values.dtype.kind != "i":
+        return ()
+    return tuple(np.bincount(values, minlength=len(subject.labels.classes)).tolist())
+
+
+def _count_sizes(sizes: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(f"{width} x {height}" for height, width in sizes.tolist())
+    return tuple(counts.most_common())
+
+
+def _find_duplicates(subject: Subject) -> tuple[DuplicateGroup, ...]:
+    if subject.input.kind == "vector" and subject.input.shape[0] < 4:
+        return ()  # a few numbers coincide by nature
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for row, digest in enumerate(content_hashes(subject.samples.pixels)):
+        groups[digest].append(row)
+    names, values, classes = subject.samples.names, subject.labels.values, subject.labels.classes
+
+    def label(row: int) -> str:
+        if values is None:
+            return ""
+        return classes[values[row]] if classes else f"{float(values[row].ravel()[0]):.4g}"
+
+    return tuple(
+        DuplicateGroup(tuple(names[r] for r in rows), tuple(label(r) for r in rows))
+        for rows in groups.values()
+        if len(rows) > 1
+    )

@@ -1,0 +1,244 @@
+"""The overview as blocks."""
+
+from __future__ import annotations
+
+from reportgen.analyses.overview.architecture import draw_architecture
+from reportgen.analyses.overview.compute import LayerRow, OverviewResult
+from reportgen.results import (
+    Bars,
+    Block,
+    Cell,
+    Finding,
+    KeyValues,
+    SectionBody,
+    Table,
+)
+
+_SHOWN_GROUPS = 20
+
+
+def present(result: OverviewResult) -> SectionBody:
+    """Identity, layers, graph, training, samples, ledger."""
+    blocks: list[Block] = [_identity(result), _layer_table(result)]
+    blocks.append(draw_architecture(result.layers, result.card.input_shape))
+    if result.training:
+        blocks.append(
+            KeyValues(
+                id="overview-training",
+                title="Training configuration",
+                caption="As the model file records it.",
+                rows=tuple(result.training.items()),
+            )
+        )
+    blocks += _samples(result)
+    return SectionBody(
+        findings=(_skipped_finding(result), _duplicates_finding(result)),
+        blocks=tuple(blocks),
+        method=_METHOD,
+    )
+
+
+_METHOD = (
+    "The model is called once on an abstract batch while every layer notes its calls; the table "
+    "and the graph are what was seen, not what a configuration says. The address of a layer is "
+    "the names on the way to it; #2 marks a second call of shared weights.",
+    "FLOPs are floating-point operations for one sample; a multiplication and an addition count "
+    "as two. The receptive field is the window of the input that one output position sees "
+    "(Araujo et al. 2019, eq. 1-2). Activation memory is the layer's output in float32, for one "
+    "sample.",
+    "Two samples are identical if all their pixels agree at the model's input size.",
+)
+
+
+def _identity(result: OverviewResult) -> KeyValues:
+    card = result.card
+    size = f"{card.size_bytes:,} bytes" if card.size_bytes is not None else "not a file"
+    rows = [
+        ("Model", card.name),
+        ("SHA-256", card.sha256 or "not a file"),
+        ("Size", size),
+        ("Format", card.file_format),
+        ("Written by", f"Keras {card.keras_version}" if card.keras_version else "not recorded"),
+        ("Input", " × ".join("?" if s is None else str(s) for s in card.input_shape)),
+        ("Output", "; ".join(card.outputs)),
+        ("Read as", card.task_reason),
+        ("Parameters", f"{card.parameters:,}, of them {result.trainable_parameters:,} trainable"),
+        ("Input scaling", card.preprocessing),
+    ]
+    if card.classes:
+        rows.append(("Class order", f"{card.class_order}: {_some(card.classes)}"))
+    rows += [("Note", note) for note in card.notes]
+    return KeyValues(
+        id="overview-identity",
+        title="Identity",
+        caption="What was audited. The hash names the file beyond doubt.",
+        rows=tuple(rows),
+    )
+
+
+def _some(names: tuple[str, ...], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "")
+
+
+def _layer_table(result: OverviewResult) -> Table:
+    layers = result.layers
+    flops = sum(row.flops or 0 for row in layers)
+    unknown = sum(row.flops is None for row in layers)
+    gap = f" {unknown} layers of other kinds are not in the sum." if unknown else ""
+    memory = sum(row.activation_bytes for row in layers) / 2**20
+    return Table(
+        id="overview-layers",
+        title="Layers",
+        caption=(
+            f"{len(layers)} layer calls; {flops / 1e6:,.2f} million operations and "
+            f"{memory:,.2f} MiB of activations a sample.{gap} Look at where the parameters and "
+            "the operations concentrate, and whether the last receptive field covers the object."
+        ),
+        header=(
+            "Address", "Class", "Output", "Parameters", "FLOPs", "Receptive field",
+            "Activation KiB",
+        ),  # fmt: skip
+        rows=tuple(_row(row) for row in layers),
+    )
+
+
+def _row(row: LayerRow) -> tuple[Cell, ...]:
+    shape = " × ".join("?" if side is None else str(side) for side in row.output_shape[1:])
+    name = row.class_name + (f" ({row.activation})" if row.activation else "")
+    field = " × ".join(map(str, row.receptive_field)) if row.receptive_field else "whole input"
+    parameters: Cell = "shared" if row.parameters is None else row.parameters
+    return (row.address, name, shape, parameters, row.flops, field, row.activation_bytes / 1024)
+
+
+def _samples(result: OverviewResult) -> list[Block]:
+    card = result.card
+    rows = [
+        ("Audited", f"{card.samples:,} of {card.samples_found:,} found"),
+        ("Split", card.split),
+        ("Resize", card.resize),
+        ("SHA-256", card.samples_sha256),
+    ]
+    if result.size_counts:
+        sizes = [f"{size} ({count:,})" for size, count in result.size_counts[:5]]
+        more = len(result.size_counts) - 5
+        rows.append(("File sizes", ", ".join(sizes) + (f" and {more} more" if more > 0 else "")))
+    if result.target_range:
+        rows.append(("Targets", "from {:.4g} to {:.4g}".format(*result.target_range)))
+    blocks: list[Block] = [
+        KeyValues(
+            id="overview-samples",
+            title="Samples",
+            caption="What the model was shown. The hash covers all pixels in order.",
+            rows=tuple(rows),
+        )
+    ]
+    if result.class_counts:
+        blocks.append(_class_bars(result))
+    if card.skipped:
+        blocks.append(_ledger(result))
+    if result.duplicates:
+        blocks.append(_duplicate_table(result))
+    return blocks
+
+
+def _class_bars(result: OverviewResult) -> Bars:
+    low, high = min(result.class_counts), max(result.class_counts)
+    return Bars(
+        id="overview-classes",
+        title="Samples by class",
+        caption=(
+            f"From {low} to {high} samples a class. Classes with few samples have wide "
+            "intervals in every number that follows."
+        ),
+        alt=f"Bars of the number of samples in {len(result.class_counts)} classes.",
+        names=result.card.classes,
+        series=("samples",),
+        values=(tuple(float(count) for count in result.class_counts),),
+        value_label="samples",
+    )
+
+
+def _ledger(result: OverviewResult) -> Table:
+    return Table(
+        id="overview-ledger",
+        title="Samples left out",
+        caption="Every sample that was found but not audited, by cause.",
+        header=("Cause", "Samples", "For example"),
+        rows=tuple(
+            (item.cause, item.count, ", ".join(item.examples)) for item in result.card.skipped
+        ),
+    )
+
+
+def _duplicate_table(result: OverviewResult) -> Table:
+    groups = sorted(result.duplicates, key=lambda g: (len(set(g.labels)) < 2, -len(g.names)))
+    more = len(groups) - _SHOWN_GROUPS
+    return Table(
+        id="overview-duplicates",
+        title="Identical samples",
+        caption=(
+            "Groups of samples that are the same to the last pixel; those with different labels "
+            "come first." + (f" {more} more groups are not shown." if more > 0 else "")
+        ),
+        header=("Samples", "Labels", "Names"),
+        rows=tuple(
+            (len(g.names), ", ".join(sorted(set(g.labels))), ", ".join(g.names[:6]))
+            for g in groups[:_SHOWN_GROUPS]
+        ),
+    )
+
+
+def _skipped_finding(result: OverviewResult) -> Finding:
+    card, limit = result.card, result.options.max_skipped_share
+    count = sum(item.count for item in card.skipped)
+    share = count / max(1, count + card.samples)
+    if not count:
+        said, level = "Every sample that was drawn could be read.", "pass"
+    else:
+        causes = "; ".join(f"{item.cause} ({item.count})" for item in card.skipped[:3])
+        said = (
+            f"{count} samples were left out ({share:.1%}): {causes}. "
+            "Mend or remove these files; numbers may change with them."
+        )
+        level = "warn" if share > limit else "note"
+    return Finding(
+        id="inputs.skipped",
+        level=level,  # type: ignore[arg-type]
+        title="Samples left out",
+        message=said,
+        value=share,
+        unit="share",
+        threshold=limit,
+        evidence="overview-ledger" if count else "overview-samples",
+    )
+
+
+def _duplicates_finding(result: OverviewResult) -> Finding:
+    limit = result.options.max_duplicate_share
+    extra = sum(len(group.names) - 1 for group in result.duplicates)
+    conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
+    share = extra / max(1, result.card.samples)
+    if not extra:
+        said, level = "No two samples are identical.", "pass"
+    elif conflicts:
+        level = "warn"
+        said = (
+            f"{extra} samples repeat another one, and {conflicts} groups of identical samples "
+            "have different labels. Decide which label is right, then remove the copies."
+        )
+    else:
+        level = "warn" if share > limit else "note"
+        said = (
+            f"{extra} samples repeat another one ({share:.1%}). Remove the copies: they count "
+            "twice, and may stand in the training data too."
+        )
+    return Finding(
+        id="inputs.duplicates",
+        level=level,  # type: ignore[arg-type]
+        title="Identical samples",
+        message=said,
+        value=share,
+        unit="share",
+        threshold=limit,
+        evidence="overview-duplicates" if extra else "overview-samples",
+    )

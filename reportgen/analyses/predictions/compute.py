@@ -1,0 +1,283 @@
+"""How well the model answers, computed by scikit-learn and SciPy where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from reportgen.analyses.contract import AnalysisOptions
+from reportgen.analyses.predictions.calibration import Calibration, measure_calibration
+from reportgen.analyses.predictions.regression import Regression, measure_regression
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
+
+FloatArray = NDArray[np.float64]
+_CURVE_POINTS = 200
+
+
+class Options(AnalysisOptions):
+    """What is shown and when a check speaks.
+
+    min_accuracy: your own bar; below it `predictions.accuracy` fails.
+    max_calibration_error: above it `predictions.calibration` warns.
+    collapse_share: a class that is predicted less often than this share of its samples.
+    min_samples: fewer samples than this give no verdict on accuracy or calibration.
+    """
+
+    shown_samples: int = Field(default=20, ge=1, le=200)
+    shown_mistakes: int = Field(default=12, ge=0, le=200)
+    shown_classes: int = Field(default=10, ge=1, le=50)
+    bins: int = Field(default=15, ge=2, le=100)
+    min_accuracy: float | None = Field(default=None, ge=0, le=1)
+    max_calibration_error: float = Field(default=0.10, ge=0, le=1)
+    collapse_share: float = Field(default=0.10, ge=0, le=1)
+    min_samples: int = Field(default=30, ge=1)
+
+    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
+        "quick": {"shown_samples": 10, "shown_mistakes": 6},
+        "full": {"shown_samples": 60, "shown_mistakes": 48},
+    }
+
+
+@dataclass(frozen=True)
+class ShownSample:
+    """One sample of the strip: row in the samples, name, what was said and what is true.
+
+    shares: the most probable classes and their probabilities, most probable first.
+    """
+
+    row: int
+    name: str
+    predicted: str
+    actual: str | None
+    right: bool | None
+    confidence: float
+    shares: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve and the area under it."""
+
+    x: FloatArray
+    y: FloatArray
+    area: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Everything that needs labels. Arrays by class have the order of the outputs."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    majority_share: float
+    confusion: NDArray[np.int64]
+    precision: FloatArray
+    recall: FloatArray
+    f1: FloatArray
+    support: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    collapse_bound: FloatArray
+    brier: float
+    log_loss: float
+    calibration: Calibration
+    roc: Curve | None
+    precision_recall: Curve | None
+
+
+@dataclass(frozen=True)
+class PredictionsResult:
+    """Pictures are ``(n, h, w, 3)`` uint8; None for models that do not take images."""
+
+    task: str
+    classes: tuple[str, ...]
+    samples: int
+    balanced_draw: bool
+    non_finite: int
+    strip: tuple[ShownSample, ...]
+    strip_pictures: NDArray[np.uint8] | None
+    mistakes: tuple[ShownSample, ...]
+    mistakes_found: int
+    mistake_pictures: NDArray[np.uint8] | None
+    scores: Scores | None
+    regression: Regression | None
+    options: Options
+
+
+def compute(subject: Subject, options: Options, rng: np.random.Generator) -> PredictionsResult:
+    """Predict every sample; score the predictions where there are labels."""
+    classes = subject.labels.classes
+    raw = subject.raw_outputs
+    finite = np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+    strip: list[ShownSample] = []
+    mistakes: list[ShownSample] = []
+    found, scores, regression = 0, None, None
+    if classes and finite.any():
+        probabilities = subject.probabilities
+        targets = subject.labels.values
+        strip = [_show(subject, probabilities, r, options) for r in _draw(targets, finite, options, rng)]
+        if targets is not None:
+            scores = _score(subject.reading.task, probabilities[finite], targets[finite], options, rng)
+            wrong = np.flatnonzero(finite & (probabilities.argmax(axis=1) != targets))
+            found = len(wrong)
+            worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+            mistakes = [
+                _show(subject, probabilities, row, options)
+                for row in worst[: options.shown_mistakes]
+            ]
+    elif subject.reading.task == "regression" and subject.labels.values is not None:
+        regression = measure_regression(subject, finite, rng)
+    return PredictionsResult(
+        task=subject.reading.task,
+        classes=classes,
+        samples=int(finite.sum()),
+        balanced_draw=subject.card.samples < subject.card.samples_found,
+        non_finite=int((~finite).sum()),
+        strip=tuple(strip),
+        strip_pictures=_pictures(subject, strip),
+        mistakes=tuple(mistakes),
+        mistakes_found=found,
+        mistake_pictures=_pictures(subject, mistakes),
+        scores=scores,
+        regression=regression,
+        options=options,
+    )
+
+
+def _draw(
+    targets: NDArray[Any] | None, finite: NDArray[np.bool_], options: Options,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Rows for the strip: classes take turns, so that each is seen."""
+    rows = rng.permutation(np.flatnonzero(finite))
+    if targets is None:
+        return np.sort(rows[: options.shown_samples])
+    turn = np.zeros(len(rows), np.int64)
+    for value in np.unique(targets[rows]):
+        members = np.flatnonzero(targets[rows] == value)
+        turn[members] = np.arange(len(members))
+    chosen = rows[np.argsort(turn, kind="stable")][: options.shown_samples]
+    return np.asarray(chosen[np.lexsort((chosen, targets[chosen]))])
+
+
+def _show(subject: Subject, probabilities: FloatArray, row: int, options: Options) -> ShownSample:
+    classes, values = subject.labels.classes, subject.labels.values
+    order = np.argsort(-probabilities[row], kind="stable")
+    actual = None if values is None else classes[values[row]]
+    predicted = classes[order[0]]
+    return ShownSample(
+        row=int(row),
+        name=subject.samples.names[row],
+        predicted=predicted,
+        actual=actual,
+        right=None if values is None else bool(values[row] == order[0]),
+        confidence=float(probabilities[row, order[0]]),
+        shares=tuple(
+            (classes[i], float(probabilities[row, i])) for i in order[: options.shown_classes]
+        ),
+    )
+
+
+def _pictures(subject: Subject, shown: list[ShownSample]) -> NDArray[np.uint8] | None:
+    if subject.input.kind != "image" or not shown:
+        return None
+    return subject.pictures(np.array([sample.row for sample in shown]))
+
+
+def _score(
+    task: str, probabilities: FloatArray, targets: NDArray[np.int64], options: Options,
+    rng: np.random.Generator,
+) -> Scores:  # fmt: skip
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    k = probabilities.shape[1]
+    said = probabilities.argmax(axis=1)
+    right = said == targets
+    precision, recall, f1, support = precision_recall_fscore_support(
+        targets, said, labels=range(k), zero_division=0
+    )
+    predicted = np.bincount(said, minlength=k)
+    binary = task in ("binary", "binary_logit") and len(np.unique(targets)) == 2
+    return Scores(
+        accuracy=float(right.mean()),
+        interval=wilson_interval(int(right.sum()), len(right)),
+        majority_share=float(support.max() / support.sum()),
+        confusion=confusion_matrix(targets, said, labels=range(k)),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        support=support,
+        predicted=predicted,
+        collapse_bound=_prediction_rate_bound(predicted, support),
+        brier=_brier(task, probabilities, targets),
+        log_loss=_log_loss(task, probabilities, targets),
+        calibration=measure_calibration(
+            probabilities.max(axis=1), right, bins=options.bins, rng=rng
+        ),
+        roc=_roc(targets, probabilities[:, 1]) if binary else None,
+        precision_recall=_precision_recall(targets, probabilities[:, 1]) if binary else None,
+    )
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927, without continuity correction)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _prediction_rate_bound(
+    predicted: NDArray[np.int64], support: NDArray[np.int64]
+) -> FloatArray:
+    """Upper 95 % bound of how often a class is predicted, over how often it occurs."""
+    total = int(support.sum())
+    upper = np.array([wilson_interval(int(count), total)[1] for count in predicted])
+    return np.divide(
+        upper * total, support, out=np.full(len(support), np.inf), where=support > 0
+    )
+
+
+def _brier(task: str, probabilities: FloatArray, targets: NDArray[np.int64]) -> float:
+    """Mean squared distance between probabilities and truth, summed over the classes."""
+    truth = np.eye(probabilities.shape[1])[targets]
+    if task in ("binary", "binary_logit"):
+        # The usual two-class form counts the positive class only.
+        return float(np.mean((probabilities[:, 1] - truth[:, 1]) ** 2))
+    return float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)))
+
+
+def _log_loss(task: str, probabilities: FloatArray, targets: NDArray[np.int64]) -> float:
+    """Mean negative log of the probability given to the truth; probabilities from 1e-15."""
+    if task == "independent":
+        truth = np.eye(probabilities.shape[1])[targets].astype(bool)
+        likelihood = np.where(truth, probabilities, 1 - probabilities)
+        return float(-np.log(np.clip(likelihood, 1e-15, 1)).sum(axis=1).mean())
+    given = probabilities[np.arange(len(targets)), targets]
+    return float(-np.log(np.clip(given, 1e-15, 1)).mean())
+
+
+def _roc(targets: NDArray[np.int64], positive: FloatArray) -> Curve:
+    from sklearn.metrics import auc, roc_curve
+
+    x, y, _ = roc_curve(targets, positive)
+    return _thin(x, y, float(auc(x, y)))
+
+
+def _precision_recall(targets: NDArray[np.int64], positive: FloatArray) -> Curve:
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(targets, positive)
+    return _thin(recall, precision, float(average_precision_score(targets, positive)))
+
+
+def _thin(x: FloatArray, y: FloatArray, area: float) -> Curve:
+    """Few enough points to stand in the report; the area is that of all points."""
+    keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), _CURVE_POINTS)).round().astype(int))
+    return Curve(np.asarray(x[keep]), np.asarray(y[keep]), area)

@@ -1,0 +1,169 @@
+"""The verdicts on predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analyses.predictions.compute import PredictionsResult, Scores
+from reportgen.analyses.predictions.regression import Regression
+from reportgen.results import Finding, Level
+
+CHECKS = {
+    "predictions.accuracy": "Accuracy",
+    "predictions.calibration": "Calibration",
+    "predictions.class_collapse": "Classes never predicted",
+}
+
+
+def judge(result: PredictionsResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    if result.scores is not None:
+        scores = result.scores
+        findings = (_accuracy(result, scores), _calibration(result, scores), _collapse(result, scores))
+    elif result.regression is not None:
+        findings = (
+            _fit(result, result.regression),
+            _skip("predictions.calibration", "The model predicts numbers, not classes."),
+            _skip("predictions.class_collapse", "The model predicts numbers, not classes."),
+        )
+    else:
+        why = (
+            "The samples have no labels. Give class folders, --labels, or y in --data."
+            if result.task != "other"
+            else "The output is not one answer a sample, so it was not scored."
+        )
+        findings = tuple(_skip(id_, why) for id_ in CHECKS)
+    return findings
+
+
+def _skip(id_: str, message: str) -> Finding:
+    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)
+
+
+def _accuracy(result: PredictionsResult, scores: Scores) -> Finding:
+    (low, high), chance = scores.interval, scores.majority_share
+    own = result.options.min_accuracy
+    said = (
+        f"{scores.accuracy:.1%} of {result.samples:,} samples are right "
+        f"(95 % interval {low:.1%} to {high:.1%}); always answering the most frequent class "
+        f"would be right for {chance:.1%}."
+    )
+    level: Level = "pass"
+    threshold = own if own is not None else chance
+    if result.samples < result.options.min_samples:
+        level = "note"
+        said += f" Fewer than {result.options.min_samples} samples: too few for a verdict."
+    elif np.count_nonzero(scores.support) < 2:
+        level, said = "note", said + " All samples are of one class, so there is no bar to beat."
+    elif low <= chance:
+        level = "warn"
+        said += (
+            " That is not better than chance. Check the input scaling (--preprocessing) and the "
+            "class order (--classes) first, then the training."
+        )
+    if own is not None and scores.accuracy < own:
+        level = "fail" if high < own else "warn"
+        doubt = "" if high < own else ", but the interval still holds it: audit more samples"
+        said += f" It is below your bar of {own:.1%}{doubt}."
+    return Finding(
+        id="predictions.accuracy",
+        level=level,
+        title=CHECKS["predictions.accuracy"],
+        message=said,
+        value=scores.accuracy,
+        unit="share",
+        threshold=threshold,
+        evidence="predictions-confusion",
+    )
+
+
+def _calibration(result: PredictionsResult, scores: Scores) -> Finding:
+    measured, limit = scores.calibration, result.options.max_calibration_error
+    gap = float(np.average(measured.confidence - measured.accuracy, weights=measured.count))
+    direction = "more sure than right" if gap > 0 else "less sure than right"
+    said = (
+        f"Stated probabilities miss the truth by {measured.error:.3f} on average "
+        f"(95 % interval {measured.low:.3f} to {measured.high:.3f}); "
+        f"the model is {direction} by {abs(gap):.1%}."
+    )
+    level: Level = "pass"
+    if result.samples < result.options.min_samples:
+        level, said = "note", said + " Too few samples for a verdict."
+    elif measured.low > limit:
+        level = "warn"
+        said += (
+            " Do not use the probabilities as they are: fit a temperature on validation data."
+        )
+    return Finding(
+        id="predictions.calibration",
+        level=level,
+        title=CHECKS["predictions.calibration"],
+        message=said,
+        value=measured.error,
+        unit="expected calibration error",
+        threshold=limit,
+        evidence="predictions-reliability",
+    )
+
+
+def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
+    limit = result.options.collapse_share
+    present = scores.support > 0
+    collapsed = np.flatnonzero(present & (scores.collapse_bound < limit))
+    rates = np.divide(
+        scores.predicted, scores.support, out=np.zeros(len(present)), where=present
+    )
+    worst = float(rates[present].min()) if present.any() else 0.0
+    if not len(collapsed):
+        level: Level = "pass"
+        said = "Every class that has samples is also predicted."
+        if worst < limit:
+            level = "note"
+            said = (
+                "A class with few samples is never or almost never predicted; "
+                "there are too few samples to be sure. Audit more of them."
+            )
+    else:
+        level = "warn"
+        names = [result.classes[i] for i in collapsed[:5]]
+        more = f" and {len(collapsed) - 5} more" if len(collapsed) > 5 else ""
+        said = (
+            f"{len(collapsed)} classes are (almost) never predicted although they have samples: "
+            f"{', '.join(names)}{more}. Look at their samples, weights and number in training."
+        )
+    return Finding(
+        id="predictions.class_collapse",
+        level=level,
+        title=CHECKS["predictions.class_collapse"],
+        message=said,
+        value=worst,
+        unit="predictions per sample of the class",
+        threshold=limit,
+        evidence="predictions-classes",
+    )
+
+
+def _fit(result: PredictionsResult, fit: Regression) -> Finding:
+    worst = int(np.argmin(fit.r2))
+    low, high = fit.r2_interval[worst]
+    said = (
+        f"The model explains {fit.r2[worst]:.1%} of the targets' variance "
+        f"(R2, 95 % interval {low:.2f} to {high:.2f}); its mean absolute error is "
+        f"{fit.mae[worst]:.4g} where the targets' deviation is {fit.spread[worst]:.4g}."
+    )
+    level: Level = "pass"
+    if result.samples < result.options.min_samples:
+        level, said = "note", said + " Too few samples for a verdict."
+    elif low <= 0:
+        level = "warn"
+        said += " That is not better than always answering the mean. Check the input scaling."
+    return Finding(
+        id="predictions.accuracy",
+        level=level,
+        title=CHECKS["predictions.accuracy"],
+        message=said,
+        value=float(fit.r2[worst]),
+        unit="R2",
+        threshold=0.0,
+        evidence="predictions-fit",
+    )

@@ -1,0 +1,306 @@
+"""Predictions as blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.predictions import regression_blocks
+from reportgen.analyses.predictions.compute import PredictionsResult, Scores, ShownSample
+from reportgen.analyses.predictions.findings import judge
+from reportgen.results import (
+    Block,
+    ColourScale,
+    HeatMap,
+    ImageGrid,
+    KeyValues,
+    Lines,
+    Panel,
+    SectionBody,
+    Series,
+    Share,
+    Table,
+    Text,
+    TileLabel,
+)
+
+_CLASS_ROWS = 200
+
+
+def present(result: PredictionsResult) -> SectionBody:
+    """The strip, the scores, the mistakes; or the errors of a regression."""
+    blocks: list[Block] = []
+    arrays: dict[str, NDArray[Any]] = {}
+    if result.strip:
+        blocks.append(_samples_block(result, arrays))
+    if result.scores is not None:
+        blocks += _score_blocks(result, result.scores, arrays)
+        if result.mistakes:
+            blocks.append(_mistakes_block(result, arrays))
+    if result.regression is not None:
+        blocks += regression_blocks.present(result.regression, result.samples)
+    if not blocks:
+        blocks.append(
+            Text(
+                id="predictions-none",
+                caption="The output is neither a class nor a labelled number, so it is not shown.",
+            )
+        )
+    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
+
+
+def _method(result: PredictionsResult) -> tuple[str, ...]:
+    lines = [
+        f"{result.samples:,} samples, inference mode, each seen once."
+        + (" The draw is balanced by class, so accuracy weighs classes alike."
+           if result.balanced_draw else "")
+    ]
+    if result.non_finite:
+        lines.append(f"{result.non_finite} samples gave NaN or infinity and are left out.")
+    if result.scores is not None:
+        lines += [
+            "Accuracy has a Wilson 95 % interval. Precision, recall, F1, the confusion matrix and "
+            "the curves are scikit-learn's; a precision without predictions counts as 0.",
+            f"Calibration: the probability of the predicted class, at most {result.options.bins} "
+            "bins of equal size; the expected calibration error is the mean gap between bin "
+            "confidence and bin accuracy, less what noise alone would add (Kumar, Liang & Ma "
+            "2019); its interval is a bootstrap over samples. The Brier score is the mean squared "
+            "distance between probabilities and truth.",
+        ]
+    if result.regression is not None:
+        lines.append("Errors are scikit-learn's; the interval of R2 is a bootstrap over samples.")
+    return tuple(lines)
+
+
+def _samples_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> Block:
+    caption = (
+        "A draw of samples with the most probable classes under each. Check first that pictures "
+        "and names belong together."
+    )
+    return _gallery("predictions-samples", "Samples", caption, result.strip,
+                    result.strip_pictures, "strip", arrays)
+
+
+def _mistakes_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> Block:
+    caption = (
+        f"The {len(result.mistakes)} mistakes of {result.mistakes_found} that the model was most "
+        "sure of. Ask of each: is the label wrong, the picture unusual, or the model misled?"
+    )
+    return _gallery("predictions-mistakes", "Most confident mistakes", caption, result.mistakes,
+                    result.mistake_pictures, "mistakes", arrays)
+
+
+def _gallery(
+    id_: str, title: str, caption: str, shown: tuple[ShownSample, ...],
+    pictures: NDArray[np.uint8] | None, key: str, arrays: dict[str, NDArray[Any]],
+) -> Block:  # fmt: skip
+    if pictures is None:
+        return Table(
+            id=id_,
+            title=title,
+            caption=caption,
+            header=("Sample", "Predicted", "Actual", "Probability"),
+            rows=tuple((s.name, s.predicted, s.actual, s.confidence) for s in shown),
+        )
+    arrays[key] = pictures
+    labels = tuple(_label(sample) for sample in shown)
+    return ImageGrid(
+        id=id_,
+        title=title,
+        caption=caption,
+        alt=f"{len(shown)} samples with predicted and actual class.",
+        panels=(Panel(tiles=f"predictions/{key}", columns=5, labels=labels),),
+    )
+
+
+def _label(sample: ShownSample) -> TileLabel:
+    tone = "plain" if sample.right is None else "good" if sample.right else "bad"
+    if sample.actual is None:
+        detail = ""
+    else:
+        detail = "right" if sample.right else f"wrong: it is {sample.actual}"
+    return TileLabel(
+        text=f"{sample.predicted} {sample.confidence:.0%}",
+        detail=detail,
+        tone=tone,  # type: ignore[arg-type]
+        shares=tuple(
+            Share(name=name, value=value, tone=_tone(name, sample)) for name, value in sample.shares
+        ),
+    )
+
+
+def _tone(name: str, sample: ShownSample) -> Any:
+    if sample.actual is None:
+        return "plain"
+    if name == sample.actual:
+        return "good"
+    return "bad" if name == sample.predicted else "plain"
+
+
+def _score_blocks(
+    result: PredictionsResult, scores: Scores, arrays: dict[str, NDArray[Any]]
+) -> list[Block]:
+    blocks: list[Block] = [_summary(result, scores), _confusion(result, scores, arrays),
+                           _class_table(result, scores), _reliability(scores)]
+    if scores.roc and scores.precision_recall:
+        blocks += [_roc(result, scores), _precision_recall(result, scores)]
+    return blocks
+
+
+def _summary(result: PredictionsResult, scores: Scores) -> KeyValues:
+    low, high = scores.interval
+    present = scores.support > 0
+    rows = [
+        ("Accuracy", f"{scores.accuracy:.1%}, 95 % interval {low:.1%} to {high:.1%}"),
+        ("Most frequent class", f"{scores.majority_share:.1%} of the samples"),
+        ("Mean F1 of the classes", f"{scores.f1[present].mean():.3f}"),
+        ("Calibration error", f"{scores.calibration.error:.3f} (before debiasing "
+                              f"{scores.calibration.raw_error:.3f})"),
+        ("Brier score", f"{scores.brier:.4f}"),
+        ("Log loss", f"{scores.log_loss:.4f}"),
+    ]  # fmt: skip
+    if scores.roc and scores.precision_recall:
+        rows.append(("Area under ROC", f"{scores.roc.area:.3f}"))
+        rows.append(("Average precision", f"{scores.precision_recall.area:.3f}"))
+    return KeyValues(
+        id="predictions-summary",
+        title="Scores",
+        caption="Brier score and log loss are lower for better probabilities; 0 is perfect.",
+        rows=tuple(rows),
+    )
+
+
+def _confusion(
+    result: PredictionsResult, scores: Scores, arrays: dict[str, NDArray[Any]]
+) -> HeatMap:
+    arrays["confusion"] = scores.confusion.astype(np.float64)
+    off = scores.confusion - np.diag(np.diag(scores.confusion))
+    most = np.unravel_index(off.argmax(), off.shape)
+    worst = (
+        f"The most frequent mistake: {result.classes[most[0]]} taken for "
+        f"{result.classes[most[1]]}, {off[most]} times."
+        if off.max() > 0
+        else "There is no mistake."
+    )
+    return HeatMap(
+        id="predictions-confusion",
+        title="Confusion matrix",
+        caption=f"Samples by actual class (rows) and predicted class (columns). {worst}",
+        alt=f"Confusion matrix of {len(result.classes)} classes. {worst}",
+        values="predictions/confusion",
+        scale=ColourScale(low=0, high=max(1.0, float(scores.confusion.max())), unit="samples"),
+        row_title="actual",
+        column_title="predicted",
+        row_labels=result.classes,
+        column_labels=result.classes,
+    )
+
+
+def _class_table(result: PredictionsResult, scores: Scores) -> Table:
+    order = np.argsort(scores.f1, kind="stable") if len(result.classes) > 12 else np.arange(
+        len(result.classes)
+    )
+    order = order[scores.support[order] + scores.predicted[order] > 0][:_CLASS_ROWS]
+    left = int((scores.support + scores.predicted > 0).sum()) - len(order)
+    rest = f" {left} more classes are not listed." if left else ""
+    absent = int((scores.support == 0).sum())
+    rest += f" {absent} classes have no samples." if absent else ""
+    return Table(
+        id="predictions-classes",
+        title="By class",
+        caption=(
+            "Precision: how often an answer of this class is right. Recall: how often a sample of "
+            "this class is recognised. F1: their harmonic mean." + rest
+        ),
+        header=("Class", "Samples", "Predicted", "Precision", "Recall", "F1"),
+        rows=tuple(
+            (
+                result.classes[i], int(scores.support[i]), int(scores.predicted[i]),
+                float(scores.precision[i]), float(scores.recall[i]), float(scores.f1[i]),
+            )
+            for i in order
+        ),
+    )  # fmt: skip
+
+
+def _reliability(scores: Scores) -> Lines:
+    bins = scores.calibration
+    from reportgen.analyses.predictions.intervals import wilson_bounds
+
+    low, high = wilson_bounds(bins.accuracy * bins.count, bins.count)
+    return Lines(
+        id="predictions-reliability",
+        title="Reliability",
+        caption=(
+            "How often the answer is right (up) against how sure the model was (right), in bins of "
+            "equal size with 95 % intervals. Points under the diagonal: more sure than right."
+        ),
+        alt="Reliability diagram: accuracy against confidence in bins, with the diagonal.",
+        series=(
+            Series(name="perfect", x=(0, 1), y=(0, 1), style="reference"),
+            Series(
+                name="measured",
+                x=tuple(bins.confidence.tolist()),
+                y=tuple(bins.accuracy.tolist()),
+                low=tuple(low.tolist()),
+                high=tuple(high.tolist()),
+                style="points",
+            ),
+        ),
+        x_label="confidence",
+        y_label="accuracy",
+        x_range=(0, 1),
+        y_range=(0, 1),
+        square=True,
+    )
+
+
+def _roc(result: PredictionsResult, scores: Scores) -> Lines:
+    assert scores.roc
+    return Lines(
+        id="predictions-roc",
+        title="ROC curve",
+        caption=(
+            f"The share of {result.classes[1]} that is found (up) against the share of "
+            f"{result.classes[0]} taken for it (right), over all thresholds. "
+            f"Area {scores.roc.area:.3f}; 0.5 is chance."
+        ),
+        alt=f"ROC curve with area {scores.roc.area:.3f}.",
+        series=(
+            Series(name="chance", x=(0, 1), y=(0, 1), style="reference"),
+            Series(name="model", x=tuple(scores.roc.x.tolist()), y=tuple(scores.roc.y.tolist()),
+                   style="steps"),
+        ),
+        x_label="false positive rate",
+        y_label="true positive rate",
+        x_range=(0, 1),
+        y_range=(0, 1),
+        square=True,
+    )  # fmt: skip
+
+
+def _precision_recall(result: PredictionsResult, scores: Scores) -> Lines:
+    curve = scores.precision_recall
+    assert curve
+    share = float(scores.support[1] / scores.support.sum())
+    return Lines(
+        id="predictions-precision-recall",
+        title="Precision and recall",
+        caption=(
+            f"How many answers {result.classes[1]} are right (up) against how many of them are "
+            f"found (right). Average precision {curve.area:.3f}; chance is {share:.3f}."
+        ),
+        alt=f"Precision-recall curve with average precision {curve.area:.3f}.",
+        series=(
+            Series(name="chance", x=(0, 1), y=(share, share), style="reference"),
+            Series(name="model", x=tuple(curve.x.tolist()), y=tuple(curve.y.tolist()),
+                   style="steps"),
+        ),
+        x_label="recall",
+        y_label="precision",
+        x_range=(0, 1),
+        y_range=(0, 1),
+        square=True,
+    )  # fmt: skip

@@ -1,0 +1,16 @@
+"""What the parameters look like, layer by layer, and which of them do no work."""
+
+from reportgen.analyses.contract import Analysis
+from reportgen.analyses.weights.compute import Options, WeightsResult, compute
+from reportgen.analyses.weights.present import CHECKS, present
+
+ANALYSIS: Analysis[Options, WeightsResult] = Analysis(
+    id="weights",
+    title="Weights",
+    why="Whether every layer learned something, and what its filters look like.",
+    needs=frozenset(),
+    options=Options,
+    compute=compute,
+    present=present,
+    checks=CHECKS,
+)

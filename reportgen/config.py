@@ -1,0 +1,158 @@
+"""What the user asked for, validated: command line over audit.toml over the preset."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from reportgen.errors import ConfigurationError, InputError
+
+Preset = Literal["quick", "standard", "full"]
+Format = Literal["html", "pdf", "json"]
+MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
+_PATHS = ("model", "images", "data", "labels", "classes", "history")
+_MAX_TOML_BYTES = 2**20
+
+
+class AuditConfig(BaseModel):
+    """One audit. Fields are named like the options of ``reportgen audit``.
+
+    options: per analysis id, values that override its preset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    model: Path | None = None
+    images: Path | None = None
+    data: Path | None = None
+    labels: Path | None = None
+    classes: Path | tuple[str, ...] | None = None
+    history: Path | None = None
+    split: Literal["train", "validation", "test"] = "test"
+    preprocessing: str | None = None
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    background: Literal["white", "black"] = "white"
+    input_size: tuple[int, int] | None = None
+    output: str | None = None
+    max_samples: int | None = Field(default=None, ge=1)
+    out: Path = Path("report")
+    preset: Preset = "standard"
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    fail_on: Literal["never", "fail", "warn"] = "never"
+    formats: tuple[Format, ...] = ("html", "pdf", "json")
+    formats_named: bool = False
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    max_size: float = Field(default=5.0, gt=0.2, allow_inf_nan=False)
+    time_limit: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
+    quiet: bool = False
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("input_size", mode="before")
+    @classmethod
+    def _read_size(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", value)
+            if not match:
+                raise ValueError("must look like 224x224 (height x width)")
+            return int(match[1]), int(match[2])
+        return value
+
+    @field_validator("input_size")
+    @classmethod
+    def _check_size(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value and not all(1 <= side <= 8192 for side in value):
+            raise ValueError("each side must be between 1 and 8192")
+        return value
+
+    @property
+    def sample_limit(self) -> int:
+        """How many samples to draw: as asked, else by the preset."""
+        return self.max_samples or MAX_SAMPLES[self.preset]
+
+
+def load_config(target: Path, given: dict[str, Any], analyses: tuple[str, ...]) -> AuditConfig:
+    """The configuration for TARGET: a model file, or a folder with an ``audit.toml``.
+
+    Args:
+        given: values from the command line or the Python call; they win over the file's.
+        analyses: ids of the battery; each may have a table of options.
+
+    Raises:
+        ConfigurationError: unknown key, wrong type, value out of range, TOML syntax.
+        InputError: TARGET does not exist.
+    """
+    file = target / "audit.toml"
+    if target.is_dir() and file.is_file():
+        values, text = read_toml(file, analyses), file.read_text("utf-8")
+    else:
+        if not target.exists():
+            raise InputError(f"{target} does not exist. Give a model file or a folder.")
+        values, text = {"model": target}, ""
+    options = values.pop("options", {})
+    for analysis, table in given.pop("options", {}).items():
+        options[analysis] = {**options.get(analysis, {}), **table}
+    return build_config({**values, **given, "options": options}, file, text)
+
+
+def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
+    """Values of ``[audit]`` and of the analyses' tables. Paths are relative to the file."""
+    try:
+        if file.stat().st_size > _MAX_TOML_BYTES:
+            raise ConfigurationError(f"{file} is larger than {_MAX_TOML_BYTES} bytes.")
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}.") from None
+    known = ("audit", *analyses)
+    for name, table in tables.items():
+        if name not in known or not isinstance(table, dict):
+            text = file.read_text("utf-8")
+            raise ConfigurationError(
+                f"{file}{_line_of(text, name)}: unknown key {name!r}. "
+                f"Expected the tables {', '.join(known)}."
+            )
+    values = dict(tables.pop("audit", {}))
+    for key in _PATHS:
+        if isinstance(values.get(key), str):
+            values[key] = file.parent / values[key]
+    return {**values, "options": tables}
+
+
+def build_config(values: dict[str, Any], file: Path | None = None, text: str = "") -> AuditConfig:
+    """Validate ``values``.
+
+    Raises:
+        ConfigurationError: names the key, its line in ``text`` if it is there, and what was
+            expected.
+    """
+    try:
+        return AuditConfig(**values)
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, "", AuditConfig, file, text)) from None
+
+
+def explain(
+    error: ValidationError, prefix: str, model: type[BaseModel], file: Path | None, text: str
+) -> str:
+    """One sentence for the first problem in a validation error."""
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else ""
+    where = f"{file}{_line_of(text, key)}: " if file and _line_of(text, key) else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where}unknown key {prefix}{key}. Known: {', '.join(model.model_fields)}."
+    got = repr(first["input"])[:60]
+    return f"{where}{prefix}{key}: {first['msg']} (got {got})."
+
+
+def _line_of(text: str, key: str) -> str:
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*[\]=.]", line):
+            return f", line {number}"
+    return ""

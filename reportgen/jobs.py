@@ -1,0 +1,152 @@
+"""What the worker does: open the subject, compute parts, join and present them.
+
+Each job is a function of picklable arguments that returns bytes, so any
+`concurrent.futures.Executor` can run it. The bytes of a computed part are opaque to the
+parent; only the bytes of a card or a finished section are read there, as JSON and plain
+arrays. Nothing that a model file could have influenced is ever unpickled by the parent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from reportgen.config import AuditConfig
+from reportgen.errors import ReportgenError
+from reportgen.results import Block, Finding, SectionBody, SubjectCard
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import LiveInput, Subject
+
+_findings = TypeAdapter(tuple[Finding, ...])
+_blocks = TypeAdapter(tuple[Block, ...])
+# One subject a process: opening is the slow part, and every analysis looks at the same one.
+_open: dict[str, Subject] = {}
+
+
+class WeightsChangedError(ReportgenError):
+    """An analysis did not leave the weights as it found them."""
+
+
+def open_job(config: AuditConfig, live: LiveInput | None = None) -> bytes:
+    """Open the subject; return its card and the versions at work, as JSON."""
+    subject = _subject(config, live)
+    facts = {"card": subject.card.model_dump(mode="json"), "versions": _versions(),
+             "device": _device()}
+    return json.dumps(facts).encode()
+
+
+def compute_job(
+    config: AuditConfig, live: LiveInput | None, analysis_id: str, options: Any
+) -> bytes:
+    """Compute one part of an analysis. The weights are hashed before and after."""
+    from reportgen.analyses import find_analysis
+
+    subject = _subject(config, live)
+    before = subject.weights_hash()
+    started = time.perf_counter()
+    seeds = [config.seed & 0xFFFFFFFF, config.seed >> 32, zlib.crc32(analysis_id.encode())]
+    try:
+        result = find_analysis(analysis_id).compute(subject, options, np.random.default_rng(seeds))
+    finally:
+        if subject.weights_hash() != before:
+            _open.clear()
+            raise WeightsChangedError(f"{analysis_id} changed the model's weights.")
+    seconds = time.perf_counter() - started
+    return pickle.dumps((result, seconds))
+
+
+def present_job(analysis_id: str, parts: list[bytes]) -> bytes:
+    """Join computed parts and present them: a packed `SectionBody`."""
+    from reportgen.analyses import find_analysis
+
+    analysis = find_analysis(analysis_id)
+    results, seconds = zip(*map(pickle.loads, parts), strict=True)
+    result = analysis.join(list(results)) if analysis.join else results[0]
+    body = analysis.present(result)
+    return pack_body(body, sum(seconds), peak_memory_bytes())
+
+
+def pack_body(body: SectionBody, seconds: float, memory: int) -> bytes:
+    """A section as an uncompressed ``.npz``: its arrays, and its JSON as bytes."""
+    head = {
+        "findings": _findings.dump_python(body.findings, mode="json"),
+        "blocks": _blocks.dump_python(body.blocks, mode="json"),
+        "method": body.method,
+        "seconds": seconds,
+        "memory": memory,
+    }
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    np.savez(buffer, __json__=text, **{f"a_{k}": v for k, v in body.arrays.items()})
+    return buffer.getvalue()
+
+
+def unpack_body(packed: bytes) -> tuple[SectionBody, float, int]:
+    """The section, its seconds and its peak memory in bytes. Validates everything."""
+    arrays: dict[str, NDArray[Any]] = {}
+    with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+        head = json.loads(archive["__json__"].tobytes())
+        arrays = {key[2:]: archive[key] for key in archive.files if key.startswith("a_")}
+    body = SectionBody(
+        findings=_findings.validate_python(head["findings"]),
+        blocks=_blocks.validate_python(head["blocks"]),
+        method=tuple(str(line) for line in head["method"]),
+        arrays=arrays,
+    )
+    return body, float(head["seconds"]), int(head["memory"])
+
+
+def read_card(packed: bytes) -> tuple[SubjectCard, dict[str, str], str]:
+    """The card, the versions and the device from `open_job`."""
+    facts = json.loads(packed)
+    card = SubjectCard.model_validate(facts["card"])
+    return card, {str(k): str(v) for k, v in facts["versions"].items()}, str(facts["device"])
+
+
+def _subject(config: AuditConfig, live: LiveInput | None) -> Subject:
+    key = config.model_dump_json() + (f"live {id(live)}" if live else "")
+    if key not in _open:
+        from reportgen.subject.subject import open_subject
+
+        _open.clear()
+        _open[key] = open_subject(config, live)
+    return _open[key]
+
+
+def close_subject() -> None:
+    """Let go of the subject (a live model must not be kept alive by us)."""
+    _open.clear()
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has had resident."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _versions() -> dict[str, str]:
+    import keras
+    import sklearn
+    import tensorflow as tf
+
+    return {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__}
+
+
+def _device() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return f"{len(gpus)} GPU" if gpus else "CPU"

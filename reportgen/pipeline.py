@@ -1,0 +1,274 @@
+"""The driver: subject -> battery -> report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from reportgen.analyses import BATTERY
+from reportgen.analyses.contract import Analysis, AnalysisOptions, unmet
+from reportgen.config import AuditConfig
+from reportgen.errors import (
+    ConfigurationError,
+    LimitError,
+    ReportgenError,
+    WorkerDiedError,
+    WorkerError,
+)
+from reportgen.jobs import compute_job, open_job, present_job, read_card, unpack_body
+from reportgen.progress import listening
+from reportgen.report import Report
+from reportgen.results import Environment, Level, Section, SectionBody, SubjectCard, Verdict
+from reportgen.worker import InlineExecutor, LocalWorker
+
+Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
+_RANK: tuple[Level, ...] = ("not_applicable", "pass", "note", "warn", "fail", "error")
+
+
+class Display(Protocol):
+    """Who shows how far the audit is."""
+
+    def stage(self, name: str) -> None:
+        """A new stage begins; the one before it is done."""
+
+    def advance(self, done: int, total: int, label: str) -> None:
+        """The stage has done ``done`` of ``total`` steps of what ``label`` says."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def stage(self, name: str) -> None:
+        """Nothing."""
+
+    def advance(self, done: int, total: int, label: str) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Timing:
+    """Seconds and peak memory in bytes by stage; for the manifest."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: dict[str, int] = field(default_factory=dict)
+
+
+def choose_battery(config: AuditConfig) -> Chosen:
+    """The analyses to run with their options in force.
+
+    Raises:
+        ConfigurationError: an unknown id, or an option that an analysis does not have.
+    """
+    known = [analysis.id for analysis in BATTERY]
+    for id_ in (*config.only, *config.skip, *config.options):
+        if id_ not in known:
+            raise ConfigurationError(f"There is no analysis {id_!r}. Known: {', '.join(known)}.")
+    wanted = [a for a in BATTERY if (not config.only or a.id in config.only)]
+    chosen = [a for a in wanted if a.id not in config.skip]
+    if not chosen:
+        raise ConfigurationError("--only and --skip leave nothing to run.")
+    return tuple(
+        (a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen
+    )
+
+
+def run_audit(
+    config: AuditConfig,
+    *,
+    live: Any = None,
+    display: Display | None = None,
+    executor: Executor | None = None,
+    command: tuple[str, ...] = (),
+) -> tuple[Report, Timing]:
+    """Run the battery and put the report together. Writes nothing.
+
+    Args:
+        live: a `LiveInput`; then everything runs in this process.
+        executor: where to compute; default: a worker process (this process for ``live``).
+
+    Raises:
+        ReportgenError: there is nothing to report on (no model, no samples).
+    """
+    chosen, display, timing = choose_battery(config), display or Silence(), Timing()
+    default: Callable[[], Executor] = (
+        InlineExecutor
+        if live
+        else lambda: LocalWorker(device=config.device, listener=display.advance)
+    )
+    watching: AbstractContextManager[Any] = (
+        listening(display.advance) if live and not executor else nullcontext()
+    )
+    with executor or default() as workers, watching:
+        display.stage("opening model and samples")
+        card, versions, device = _open(workers, config, live, timing)
+        sections, arrays = [], {}
+        for analysis, options in chosen:
+            display.stage(analysis.id)
+            section, found = _run_one(workers, config, live, analysis, options, card, timing)
+            sections.append(section)
+            arrays |= {f"{analysis.id}/{key}": value for key, value in found.items()}
+    report = Report(
+        verdict=judge(tuple(sections)),
+        subject=card,
+        environment=_environment(config, versions, device, chosen, command),
+        sections=tuple(sections),
+    )
+    return report.with_arrays(arrays), timing
+
+
+def _open(
+    workers: Executor, config: AuditConfig, live: Any, timing: Timing
+) -> tuple[SubjectCard, dict[str, str], str]:
+    started = time.perf_counter()
+    try:
+        packed = _wait(workers, config, workers.submit(open_job, config, live))
+    except WorkerDiedError as error:
+        raise LimitError(f"The model or the samples could not be opened. {error}") from None
+    except WorkerError as error:
+        raise ReportgenError(f"The model or the samples could not be opened. {error}") from None
+    timing.seconds["opening"] = time.perf_counter() - started
+    return read_card(packed)
+
+
+def _run_one(
+    workers: Executor,
+    config: AuditConfig,
+    live: Any,
+    analysis: Analysis[Any, Any],
+    options: AnalysisOptions,
+    card: SubjectCard,
+    timing: Timing,
+) -> tuple[Section, dict[str, NDArray[Any]]]:
+    """One section, whatever happens: done, not applicable, or an error that says why."""
+    head = {"id": analysis.id, "title": analysis.title, "why": analysis.why}
+    missing = unmet(analysis.needs, card)
+    if missing:
+        said = " ".join(f"Not checked: {need.missing}. {need.remedy}" for need in missing)
+        findings = analysis.not_checked("not_applicable", said)
+        return Section(**head, status="not_applicable", findings=findings, method=(said,)), {}
+    try:
+        body, seconds, memory = _compute(workers, config, live, analysis, options, card)
+    except (ReportgenError, MemoryError) as error:
+        said = f"This analysis failed, so nothing here was checked. {error}"
+        findings = analysis.not_checked("error", said)
+        return Section(**head, status="error", findings=findings, method=(said,)), {}
+    timing.seconds[analysis.id] = seconds
+    timing.peak_memory_bytes[analysis.id] = memory
+    fixed = is_reproducible()
+    section = Section(
+        **head,
+        status="done",
+        findings=body.findings,
+        blocks=body.blocks,
+        method=body.method,
+        seconds=None if fixed else seconds,
+        peak_memory_bytes=None if fixed else memory,
+    )
+    return section, dict(body.arrays)
+
+
+def _compute(
+    workers: Executor,
+    config: AuditConfig,
+    live: Any,
+    analysis: Analysis[Any, Any],
+    options: AnalysisOptions,
+    card: SubjectCard,
+) -> tuple[SectionBody, float, int]:
+    parts = analysis.split(options, card) if analysis.split else [options]
+    futures = [workers.submit(compute_job, config, live, analysis.id, part) for part in parts]
+    packed = [_wait(workers, config, future) for future in futures]
+    return unpack_body(_wait(workers, config, workers.submit(present_job, analysis.id, packed)))
+
+
+def _wait(workers: Executor, config: AuditConfig, future: Any) -> bytes:
+    try:
+        return bytes(future.result(timeout=config.time_limit))
+    except TimeoutError:
+        if isinstance(workers, LocalWorker):
+            workers.kill()
+        raise WorkerDiedError(
+            f"It did not finish within {config.time_limit:g} seconds and was ended. "
+            "Raise --time-limit, or lower --max-samples."
+        ) from None
+
+
+def judge(sections: tuple[Section, ...]) -> Verdict:
+    """The verdict: the worst level of all findings, in one sentence."""
+    counts: dict[Level, int] = dict.fromkeys(_RANK, 0)
+    for section in sections:
+        for finding in section.findings:
+            counts[finding.level] += 1
+    broken = sum(section.status == "error" for section in sections)
+    worst = max((level for level in _RANK if counts[level]), key=_RANK.index, default="pass")
+    level = "error" if broken else ("pass" if worst == "not_applicable" else worst)
+    return Verdict(level=level, sentence=_sentence(counts, broken), counts=counts)
+
+
+def _sentence(counts: dict[Level, int], broken: int) -> str:
+    def some(count: int, one: str, many: str) -> str:
+        return f"{count} {one if count == 1 else many}"
+
+    if counts["fail"] or counts["warn"]:
+        said = [some(counts["fail"], "check failed", "checks failed")] * bool(counts["fail"])
+        said += [some(counts["warn"], "check warns", "checks warn")] * bool(counts["warn"])
+        sentence = " and ".join(said)
+    elif counts["pass"] or counts["note"]:
+        sentence = f"No problem found by {some(counts['pass'] + counts['note'], 'check', 'checks')}"
+    else:
+        sentence = "Nothing could be checked"
+    tail = f"; {some(broken, 'section is', 'sections are')} missing because of an error."
+    return sentence + (tail if broken else ".")
+
+
+def is_reproducible() -> bool:
+    """Whether the user asked for the same bytes every time (``SOURCE_DATE_EPOCH``)."""
+    return "SOURCE_DATE_EPOCH" in os.environ
+
+
+def creation_time() -> datetime:
+    """Now, or the moment that ``SOURCE_DATE_EPOCH`` fixes.
+
+    Raises:
+        ConfigurationError: the variable is not a number of seconds.
+    """
+    if not is_reproducible():
+        return datetime.now(UTC).replace(microsecond=0)
+    value = os.environ["SOURCE_DATE_EPOCH"]
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigurationError(f"SOURCE_DATE_EPOCH is {value!r}, not seconds since 1970.") from None
+
+
+def _environment(
+    config: AuditConfig,
+    versions: dict[str, str],
+    device: str,
+    chosen: Chosen,
+    command: tuple[str, ...],
+) -> Environment:
+    from reportgen import __version__
+
+    fixed = is_reproducible()
+    return Environment(
+        created=creation_time().isoformat(),
+        reportgen=__version__,
+        versions={**versions, "python": platform.python_version()},
+        device=None if fixed else device,
+        host=None if fixed else f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        seed=config.seed,
+        preset=config.preset,
+        options={a.id: options.model_dump(mode="json") for a, options in chosen},
+        command=command,
+    )
+

@@ -1,0 +1,1 @@
+"""A report becomes a page: one HTML file for the screen, one PDF for paper."""

@@ -1,0 +1,198 @@
+"""One image file -> pixels, by declared rules; or the reason why not.
+
+Image files are untrusted: only the listed decoders of Pillow are tried, sizes are checked
+before pixels are decoded, and nothing that a file does ends the audit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+ResizePolicy = Literal["stretch", "crop", "pad"]
+PixelArray = NDArray[np.uint8]
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .ppm .pgm .pbm .pnm .tif .tiff".split()
+)
+_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "PPM")
+MAX_PIXELS = 50_000_000
+MAX_ASPECT = 100
+MAX_FILE_BYTES = 256 * 2**20
+
+
+class SkippedImageError(Exception):
+    """The image is left out; the text is the cause, as the ledger shows it."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How files become arrays ``(h, w, c)`` of uint8.
+
+    size: ``(h, w)`` of the model's input. channels: 1, 3 or 4. background: grey level behind
+    transparency. ``conversions`` counts what had to be converted, by cause.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    policy: ResizePolicy = "stretch"
+    background: int = 255
+    conversions: Counter[str] = field(default_factory=Counter)
+
+    def read(self, path: Path) -> tuple[PixelArray, tuple[int, int]]:
+        """Pixels at the model's size, and the file's own ``(h, w)``.
+
+        Raises:
+            SkippedImageError: with the cause.
+        """
+        try:
+            with open_regular(path) as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide
+                formats = _FORMATS + (("TIFF",) if path.suffix.lower() in (".tif", ".tiff") else ())
+                with Image.open(stream, formats=formats) as image:
+                    _check_size(image.size)
+                    own_size = (image.height, image.width)
+                    picture = self._convert(image)
+        except SkippedImageError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            raise SkippedImageError(_cause_of(path, error)) from None
+        except Exception as error:  # a decoder's own bug must not end the audit
+            raise SkippedImageError(f"decoder failed ({type(error).__name__})") from None
+        return self._fit(picture), own_size
+
+    def _convert(self, image: Image.Image) -> Image.Image:
+        if getattr(image, "n_frames", 1) > 1:
+            self.conversions["animation: first frame"] += 1
+        image.load()
+        picture = self._to_eight_bit(_upright(image, self.conversions))
+        if picture.mode == "P" or picture.mode == "PA":
+            self.conversions["palette"] += 1
+            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        if picture.mode == "CMYK":
+            self.conversions["CMYK"] += 1
+            picture = picture.convert("RGB")
+        if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
+            if self.channels != 4:
+                picture = self._flatten(picture.convert("RGBA"))
+        wanted = {1: "L", 3: "RGB", 4: "RGBA"}[self.channels]
+        if picture.mode != wanted:
+            was_grey = picture.mode in ("L", "1")
+            if was_grey != (wanted == "L"):
+                self.conversions["grey to colour" if was_grey else "colour to grey"] += 1
+            picture = picture.convert(wanted)
+        return picture
+
+    def _to_eight_bit(self, image: Image.Image) -> Image.Image:
+        if not (image.mode.startswith("I") or image.mode == "F"):
+            return image
+        values = np.asarray(image, dtype=np.float64)
+        if image.mode == "F" and (not np.isfinite(values).all() or values.min() < 0):
+            raise SkippedImageError("floating-point pixels without a known range")
+        # Rescaled, not clipped: 16 bit has 65535 as white, floats have 1 (or 255) as white.
+        if image.mode == "F":
+            white = 1.0 if values.max() <= 1 else 255.0
+        else:
+            white = 65535.0 if values.max() <= 65535 else float(2**32 - 1)
+        if values.max() > white or values.min() < 0:
+            raise SkippedImageError("pixel values outside 16 bit")
+        self.conversions["16 bit"] += 1
+        return Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
+
+    def _flatten(self, picture: Image.Image) -> Image.Image:
+        self.conversions["transparency"] += 1
+        ground = Image.new("RGBA", picture.size, (self.background,) * 3 + (255,))
+        return Image.alpha_composite(ground, picture).convert("RGB")
+
+    def _fit(self, picture: Image.Image) -> PixelArray:
+        height, width = self.size
+        if picture.size != (width, height):
+            resample = Image.Resampling.BILINEAR
+            if self.policy == "crop":
+                picture = ImageOps.fit(picture, (width, height), resample)
+            elif self.policy == "pad":
+                picture = _pad(picture, (width, height))
+            else:
+                picture = picture.resize((width, height), resample)
+        pixels = np.asarray(picture, dtype=np.uint8)
+        return pixels.reshape(height, width, self.channels)
+
+
+def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Centre on black; only shrink what does not fit (a 28x28 digit in 32x32 keeps its pixels)."""
+    if picture.width > size[0] or picture.height > size[1]:
+        picture = ImageOps.contain(picture, size, Image.Resampling.BILINEAR)
+    ground = Image.new(picture.mode, size)
+    ground.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))
+    return ground
+
+
+def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:
+    try:
+        turned = ImageOps.exif_transpose(image)
+    except Exception:  # corrupt EXIF of any kind: the pixels are still good
+        conversions["EXIF unreadable"] += 1
+        return image
+    if image.getexif().get(0x0112, 1) not in (0, 1):
+        conversions["EXIF rotation"] += 1
+    return turned
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open for reading, unless it is a FIFO, device or folder (a FIFO would block for ever)."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SkippedImageError("not a regular file")
+        if status.st_size == 0:
+            raise SkippedImageError("empty file (0 bytes)")
+        if status.st_size > MAX_FILE_BYTES:
+            raise SkippedImageError(f"larger than {MAX_FILE_BYTES // 2**20} MiB")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise SkippedImageError("zero width or height")
+    if width * height >= MAX_PIXELS:
+        raise SkippedImageError(f"{MAX_PIXELS // 1_000_000} megapixels or more")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise SkippedImageError(f"longer than {MAX_ASPECT} times its width")
+
+
+def _cause_of(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "file is missing"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{MAX_PIXELS // 1_000_000} megapixels or more"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return _what_it_is(path)
+    return "truncated or broken image"
+
+
+def _what_it_is(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    if head.lstrip()[:5].lower() in (b"<!doc", b"<html"):
+        return "an HTML page, not an image"
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "a TIFF under another name"
+    if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
+        return "PostScript, which is a program"
+    return "not an image that is read here (JPEG, PNG, GIF, BMP, WebP, PNM, TIFF)"

@@ -1,0 +1,110 @@
+"""What a model takes: images, vectors or something else, and in which layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import ConfigurationError
+
+Kind = Literal["image", "vector", "other"]
+_SCALING_LAYERS = frozenset({"Rescaling", "Normalization"})
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The model's input.
+
+    shape: of one sample as the model takes it. pixels: the same as ``(h, w, c)`` for images,
+    else equal to ``shape``. layout: ``channels_last``, ``channels_first`` or ``no_channel``.
+    """
+
+    shape: tuple[int, ...]
+    pixels: tuple[int, ...]
+    kind: Kind
+    layout: Literal["channels_last", "channels_first", "no_channel"] = "channels_last"
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image; 1 otherwise."""
+        return self.pixels[2] if self.kind == "image" else 1
+
+    def arrange(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Scaled pixels ``(n, h, w, c)`` -> what the model takes ``(n, *shape)``."""
+        if self.layout == "channels_first":
+            return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        if self.layout == "no_channel":
+            return pixels[..., 0]
+        return pixels
+
+
+def read_input(model: Any, size: tuple[int, int] | None, *, from_images: bool) -> InputSpec:
+    """Read the model's one input.
+
+    Args:
+        size: ``(h, w)`` for models that take any size.
+        from_images: the samples are image files, so a ``(h, w)`` input is a picture.
+
+    Raises:
+        ConfigurationError: several inputs, or a free size that ``size`` does not settle.
+    """
+    if len(model.inputs) != 1:
+        listed = ", ".join(f"{t.name} {tuple(t.shape[1:])}" for t in model.inputs)
+        raise ConfigurationError(
+            f"The model takes {len(model.inputs)} inputs ({listed}). Only models with one "
+            "input are audited yet. Wrap it in a model that fixes the others."
+        )
+    declared = tuple(model.inputs[0].shape[1:])
+    first = _is_channels_first(model, declared)
+    if len(declared) == 3:
+        shape = _settle(declared, size, (1, 2) if first else (0, 1))
+        if first:
+            c, h, w = shape
+            return InputSpec(shape, (h, w, c), "image", "channels_first")
+        return InputSpec(shape, shape, "image")
+    if len(declared) == 2 and (from_images or _flattens(model)):
+        shape = _settle(declared, size, (0, 1))
+        return InputSpec(shape, (*shape, 1), "image", "no_channel")
+    shape = _settle(declared, None, ())
+    return InputSpec(shape, shape, "vector" if len(shape) == 1 else "other")
+
+
+def _settle(
+    declared: tuple[int | None, ...], size: tuple[int, int] | None, axes: tuple[int, ...]
+) -> tuple[int, ...]:
+    shape = list(declared)
+    for axis, side in zip(axes, size or (), strict=False):
+        if shape[axis] is not None and shape[axis] != side:
+            raise ConfigurationError(
+                f"input-size: the model takes {declared}, not {size[0]}x{size[1]}."  # type: ignore[index]
+            )
+        shape[axis] = side
+    if any(side is None for side in shape):
+        raise ConfigurationError(
+            f"The model takes any size: its input is {declared}. Say which with "
+            "--input-size HxW, for example --input-size 224x224."
+        )
+    return tuple(int(side) for side in shape)  # type: ignore[arg-type]
+
+
+def _is_channels_first(model: Any, shape: tuple[int | None, ...]) -> bool:
+    for layer in model._flatten_layers():
+        if hasattr(layer, "data_format") and "Conv" in type(layer).__name__:
+            return bool(layer.data_format == "channels_first")
+    return len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3, 4)
+
+
+def _flattens(model: Any) -> bool:
+    kinds = [type(layer).__name__ for layer in model.layers]
+    return bool({"Flatten", "Reshape"} & set(kinds[:3]))
+
+
+def scales_inside(calls: Any) -> str | None:
+    """Address of a layer near the input that scales it; None if there is none."""
+    for call in calls[:6]:
+        if call.class_name in _SCALING_LAYERS:
+            return str(call.address)
+    return None

@@ -1,0 +1,151 @@
+"""From labels as written to class positions in the order of the model's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import ConfigurationError, InputError
+from reportgen.subject.outputs import Reading
+
+_MAX_NAMES_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Targets in the model's terms.
+
+    values: class positions ``(n,)`` int64; targets ``(n, units)`` float for regression; None.
+    classes: names in the order of the outputs. order: where that order comes from, in words.
+    """
+
+    values: NDArray[Any] | None
+    classes: tuple[str, ...]
+    order: str
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Names, one a line, in the order of the outputs. ``0 name`` lines lose their number.
+
+    Raises:
+        InputError: the file cannot be read, or a name stands twice.
+    """
+    try:
+        if path.stat().st_size > _MAX_NAMES_BYTES:
+            raise InputError(f"{path} is too large for a list of class names.")
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as UTF-8 text: {error}.") from None
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = [name.split(maxsplit=1) for name in names]
+    if all(len(p) == 2 and p[0] == str(i) for i, p in enumerate(numbered)):
+        names = [parts[1] for parts in numbered]  # the labels.txt of Teachable Machine
+    if len(set(names)) != len(names):
+        raise InputError(f"{path} names a class twice. Each line is one class.")
+    return tuple(names)
+
+
+def resolve_labels(
+    labels: NDArray[Any] | None,
+    label_names: tuple[str, ...],
+    reading: Reading,
+    given: tuple[str, ...] | None,
+) -> Labels:
+    """Match labels to the outputs.
+
+    Raises:
+        ConfigurationError: the number of classes, or a label, does not fit the model.
+    """
+    if reading.task == "regression":
+        return Labels(_numbers(labels, reading.output.units), (), "")
+    count = reading.classes
+    if not count:
+        return Labels(None, given or (), "")
+    if given is not None and len(given) != count:
+        raise ConfigurationError(
+            f"classes: {len(given)} names, but the model distinguishes {count} classes. "
+            "Give one name a line, in the order of the outputs."
+        )
+    if labels is None:
+        names = given or tuple(f"class {i}" for i in range(count))
+        return Labels(None, names, "given" if given else "numbered")
+    if labels.dtype == object:
+        return _match_names(labels, label_names, given, count)
+    return _match_positions(labels, given, count)
+
+
+def _numbers(labels: NDArray[Any] | None, units: int) -> NDArray[np.float64] | None:
+    if labels is None:
+        return None
+    try:
+        values = labels.astype(np.float64).reshape(len(labels), -1)
+    except ValueError:
+        raise ConfigurationError(
+            f"labels: {labels[0]!r} is not a number, and the model's output is read as numbers."
+        ) from None
+    if values.shape[1] != units or not np.isfinite(values).all():
+        raise ConfigurationError(
+            f"labels: targets of shape {values.shape}, the model gives {units} finite numbers."
+        )
+    return values
+
+
+def _match_names(
+    labels: NDArray[Any], names: tuple[str, ...], given: tuple[str, ...] | None, count: int
+) -> Labels:
+    if given is not None:
+        classes, order = given, "as given by --classes"
+    elif len(names) == count:
+        classes, order = names, "labels sorted as text, as Keras does"
+    elif all(name.isdecimal() and int(name) < count for name in names):
+        classes, order = tuple(map(str, range(count))), "labels are positions"
+    else:
+        raise ConfigurationError(
+            f"labels: {len(names)} different labels ({_some(names)}), but the model "
+            f"distinguishes {count} classes. Name them with --classes FILE, in the order "
+            "of the outputs."
+        )
+    position = {name: i for i, name in enumerate(classes)}
+    unknown = sorted(set(labels) - set(position))
+    if unknown:
+        raise ConfigurationError(
+            f"labels: {_some(unknown)} {'is' if len(unknown) == 1 else 'are'} not among the "
+            f"{count} classes ({_some(classes)})."
+        )
+    return Labels(np.array([position[label] for label in labels], np.int64), classes, order)
+
+
+def _match_positions(labels: NDArray[Any], given: tuple[str, ...] | None, count: int) -> Labels:
+    if labels.ndim == 2:
+        if labels.shape[1] != count or not (np.isin(labels, (0, 1)).all()):
+            raise ConfigurationError(
+                f"labels: y has shape {labels.shape}, the model distinguishes {count} classes."
+            )
+        if not (labels.sum(axis=1) == 1).all():
+            raise ConfigurationError(
+                "labels: a row of y marks several classes or none. "
+                "Give one class a sample; several at once are not audited yet."
+            )
+        labels = labels.argmax(axis=1)
+    positions = labels.astype(np.int64)
+    if labels.ndim != 1 or (positions != labels).any():
+        raise ConfigurationError(
+            "labels: y holds fractions, and the model's output is read as classes. "
+            "Give class positions 0, 1, ..."
+        )
+    if positions.min() < 0 or positions.max() >= count:
+        raise ConfigurationError(
+            f"labels: positions from {positions.min()} to {positions.max()}, the model "
+            f"distinguishes {count} classes (0 to {count - 1})."
+        )
+    names = given or tuple(f"class {i}" for i in range(count))
+    return Labels(positions, names, "as given by --classes" if given else "positions in y")
+
+
+def _some(names: Any) -> str:
+    shown = [str(name)[:40] for name in list(names)[:5]]
+    return ", ".join(shown) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,222 @@
+"""The layers of a model as they are called: addresses, shapes and who feeds whom.
+
+A layer's address is the names on the way to it: ``outer/inner/layer``. A layer that is
+called again (shared weights) gets ``#2``, ``#3`` ... for the later calls.
+
+How it works: the model is called once inside a traced function while every leaf layer (and
+every bare Keras operation) notes its calls. That is the same for functional, sequential and
+subclassed models, nested and shared ones, because it watches what happens instead of
+reading how the model was put together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+STANDALONE_ACTIVATIONS = frozenset(
+    {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "ThresholdedReLU"}
+)
+Tensor = tf.Tensor
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of one layer.
+
+    inputs: positions in the list of calls that feed this one; -1 is the model's input.
+    input_shapes, output_shape: with the batch as first entry (None if free).
+    activation: name of the activation function, fused or standalone; None if linear.
+    fused: the layer computes something before its activation function.
+    """
+
+    address: str
+    layer: Any
+    class_name: str
+    inputs: tuple[int, ...]
+    input_shapes: tuple[tuple[int | None, ...], ...]
+    output_shape: tuple[int | None, ...]
+    activation: str | None
+    fused: bool
+    dtype: str = "float32"
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether channels are axis 1 of the output."""
+        return getattr(self.layer, "data_format", None) == "channels_first"
+
+
+@dataclass
+class Trace:
+    """What was seen while the model was called once."""
+
+    calls: list[LayerCall] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    before: dict[str, Tensor] = field(default_factory=dict)
+    after: dict[str, Tensor] = field(default_factory=dict)
+
+
+def activation_name(layer: Any) -> str | None:
+    """Name of the layer's activation function; None if it has none or a linear one."""
+    class_name = type(layer).__name__
+    if class_name in STANDALONE_ACTIVATIONS - {"Activation"}:
+        return class_name.lower()
+    function = getattr(layer, "activation", None)
+    if function is None or isinstance(layer, keras.layers.RNN):
+        return None
+    name = getattr(function, "__name__", None) or getattr(function, "name", type(function).__name__)
+    return None if name == "linear" else str(name)
+
+
+def contained(layer: Any) -> list[Any] | None:
+    """The parts of a container of layers in order; None for a leaf."""
+    if not isinstance(layer, keras.Model):
+        return None
+    inner = getattr(layer, "_functional", None) or layer
+    parts = getattr(inner, "operations", None) or layer.layers
+    return [part for part in parts if not isinstance(part, keras.layers.InputLayer)]
+
+
+class Listener:
+    """Notes the calls of all leaves of ``model`` while it is called."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.trace = Trace()
+        self._stack: list[str] = []
+        self._counts: Counter[str] = Counter()
+        self._producers: dict[str, int] = {}
+        self._patched: list[tuple[Any, str]] = []
+        self._seen: set[int] = set()
+        self._model = model
+
+    @contextmanager
+    def listening(self, inputs: list[Tensor]) -> Iterator[Trace]:
+        """Patch the layers' instances, and put everything back at the end."""
+        self._producers = {tensor.name: -1 for tensor in inputs}
+        try:
+            for part in contained(self._model) or []:
+                self._patch(part)
+            yield self.trace
+        finally:
+            for layer, name in reversed(self._patched):
+                del layer.__dict__[name]
+
+    def _patch(self, layer: Any) -> None:
+        if id(layer) in self._seen:
+            return
+        self._seen.add(id(layer))
+        parts = contained(layer)
+        if parts is None:
+            self._replace(layer, "call", self._leaf(layer, layer.call))
+            return
+        self._replace(layer, "call", self._container(layer, layer.call))
+        for part in parts:
+            self._patch(part)
+
+    def _replace(self, layer: Any, name: str, wrapper: Callable[..., Any]) -> None:
+        # An entry in the instance's dictionary shadows the class' method and passes by
+        # Keras' attribute tracking; deleting it restores the layer exactly.
+        layer.__dict__[name] = wrapper
+        self._patched.append((layer, name))
+
+    def _container(self, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            self._stack.append(layer.name)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self._stack.pop()
+
+        return wrapper
+
+    def _leaf(self, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            address = self._next_address(layer)
+            given = [t for t in tree.flatten((args, kwargs)) if tf.is_tensor(t)]
+            with self._watch_activation(layer, address, given):
+                result = call(*args, **kwargs)
+            made = [t for t in tree.flatten(result) if tf.is_tensor(t)]
+            if made:
+                self._note(layer, address, given, made)
+            return result
+
+        return wrapper
+
+    def _next_address(self, layer: Any) -> str:
+        address = "/".join([*self._stack, layer.name])
+        self._counts[address] += 1
+        return address if self._counts[address] == 1 else f"{address}#{self._counts[address]}"
+
+    @contextmanager
+    def _watch_activation(self, layer: Any, address: str, given: list[Tensor]) -> Iterator[None]:
+        if activation_name(layer) is None:
+            yield
+            return
+        if type(layer).__name__ in STANDALONE_ACTIVATIONS:
+            if given:
+                self.trace.before[address] = given[0]
+            yield
+            return
+        if "activation" not in layer.__dict__:
+            yield  # a property of a custom layer: it cannot be watched from outside
+            return
+        original = layer.__dict__["activation"]
+
+        def wrapper(values: Tensor, *args: Any, **kwargs: Any) -> Any:
+            self.trace.before[address] = values
+            return original(values, *args, **kwargs)
+
+        layer.__dict__["activation"] = wrapper
+        try:
+            yield
+        finally:
+            layer.__dict__["activation"] = original
+
+    def _note(self, layer: Any, address: str, given: list[Tensor], made: list[Tensor]) -> None:
+        sources: dict[int, None] = {}
+        for tensor in given:
+            sources.update(dict.fromkeys(self._sources(tensor)))
+        position = len(self.trace.calls)
+        for tensor in made:
+            # A layer that hands its input on (dropout at rest) becomes its new source.
+            self._producers[tensor.name] = position
+        self.trace.after[address] = made[0]
+        self.trace.calls.append(
+            LayerCall(
+                address=address,
+                layer=layer,
+                class_name=type(layer).__name__,
+                inputs=tuple(sorted(sources)),
+                input_shapes=tuple(tuple(t.shape.as_list()) for t in given if t.shape.rank),
+                output_shape=tuple(made[0].shape.as_list()) if made[0].shape.rank else (),
+                activation=activation_name(layer),
+                fused=type(layer).__name__ not in STANDALONE_ACTIVATIONS,
+                dtype=made[0].dtype.name,
+            )
+        )
+
+    def _sources(self, tensor: Tensor) -> list[int]:
+        """Calls whose outputs ``tensor`` was made from, through casts and bare operations."""
+        found: list[int] = []
+        stack, visited = [tensor], set[str]()
+        while stack:
+            current = stack.pop()
+            if current.name in visited:
+                continue
+            visited.add(current.name)
+            if current.name in self._producers:
+                found.append(self._producers[current.name])
+            else:
+                stack.extend(current.op.inputs)
+        return sorted(found)
+
+    def producers_of(self, tensor: Tensor) -> list[int]:
+        """Positions of the calls that a tensor of the model's output comes from."""
+        return self._sources(tensor)

@@ -1,0 +1,224 @@
+"""Which samples there are: class folders, a CSV of file,label, or a flat folder.
+
+A million files must not be a problem. Names are streamed past a draw that keeps, for each
+class, those with the smallest keyed hash: the same draw on every machine, whatever order the
+file system lists them in, in memory that depends on the draw and not on the folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import heapq
+import io
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
+
+from reportgen.errors import InputError, UnsafeInputError
+from reportgen.subject.images import SUFFIXES
+
+MAX_CLASSES = 20_000
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sample that was found: its file, its name in the report, its label as written."""
+
+    path: Path
+    name: str
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The drawn entries, how many there were of each label, and what was left out by name."""
+
+    entries: tuple[Entry, ...]
+    found: Counter[str | None]
+    labels: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+    skipped_counts: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+
+
+class BalancedDraw:
+    """Keeps up to ``limit`` entries, shared evenly over the labels; leftovers are handed on."""
+
+    def __init__(self, limit: int, seed: int, classes: int) -> None:
+        self.limit = limit
+        # A label can never get more than the whole draw. With many labels four times the fair
+        # share is room enough for leftovers, and keeps the memory bounded.
+        self._room = limit if classes <= 20 else min(limit, 4 * -(-limit // classes))
+        self._key = seed.to_bytes(16, "little", signed=True)
+        self._heaps: dict[str | None, list[tuple[int, str, Entry]]] = defaultdict(list)
+        self.found: Counter[str | None] = Counter()
+
+    def offer(self, entry: Entry) -> None:
+        """Count ``entry`` and keep it if it ranks among the first of its label."""
+        self.found[entry.label] += 1
+        name = entry.name.encode("utf-8", "surrogateescape")
+        rank = int.from_bytes(hashlib.blake2b(name, digest_size=8, key=self._key).digest())
+        heap = self._heaps[entry.label]
+        item = (-rank, entry.name, entry)
+        if len(heap) < self._room:
+            heapq.heappush(heap, item)
+        elif item > heap[0]:
+            heapq.heapreplace(heap, item)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The draw, by label and name."""
+        ranked = {
+            label: [entry for _, _, entry in sorted(heap, reverse=True)]
+            for label, heap in self._heaps.items()
+        }
+        quotas = share_evenly({label: len(items) for label, items in ranked.items()}, self.limit)
+        drawn = [entry for label, items in ranked.items() for entry in items[: quotas[label]]]
+        return tuple(sorted(drawn, key=lambda entry: (entry.label or "", entry.name)))
+
+
+def share_evenly(available: dict[K, int], limit: int) -> dict[K, int]:
+    """Split ``limit`` over keys as evenly as what is available allows (water-filling)."""
+    quotas: dict[K, int] = {}
+    left, keys = limit, sorted(available, key=lambda key: (available[key], str(key)))
+    for position, key in enumerate(keys):
+        quotas[key] = min(available[key], left // (len(keys) - position))
+        left -= quotas[key]
+    return quotas
+
+
+def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
+    """Class folders (a folder a label) or, without any, a flat folder of unlabelled images.
+
+    Raises:
+        InputError: the folder is missing or holds no image by name.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder. Give --images a folder of images.")
+    classes = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
+    if len(classes) > MAX_CLASSES:
+        raise InputError(f"{root} has {len(classes)} folders; at most {MAX_CLASSES} classes work.")
+    draw, ignored = BalancedDraw(limit, seed, max(1, len(classes))), 0
+    for entry in _walk_classes(root, classes):
+        if entry.path.suffix.lower() in SUFFIXES:
+            draw.offer(entry)
+        else:
+            ignored += 1
+    if not draw.found:
+        raise InputError(
+            f"{root} holds no images ({ignored} other files). Images end in "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
+    labels = tuple(name for name in classes if draw.found[name])
+    return Listing(draw.entries(), draw.found, labels, ignored=ignored)
+
+
+def _is_class_folder(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=True)
+
+
+def _walk_classes(root: Path, classes: list[str]) -> Iterator[Entry]:
+    if not classes:
+        yield from _walk(root, root, None)
+    for name in classes:
+        yield from _walk(root, root / name, name)
+
+
+def _walk(root: Path, folder: Path, label: str | None) -> Iterator[Entry]:
+    # Links to folders are not followed below the class folder: a loop would never end.
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in files:
+            if not file.startswith("."):
+                path = Path(parent, file)
+                yield Entry(path, path.relative_to(root).as_posix(), label)
+
+
+def list_csv(table: Path, root: Path, *, limit: int, seed: int) -> Listing:
+    """Rows of ``file,label`` (a header of those words is allowed); files relative to ``root``.
+
+    Raises:
+        UnsafeInputError: a row names a file outside ``root``.
+        InputError: the table cannot be read as text, or has no usable row.
+    """
+    labels_of: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
+    counts: Counter[str] = Counter()
+
+    def skip(cause: str, name: str) -> None:
+        counts[cause] += 1
+        if counts[cause] <= 5:
+            skipped.append((cause, name))
+
+    for number, row in _read_rows(table):
+        if len(row) < 2 or not row[0].strip() or not row[1].strip():
+            skip("label file: no file or no label in the row", f"line {number}")
+            continue
+        name, label = row[0].strip(), row[1].strip()
+        _refuse_outside(table, number, name)
+        if name not in labels_of:
+            labels_of[name] = label
+        elif labels_of[name] == label:
+            skip("label file: repeated row", name)
+        else:
+            labels_of[name] = ""
+            skip("label file: conflicting labels", name)
+    usable = {name: label for name, label in labels_of.items() if label}
+    labels = tuple(sorted(set(usable.values())))
+    draw = BalancedDraw(limit, seed, max(1, len(labels)))
+    for name, label in usable.items():
+        if (root / name).exists():
+            draw.offer(Entry(root / name, name, label))
+        else:
+            skip("label file: file is missing", name)
+    if not draw.found:
+        raise InputError(
+            f"{table} names no file below {root} that can be used ({_count_words(counts)}). "
+            "Each row is file,label, with files relative to --images or to the table."
+        )
+    return Listing(draw.entries(), draw.found, labels, tuple(skipped), counts)
+
+
+def _count_words(counts: Counter[str]) -> str:
+    return "; ".join(f"{cause}: {count}" for cause, count in counts.items()) or "it is empty"
+
+
+def _refuse_outside(table: Path, number: int, name: str) -> None:
+    windows, posix = PureWindowsPath(name), PurePosixPath(name)
+    if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts + posix.parts:
+        raise UnsafeInputError(
+            f"{table}, line {number}: {name[:80]!r} points outside the image folder. "
+            "Use names relative to it."
+        )
+
+
+def _read_rows(table: Path) -> Iterable[tuple[int, list[str]]]:
+    try:
+        raw = table.read_bytes()
+    except OSError as error:
+        raise InputError(f"{table} cannot be read: {error.strerror}.") from None
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{table} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{table} holds NUL characters: it is not a CSV text file.")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for row in reader:
+            if reader.line_num == 1 and [cell.strip().lower() for cell in row[:2]] == [
+                "file",
+                "label",
+            ]:
+                continue
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise InputError(f"{table}, line {reader.line_num}: {error}.") from None

@@ -1,0 +1,154 @@
+"""What a model's output means: classes, scores or numbers; decided from what it does, and stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+    from reportgen.subject.probe import Probe
+
+Task = Literal[
+    "softmax", "logits", "binary", "binary_logit", "independent", "regression", "other"
+]
+CLASSIFICATION = frozenset({"softmax", "logits", "binary", "binary_logit", "independent"})
+# Layers behind the last activation that only move or copy values.
+_TRANSPARENT = frozenset({"Reshape", "Flatten", "Dropout", "Permute", "Identity"})
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of the model: its name, values a sample and last activation function."""
+
+    index: int
+    name: str
+    shape: tuple[int | None, ...]
+    activation: str | None
+    address: str | None
+
+    @property
+    def units(self) -> int:
+        """Values a sample in the last axis."""
+        return self.shape[-1] or 1 if len(self.shape) > 1 else 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the audited output is read, and why."""
+
+    output: Output
+    task: Task
+    reason: str
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that the output distinguishes; 0 if it does not."""
+        if self.task not in CLASSIFICATION:
+            return 0
+        return 2 if self.task in ("binary", "binary_logit") else self.output.units
+
+
+def list_outputs(probe: Probe) -> tuple[Output, ...]:
+    """All outputs in the model's order."""
+    outputs = []
+    for index, positions in enumerate(probe.output_calls):
+        call = _deciding_call(probe.calls, positions)
+        tensors = probe.model.outputs or []
+        shape = tuple(tensors[index].shape) if index < len(tensors) else (
+            call.output_shape if call else ()
+        )
+        name = call.address if call else f"output {index}"
+        activation = call.activation if call else None
+        outputs.append(Output(index, name, shape, activation, call.address if call else None))
+    return tuple(outputs)
+
+
+def _deciding_call(calls: tuple[LayerCall, ...], positions: tuple[int, ...]) -> LayerCall | None:
+    while len(positions) == 1 and positions[0] >= 0:
+        call = calls[positions[0]]
+        if call.class_name not in _TRANSPARENT:
+            return call
+        positions = call.inputs
+    return None
+
+
+def read_output(outputs: tuple[Output, ...], labels: NDArray[Any] | None, wanted: str | None) -> Reading:
+    """Choose the output to audit and say what it means.
+
+    Args:
+        labels: as given: text, integers, or floats ``(n,)`` / ``(n, units)``; None without.
+        wanted: name or position of the output to audit; None takes the first.
+
+    Raises:
+        ConfigurationError: there is no output of that name.
+    """
+    output = _choose(outputs, wanted)
+    more = f" The first of {len(outputs)} outputs is audited." if len(outputs) > 1 else ""
+    task, reason = _read_one(output, labels)
+    return Reading(output, task, reason + more)
+
+
+def _choose(outputs: tuple[Output, ...], wanted: str | None) -> Output:
+    if wanted is None:
+        return outputs[0]
+    for output in outputs:
+        if wanted in (output.name, str(output.index), output.name.split("/")[-1]):
+            return output
+    names = ", ".join(f"{output.index}: {output.name}" for output in outputs)
+    raise ConfigurationError(f"output: {wanted!r} is not an output. There are {names}.")
+
+
+def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:
+    units, activation = output.units, output.activation
+    if len(output.shape) > 2:
+        return "other", f"The output has shape {output.shape[1:]}: a map, not one answer a sample."
+    if activation == "softmax":
+        return "softmax", f"The output ends in softmax over {units} units: one class a sample."
+    if activation in ("sigmoid", "hard_sigmoid"):
+        if units == 1:
+            return "binary", "One sigmoid unit: the probability of the second class."
+        return "independent", f"{units} sigmoid units: each class is judged on its own."
+    if activation is not None:
+        return "regression", f"The output ends in {activation}: read as numbers."
+    return _read_linear(units, labels)
+
+
+def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
+    """A linear output says nothing of itself; the labels do."""
+    classes = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS"
+    if units == 1:
+        if classes and len(np.unique(labels)) <= 2:  # type: ignore[arg-type]
+            return "binary_logit", "One linear unit and two kinds of label: the logit of the second class."
+        return "regression", "One linear unit: a number."
+    if labels is not None and not classes and labels.shape[1:] == (units,) and not _one_hot(labels):
+        return "regression", f"{units} linear units and numeric targets: numbers."
+    return "logits", f"{units} linear units: scores before softmax (logits)."
+
+
+def _one_hot(labels: NDArray[Any]) -> bool:
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def probabilities(task: Task, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Class probabilities ``(n, classes)`` from raw outputs ``(n, units)``.
+
+    Independent sigmoids are returned as they are: their rows need not sum to one.
+    """
+    scores = values.astype(np.float64).reshape(len(values), -1)
+    if task in ("binary", "binary_logit"):
+        positive = scores[:, 0] if task == "binary" else _sigmoid(scores[:, 0])
+        return np.stack([1 - positive, positive], axis=1)
+    if task == "logits":
+        shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+    return scores
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))

@@ -1,0 +1,97 @@
+"""Declared input scaling: from pixels 0..255 to what the network was trained on."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import ConfigurationError
+
+FloatArray = NDArray[np.float32]
+Preprocessing = Callable[[FloatArray], FloatArray]
+
+# Means and deviations of ImageNet, RGB: Caffe's in 0..255, torchvision's in 0..1.
+_CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
+_TORCH_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_TORCH_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def _none(pixels: FloatArray) -> FloatArray:
+    return pixels
+
+
+def _unit(pixels: FloatArray) -> FloatArray:
+    return pixels / 255
+
+
+def _symmetric(pixels: FloatArray) -> FloatArray:
+    return pixels / 127.5 - 1
+
+
+def _imagenet_caffe(pixels: FloatArray) -> FloatArray:
+    return pixels[..., ::-1] - _CAFFE_MEAN_BGR
+
+
+def _imagenet_torch(pixels: FloatArray) -> FloatArray:
+    return (pixels / 255 - _TORCH_MEAN) / _TORCH_DEVIATION
+
+
+def _standardize(pixels: FloatArray) -> FloatArray:
+    """Each sample to mean 0, deviation 1; the floor is `tf.image.per_image_standardization`'s."""
+    axes = tuple(range(1, pixels.ndim))
+    mean = pixels.mean(axis=axes, keepdims=True)
+    floor = 1 / np.sqrt(np.prod(pixels.shape[1:]))
+    return (pixels - mean) / np.maximum(pixels.std(axis=axes, keepdims=True), floor)
+
+
+_BY_NAME: dict[str, tuple[Preprocessing, str]] = {
+    "none": (_none, "pixels as they are"),
+    "unit": (_unit, "x / 255"),
+    "symmetric": (_symmetric, "x / 127.5 - 1"),
+    "imagenet-caffe": (_imagenet_caffe, "RGB to BGR, minus the ImageNet means"),
+    "imagenet-torch": (_imagenet_torch, "x / 255, ImageNet mean and deviation"),
+    "standardize": (_standardize, "each sample to mean 0 and deviation 1"),
+}
+NAMES = tuple(_BY_NAME)
+
+
+def find_preprocessing(name: str) -> tuple[Preprocessing, str]:
+    """The function and its description, by name or as ``module:function``.
+
+    The function takes and returns float32 ``(n, h, w, c)``.
+
+    Raises:
+        ConfigurationError: no such name, or the function cannot be imported.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise ConfigurationError(
+            f"preprocessing: {name!r} is unknown. Use one of {', '.join(NAMES)}, "
+            "or module:function."
+        )
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # asked for by name: the user's own module beside the call
+    try:
+        found: Any = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"preprocessing: {name!r} cannot be imported ({error})."
+        ) from None
+    return lambda pixels: np.asarray(found(pixels), np.float32), f"your function {name}"
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Refuse ImageNet scalings on inputs that do not have three channels."""
+    if name.startswith("imagenet-") and channels != 3:
+        raise ConfigurationError(
+            f"preprocessing: {name} needs 3 channels, the model takes {channels}. "
+            "Use none, unit or symmetric."
+        )

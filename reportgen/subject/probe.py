@@ -1,0 +1,223 @@
+"""Activations of any layers in one forward pass, before and after the activation function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from reportgen.errors import UsageError
+from reportgen.progress import tell
+from reportgen.subject.layers import LayerCall, Listener, Trace
+
+FloatArray = NDArray[np.float32]
+_BATCH_BYTES = 192 * 2**20
+_MAX_BATCH = 256
+Reducer = Callable[[Mapping["Tap", Any]], Any]
+RowReader = Callable[[NDArray[np.int64]], FloatArray]
+
+
+@dataclass(frozen=True, order=True)
+class Tap:
+    """A place to read: the address of a layer call, before or after its activation function.
+
+    Where a layer has no activation function both stages are the same values.
+    """
+
+    address: str
+    stage: Literal["before", "after"] = "after"
+
+
+class Probe:
+    """Reads values inside ``model`` for inputs of one shape.
+
+    shape: of one sample, without the batch. Every set of taps is traced once and kept.
+    """
+
+    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
+        self.model = model
+        self.shape = shape
+        self.static_batch: int | None = model.inputs[0].shape[0] if model.inputs else None
+        self.traces = 0
+        self._functions: dict[Any, Any] = {}
+        self._batch_limit = _MAX_BATCH
+
+    @cached_property
+    def calls(self) -> tuple[LayerCall, ...]:
+        """Every call of a layer, in the order of execution."""
+        self._run_layout()
+        return self._calls
+
+    @cached_property
+    def output_calls(self) -> tuple[tuple[int, ...], ...]:
+        """For each output of the model, positions in `calls` that it comes from."""
+        self._run_layout()
+        return self._output_calls
+
+    def call(self, address: str) -> LayerCall:
+        """The call at ``address``.
+
+        Raises:
+            UsageError: no such address; the message lists near ones.
+        """
+        for call in self.calls:
+            if call.address == address:
+                return call
+        near = [c.address for c in self.calls if c.address.split("/")[-1] == address.split("/")[-1]]
+        known = near or [c.address for c in self.calls][:12]
+        raise UsageError(f"No layer {address!r} in this model. There are: {', '.join(known)}.")
+
+    def predict(
+        self, inputs: RowReader, count: int, label: str = "predicting"
+    ) -> list[FloatArray]:
+        """All outputs of the model for ``count`` samples, in inference mode.
+
+        Args:
+            inputs: positions -> scaled samples ``(b, *shape)``.
+
+        Returns: one array ``(count, ...)`` an output.
+        """
+        parts = [outputs for outputs, _ in self._batches(inputs, count, (), label)]
+        return [np.concatenate(batches) for batches in zip(*parts, strict=True)]
+
+    def activations(
+        self, inputs: NDArray[Any], taps: Sequence[Tap], label: str = "forward pass"
+    ) -> tuple[list[FloatArray], dict[Tap, FloatArray]]:
+        """Outputs of the model and values at ``taps``, all from one forward pass.
+
+        Args:
+            inputs: ``(n, *shape)``, scaled.
+            taps: where to read. Values are as the layer makes them, ``(n, ...)``.
+
+        Raises:
+            UsageError: a tap's address does not exist.
+        """
+        taps = tuple(dict.fromkeys(taps))
+        parts = list(self._batches(lambda rows: inputs[rows], len(inputs), taps, label))
+        outputs = [np.concatenate(p) for p in zip(*(o for o, _ in parts), strict=True)]
+        seen = [np.concatenate(p) for p in zip(*(s for _, s in parts), strict=True)]
+        return outputs, dict(zip(taps, seen, strict=True))
+
+    def reduce(
+        self, inputs: RowReader, count: int, taps: Sequence[Tap], reducer: Reducer, label: str
+    ) -> Iterator[Any]:
+        """Run ``reducer`` on the values at ``taps`` inside the traced pass, a batch at a time.
+
+        Memory does not depend on ``count``: only what ``reducer`` returns leaves the pass.
+
+        Args:
+            inputs: positions -> scaled samples ``(b, *shape)``.
+            count: number of samples.
+            reducer: dictionary of tensors by tap -> nested structure of tensors. It sees only
+                real samples, never padding.
+        """
+        taps = tuple(dict.fromkeys(taps))
+        run = self._function((taps, reducer), lambda _, seen: reducer(
+            dict(zip(taps, seen, strict=True))), taps)
+        for result in self._run(run, inputs, count, taps, label):
+            yield tf.nest.map_structure(lambda t: t.numpy(), result)
+
+    def batch_size(self, taps: Sequence[Tap]) -> int:
+        """Samples a batch, so that the values read stay within a fixed amount of memory."""
+        shapes = {call.address: call.output_shape for call in self.calls}
+        largest = max((_elements(shape) for shape in shapes.values()), default=1)
+        read = sum(_elements(shapes.get(tap.address, ())) for tap in taps)
+        # The pass itself holds a few of the largest maps beside what is read.
+        a_sample = 4 * (read + 4 * largest + int(np.prod(self.shape)))
+        return int(np.clip(_BATCH_BYTES // a_sample, 1, self._batch_limit))
+
+    def _batches(
+        self, inputs: RowReader, count: int, taps: tuple[Tap, ...], label: str
+    ) -> Iterator[tuple[list[FloatArray], list[FloatArray]]]:
+        run = self._function(taps, lambda outputs, seen: (outputs, seen), taps)
+        for outputs, seen in self._run(run, inputs, count, taps, label):
+            yield [t.numpy() for t in outputs], [t.numpy() for t in seen]
+
+    def _run(
+        self, run: Callable[[Any, Any], Any], inputs: RowReader, count: int,
+        taps: tuple[Tap, ...], label: str,
+    ) -> Iterator[Any]:  # fmt: skip
+        """Run batch by batch; where the memory does not suffice, go on with half the batch."""
+        start = 0
+        while start < count:
+            tell(start, count, label)
+            size = self.static_batch or self.batch_size(taps)
+            rows = np.arange(start, min(count, start + size))
+            try:
+                result = run(*self._pad(inputs(rows)))
+            except tf.errors.ResourceExhaustedError:
+                if self.static_batch or size == 1:
+                    raise
+                self._batch_limit = size // 2
+                continue
+            yield result
+            start += len(rows)
+        tell(count, count, label)
+
+    def _pad(self, batch: NDArray[Any]) -> tuple[Any, Any]:
+        real = len(batch)
+        if self.static_batch and real < self.static_batch:
+            filler = np.repeat(batch[:1], self.static_batch - real, axis=0)
+            batch = np.concatenate([batch, filler])
+        return tf.convert_to_tensor(batch), tf.constant(real)
+
+    def _function(
+        self, key: Any, finish: Callable[[list[Any], list[Any]], Any], taps: tuple[Tap, ...]
+    ) -> Any:
+        if key not in self._functions:
+            if taps:
+                for tap in taps:
+                    self.call(tap.address)
+            self._functions[key] = self._trace(taps, finish)
+        return self._functions[key]
+
+    def _trace(self, taps: tuple[Tap, ...], finish: Callable[[list[Any], list[Any]], Any]) -> Any:
+        def forward(inputs: Any, real: Any) -> Any:
+            self.traces += 1
+            outputs, trace, _ = self._listen(inputs)
+            seen = [_read(trace, tap)[:real] for tap in taps]
+            return finish([output[:real] for output in outputs], seen)
+
+        signature = [self._input_spec(), tf.TensorSpec([], tf.int32)]
+        return tf.function(forward, input_signature=signature, autograph=False)
+
+    def _input_spec(self) -> tf.TensorSpec:
+        declared = self.model.inputs[0].dtype if self.model.inputs else "float32"
+        return tf.TensorSpec([self.static_batch, *self.shape], declared)
+
+    def _listen(self, inputs: Any) -> tuple[list[Any], Trace, Listener]:
+        listener = Listener(self.model)
+        with listener.listening([inputs]) as trace:
+            outputs = keras.tree.flatten(self.model(inputs, training=False))
+        return [_dense(output) for output in outputs], trace, listener
+
+    def _run_layout(self) -> None:
+        def forward(inputs: Any) -> Any:
+            self.traces += 1
+            outputs, trace, listener = self._listen(inputs)
+            self._calls = tuple(trace.calls)
+            self._output_calls = tuple(tuple(listener.producers_of(o)) for o in outputs)
+            return outputs
+
+        tf.function(forward, autograph=False).get_concrete_function(self._input_spec())
+
+
+def _read(trace: Trace, tap: Tap) -> Any:
+    if tap.stage == "before" and tap.address in trace.before:
+        return _dense(trace.before[tap.address])
+    return _dense(trace.after[tap.address])
+
+
+def _dense(tensor: Any) -> Any:
+    """float32, whatever precision the layer computes in: NumPy has no bfloat16."""
+    return tf.cast(tensor, tf.float32)
+
+
+def _elements(shape: tuple[int | None, ...]) -> int:
+    return int(np.prod([size or 1 for size in shape[1:]])) if shape else 1

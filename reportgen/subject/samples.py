@@ -1,0 +1,256 @@
+"""Samples as arrays the size of the model's input, with a ledger of what was skipped and why."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import InputError
+from reportgen.progress import track
+from reportgen.results import Skipped
+from reportgen.subject.images import Decoder, SkippedImageError
+from reportgen.subject.listing import Listing, share_evenly
+
+_IN_MEMORY_BYTES = 256 * 2**20
+_MAX_ARCHIVE_BYTES = 8 * 2**30
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Samples before scaling.
+
+    pixels: ``(n, *input)``; uint8 from image files, uint8 or float from arrays. Beyond 256 MiB
+        they lie in a temporary file that the system pages in as needed.
+    names: ``n`` file names or ``#row``. labels: as written (None: unlabelled).
+    label_names: the distinct labels in sorted order. found: samples before the draw.
+    sizes: own ``(h, w)`` of each image file, ``(n, 2)``; empty for arrays.
+    """
+
+    pixels: NDArray[Any]
+    names: tuple[str, ...]
+    labels: NDArray[Any] | None
+    label_names: tuple[str, ...]
+    found: int
+    sizes: NDArray[np.int64]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    _backing: Any = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def skipped_count(self) -> int:
+        """How many samples were left out."""
+        return sum(item.count for item in self.skipped)
+
+
+class Ledger:
+    """Counts causes; keeps a few names of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, cause: str, name: str, count: int = 1) -> None:
+        """Note that ``name`` was left out because of ``cause``."""
+        self.counts[cause] += count
+        if len(self.examples[cause]) < _EXAMPLES:
+            self.examples[cause].append(name)
+
+    def rows(self) -> tuple[Skipped, ...]:
+        """The ledger, most frequent cause first."""
+        return tuple(
+            Skipped(cause=cause, count=count, examples=tuple(self.examples[cause]))
+            for cause, count in sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        )
+
+
+def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
+    """Decode every drawn file.
+
+    Raises:
+        InputError: none could be decoded.
+    """
+    ledger = Ledger()
+    for cause, count in listing.skipped_counts.items():
+        ledger.counts[cause] += count
+    for cause, name in listing.skipped:
+        ledger.examples[cause].append(name)
+    shape = (*decoder.size, decoder.channels)
+    pixels, backing = _allocate(len(listing.entries), shape)
+    names, labels, sizes = [], [], []
+    for entry in track(listing.entries, "reading images"):
+        try:
+            picture, size = decoder.read(entry.path)
+        except SkippedImageError as error:
+            ledger.add(str(error), entry.name)
+            continue
+        pixels[len(names)] = picture
+        names.append(entry.name)
+        labels.append(entry.label)
+        sizes.append(size)
+    if not names:
+        causes = "; ".join(f"{cause}: {n}" for cause, n in ledger.counts.items())
+        raise InputError(f"None of {len(listing.entries)} images could be read ({causes}).")
+    notes = [f"{count} converted: {kind}" for kind, count in sorted(decoder.conversions.items())]
+    if listing.ignored:
+        notes.append(f"{listing.ignored} files are not images by name and were ignored")
+    known = any(label is not None for label in labels)
+    return SampleSet(
+        pixels=pixels[: len(names)],
+        names=tuple(names),
+        labels=np.array(labels, dtype=object) if known else None,
+        label_names=listing.labels,
+        found=sum(listing.found.values()),
+        sizes=np.array(sizes, dtype=np.int64),
+        skipped=ledger.rows(),
+        notes=tuple(notes),
+        _backing=backing,
+    )
+
+
+def _allocate(count: int, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Any]:
+    if count * int(np.prod(shape)) <= _IN_MEMORY_BYTES:
+        return np.zeros((count, *shape), np.uint8), None
+    backing = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the sample set
+    return np.memmap(backing, np.uint8, "w+", shape=(count, *shape)), backing
+
+
+def read_archive(path: Path, shape: tuple[int, ...], *, limit: int, seed: int) -> SampleSet:
+    """Arrays ``x`` and, if there, ``y`` of an ``.npz`` file.
+
+    Raises:
+        InputError: not an archive of plain arrays, or shapes that do not fit the model.
+    """
+    try:
+        _check_headers(path)
+        with np.load(path, allow_pickle=False) as archive:
+            if "x" not in archive.files:
+                raise InputError(
+                    f"{path} holds {', '.join(archive.files) or 'nothing'}; "
+                    "an array named x (and y for labels) is needed."
+                )
+            x = archive["x"]
+            y = archive["y"] if "y" in archive.files else None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path} cannot be read as .npz of plain arrays: {reason}.") from None
+    return take_arrays(x, y, shape, limit=limit, seed=seed, origin=str(path))
+
+
+def _check_headers(path: Path) -> None:
+    """Refuse arrays that claim more memory than an audit needs, before any is allocated."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(stream)
+            if int(np.prod(shape, dtype=object)) * dtype.itemsize > _MAX_ARCHIVE_BYTES:
+                raise InputError(
+                    f"{path}: {member.filename} claims shape {shape}, more than "
+                    f"{_MAX_ARCHIVE_BYTES // 2**30} GiB. Save a part of the samples."
+                )
+
+
+def take_arrays(
+    x: Any, y: Any, shape: tuple[int, ...], *, limit: int, seed: int, origin: str
+) -> SampleSet:
+    """Samples from arrays ``x`` ``(n, *shape)`` and labels ``y`` ``(n,)`` or ``(n, classes)``.
+
+    Raises:
+        InputError: shapes or types that cannot be what the model takes.
+    """
+    x = np.asarray(x)
+    y = None if y is None else np.asarray(y)
+    if x.dtype.kind not in "buif":
+        raise InputError(f"{origin}: x holds {x.dtype}; numbers are needed.")
+    x = _match_shape(x, shape, origin)
+    if y is not None and (y.ndim == 0 or len(y) != len(x)):
+        raise InputError(f"{origin}: x has {len(x)} rows, y has shape {y.shape}. They must match.")
+    if y is not None and y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    ledger, found = Ledger(), len(x)
+    keep = _finite_rows(x, y)
+    if not keep.all():
+        first = f"#{int(np.flatnonzero(~keep)[0])}"
+        ledger.add("NaN or infinity in the sample or its label", first, int((~keep).sum()))
+    rows = _draw_rows(np.flatnonzero(keep), y, limit, seed)
+    if not len(rows):
+        raise InputError(f"{origin}: no usable sample among {found} rows.")
+    labels = None if y is None else y[rows]
+    if labels is not None and labels.dtype.kind in "SUO":
+        labels = labels.astype(str).astype(object)
+    named = labels is not None and labels.dtype == object
+    return SampleSet(
+        pixels=x[rows],
+        names=tuple(f"#{row}" for row in rows),
+        labels=labels,
+        label_names=tuple(sorted(set(labels))) if named and labels is not None else (),
+        found=found,
+        sizes=np.empty((0, 2), np.int64),
+        skipped=ledger.rows(),
+    )
+
+
+def _match_shape(x: NDArray[Any], shape: tuple[int, ...], origin: str) -> NDArray[Any]:
+    """Add or drop a channel axis of one; anything else must fit as it is."""
+    if x.ndim == 0 or len(x) == 0:
+        raise InputError(f"{origin}: x is empty.")
+    if x.shape[1:] == shape:
+        return x
+    if (*x.shape[1:], 1) == shape or x.shape[1:] == (*shape, 1):
+        return x.reshape(len(x), *shape)
+    raise InputError(
+        f"{origin}: x has samples of shape {x.shape[1:]}, the model takes {shape}. "
+        "Resize the arrays, or give --images to let reportgen resize files."
+    )
+
+
+def _finite_rows(x: NDArray[Any], y: NDArray[Any] | None) -> NDArray[np.bool_]:
+    keep = np.ones(len(x), bool)
+    if x.dtype.kind == "f":
+        for start in range(0, len(x), 1024):
+            rows = x[start : start + 1024].reshape(min(1024, len(x) - start), -1)
+            keep[start : start + 1024] = np.isfinite(rows).all(axis=1)
+    if y is not None and y.dtype.kind == "f":
+        keep &= np.isfinite(y.reshape(len(y), -1)).all(axis=1)
+    return keep
+
+
+def _draw_rows(
+    rows: NDArray[np.int64], y: NDArray[Any] | None, limit: int, seed: int
+) -> NDArray[np.int64]:
+    """A seeded draw, balanced over integer or text labels; in the order of the rows."""
+    if len(rows) <= limit:
+        return rows
+    shuffled = np.random.default_rng([seed & 0xFFFFFFFF, 7]).permutation(rows)
+    if y is None or y.ndim != 1 or y.dtype.kind not in "iubSUO":
+        return np.sort(shuffled[:limit])
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for row in shuffled:
+        groups[y[row]].append(int(row))
+    quotas = share_evenly({label: len(group) for label, group in groups.items()}, limit)
+    return np.sort([row for label, group in groups.items() for row in group[: quotas[label]]])
+
+
+def content_hashes(pixels: NDArray[Any]) -> list[bytes]:
+    """A hash of each sample as the model will see it (before scaling)."""
+    return [
+        hashlib.blake2b(np.ascontiguousarray(one).tobytes(), digest_size=16).digest()
+        for one in pixels
+    ]

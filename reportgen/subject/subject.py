@@ -1,0 +1,225 @@
+"""The subject of an audit: a model, its samples, and everything known about them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.config import AuditConfig
+from reportgen.errors import ConfigurationError, UsageError
+from reportgen.results import SubjectCard
+from reportgen.subject.history import History, read_history
+from reportgen.subject.images import Decoder
+from reportgen.subject.inputs import InputSpec, read_input, scales_inside
+from reportgen.subject.labels import Labels, read_class_names, resolve_labels
+from reportgen.subject.listing import list_csv, list_folder
+from reportgen.subject.model_file import ModelFile, format_name, identify, open_model
+from reportgen.subject.outputs import Reading, list_outputs, probabilities, read_output
+from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
+from reportgen.subject.probe import Probe
+from reportgen.subject.samples import SampleSet, read_archive, read_images, take_arrays
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LiveInput:
+    """A model and arrays handed over in Python instead of files."""
+
+    model: Any
+    x: Any
+    y: Any = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What every analysis gets. Nothing in it may be changed."""
+
+    model: keras.Model
+    probe: Probe
+    input: InputSpec
+    reading: Reading
+    samples: SampleSet
+    labels: Labels
+    history: History | None
+    card: SubjectCard
+    training: dict[str, str]
+    preprocess: Preprocessing
+
+    def inputs(self, rows: NDArray[np.int64] | slice = slice(None)) -> FloatArray:
+        """Scaled samples as the model takes them, ``(n, *input.shape)`` float32."""
+        pixels = np.asarray(self.samples.pixels[rows], dtype=np.float32)
+        return self.input.arrange(self.preprocess(pixels)).astype(np.float32, copy=False)
+
+    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Samples as people see them, ``(n, h, w, 3)`` uint8, before scaling."""
+        pixels = np.asarray(self.samples.pixels[rows])
+        if pixels.dtype != np.uint8:
+            low, high = self._display_range
+            pixels = np.clip((pixels - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+        pixels = pixels.reshape(len(pixels), *self.input.pixels)
+        if pixels.shape[-1] not in (3, 4):
+            return np.repeat(pixels[..., :1], 3, axis=-1)
+        return pixels[..., :3]
+
+    @cached_property
+    def _display_range(self) -> tuple[float, float]:
+        """Black and white of float samples: the usual ranges if they fit, else the data's."""
+        low, high = float(self.samples.pixels.min()), float(self.samples.pixels.max())
+        for start, end in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
+            if start <= low and high <= end:
+                return start, end
+        return low, max(high, low + 1e-6)
+
+    @cached_property
+    def raw_outputs(self) -> FloatArray:
+        """The audited output for every sample, as the model gives it: ``(n, units)``."""
+        outputs = self.probe.predict(self.inputs, len(self.samples))
+        return outputs[self.reading.output.index]
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Class probabilities for every sample, ``(n, classes)``; classification only."""
+        return probabilities(self.reading.task, self.raw_outputs)
+
+    def weights_hash(self) -> str:
+        """SHA-256 over all weights, to prove that an analysis left them alone."""
+        digest = hashlib.sha256()
+        for weight in self.model.weights:
+            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+        return digest.hexdigest()
+
+
+def open_subject(config: AuditConfig, live: LiveInput | None = None) -> Subject:
+    """Open model, samples, labels and history, and state how each was understood.
+
+    Raises:
+        InputError, UnsafeInputError, ConfigurationError: with the next step in the message.
+    """
+    file, model = _open_model(config, live)
+    spec = read_input(model, config.input_size, from_images=config.images is not None)
+    probe = Probe(model, spec.shape)
+    samples = _open_samples(config, live, spec)
+    reading = read_output(list_outputs(probe), samples.labels, config.output)
+    names = (
+        read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
+    )
+    labels = resolve_labels(samples.labels, samples.label_names, reading, names)
+    scaling, preprocess, scaling_notes = _choose_scaling(config, spec, probe, samples)
+    history = read_history(config.history) if config.history else None
+    draft = Subject(
+        model, probe, spec, reading, samples, labels, history,
+        card=None, training=file.training if file else {}, preprocess=preprocess,  # type: ignore[arg-type]
+    )
+    notes = (*(file.notes if file else ()), *scaling_notes, *samples.notes)
+    card = _describe(draft, config, file, scaling, notes)
+    return Subject(**{**draft.__dict__, "card": card})
+
+
+def _open_model(
+    config: AuditConfig, live: LiveInput | None
+) -> tuple[ModelFile | None, keras.Model]:
+    if live is not None:
+        return None, live.model
+    if config.model is None:
+        raise UsageError("No model was given.")
+    file = identify(config.model)
+    return file, open_model(file)
+
+
+def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) -> SampleSet:
+    limit, seed = config.sample_limit, config.seed
+    if live is not None:
+        return take_arrays(live.x, live.y, spec.pixels, limit=limit, seed=seed, origin="arrays")
+    if config.data:
+        return read_archive(config.data, spec.pixels, limit=limit, seed=seed)
+    if not config.images and not config.labels:
+        raise UsageError(
+            "No samples were given. Add --images FOLDER (class folders or plain images), "
+            "--labels TABLE.csv, or --data FILE.npz with x and y."
+        )
+    if spec.kind != "image" or spec.channels not in (1, 3, 4):
+        raise ConfigurationError(
+            f"images: the model takes samples of shape {spec.shape}, which image files do not "
+            "have. Give --data FILE.npz with an array x."
+        )
+    if config.labels:
+        root = config.images or config.labels.parent
+        listing = list_csv(config.labels, root, limit=limit, seed=seed)
+    else:
+        listing = list_folder(Path(config.images or "."), limit=limit, seed=seed)
+    background = 255 if config.background == "white" else 0
+    height, width, channels = spec.pixels
+    return read_images(listing, Decoder((height, width), channels, config.resize, background))
+
+
+def _choose_scaling(
+    config: AuditConfig, spec: InputSpec, probe: Probe, samples: SampleSet
+) -> tuple[str, Preprocessing, tuple[str, ...]]:
+    name, notes = config.preprocessing, ()
+    if name is None:
+        inside = scales_inside(probe.calls)
+        if inside:
+            name, why = "none", f"the model scales its input itself (layer {inside})"
+        elif samples.pixels.dtype == np.uint8:
+            name, why = "unit", "the usual one for 8-bit images; say so with --preprocessing"
+        else:
+            name, why = "none", "the arrays hold floats, taken as they are"
+        notes = (f"Input scaling was not declared. {name} was assumed: {why}.",)
+    if spec.kind == "image":
+        check_channels(name, spec.channels)
+    function, words = find_preprocessing(name)
+    return f"{name} ({words})", function, notes
+
+
+def _describe(
+    subject: Subject,
+    config: AuditConfig,
+    file: ModelFile | None,
+    scaling: str,
+    notes: tuple[str, ...],
+) -> SubjectCard:
+    model, samples, probe = subject.model, subject.samples, subject.probe
+    outputs = list_outputs(probe)
+    from_files = bool(samples.sizes.size)
+    return SubjectCard(
+        name=file.path.name if file else f"{model.name} (in memory)",
+        file_format=format_name(file.kind) if file else "a live Keras model",
+        sha256=file.sha256 if file else None,
+        size_bytes=file.size_bytes if file else None,
+        keras_version=file.keras_version if file else keras.__version__,
+        task=subject.reading.task,
+        task_reason=subject.reading.reason,
+        input_shape=subject.input.shape,
+        input_kind=subject.input.kind,
+        outputs=tuple(f"{o.name} {o.shape[1:]}" for o in outputs),
+        parameters=int(sum(np.prod(w.shape) for w in model.weights)),
+        layers=len({id(call.layer) for call in probe.calls}),
+        conv_layers=len({id(c.layer) for c in probe.calls if "Conv" in c.class_name}),
+        classes=subject.labels.classes,
+        class_order=subject.labels.order,
+        samples=len(samples),
+        samples_found=samples.found,
+        labelled=subject.labels.values is not None,
+        split=config.split,
+        preprocessing=scaling,
+        resize=config.resize if from_files else "none",
+        notes=notes,
+        skipped=samples.skipped,
+        history_steps=len(subject.history.steps) if subject.history else 0,
+        samples_sha256=_hash_samples(samples),
+    )
+
+
+def _hash_samples(samples: SampleSet) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(samples), 256):
+        digest.update(np.ascontiguousarray(samples.pixels[start : start + 256]).tobytes())
+    return digest.hexdigest()

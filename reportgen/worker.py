@@ -1,0 +1,224 @@
+"""The worker process: TensorFlow lives there, so that the report survives whatever happens.
+
+`LocalWorker` is a `concurrent.futures.Executor` of one process. It is started as a plain
+subprocess and not through multiprocessing, because that would import the user's main script
+again. Calls go in as pickles (they come from us); what comes back is
+bytes and JSON, which the parent does not execute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import IO, Any
+
+from reportgen import errors
+from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError
+from reportgen.progress import Listener
+
+_HEADER = struct.Struct("<cQ")
+_PROGRESS, _RESULT, _ERROR = b"P", b"R", b"E"
+_LOG_TAIL_BYTES = 2000
+# The worker looks for modules exactly where its parent does, in the same order.
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from reportgen.worker import main; main()"
+)
+
+
+class LocalWorker(Executor):
+    """One worker process, one call at a time.
+
+    A call that raises gives the same exception if it is one of ours, else a `WorkerError`
+    with its cause. A process that dies or is killed gives a `WorkerDiedError`; the next call
+    starts a fresh one.
+    """
+
+    def __init__(self, *, device: str = "auto", listener: Listener | None = None) -> None:
+        self._device = device
+        self._listener = listener
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run ``fn`` (importable by name, returning bytes) in the worker."""
+        future: Future[Any] = Future()
+        call = pickle.dumps((fn, args, kwargs))
+        threading.Thread(target=self._serve, args=(call, future), daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the process at once; there is nothing in it worth waiting for."""
+        self.kill()
+        if self._log:
+            self._log.close()
+
+    def kill(self) -> None:
+        """End the process and everything it started, whatever it is doing."""
+        process = self._process
+        if process and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return self._process.pid if self._process else None
+
+    def _serve(self, call: bytes, future: Future[Any]) -> None:
+        with self._lock:
+            try:
+                process = self._ensure_process()
+                assert process.stdin and process.stdout
+                process.stdin.write(_HEADER.pack(_RESULT, len(call)) + call)
+                process.stdin.flush()
+                future.set_result(self._await_result(process.stdout))
+            except ReportgenError as error:
+                future.set_exception(error)
+            except (OSError, EOFError):
+                future.set_exception(self._explain_death())
+
+    def _await_result(self, stream: IO[bytes]) -> bytes:
+        while True:
+            kind, payload = _receive(stream)
+            if kind == _RESULT:
+                return payload
+            message = json.loads(payload)
+            if kind == _ERROR:
+                raise _rebuild(message)
+            if self._listener:
+                self._listener(int(message[0]), int(message[1]), str(message[2]))
+
+    def _ensure_process(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._log = self._log or tempfile.TemporaryFile()
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=self._environment(),
+                # Its own group: Ctrl-C reaches the parent, which then ends the worker.
+                start_new_session=True,
+            )
+        return self._process
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
+        if self._device == "cpu":
+            environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        return environment
+
+    def _explain_death(self) -> WorkerDiedError:
+        code = self._process.wait() if self._process else None
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " The system may have run out of memory." if -code == signal.SIGKILL else ""
+            return WorkerDiedError(f"The worker process was ended by {name}.{hint}")
+        said = f"The worker process ended with code {code}. {self._log_tail()}"
+        return WorkerDiedError(said.strip())
+
+    def _log_tail(self) -> str:
+        if not self._log:
+            return ""
+        end = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, end - _LOG_TAIL_BYTES))
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        return f"Its last words: {lines[-1][:300]}" if lines else ""
+
+
+class InlineExecutor(Executor):
+    """Runs calls in this process: for a live model, which cannot travel."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run ``fn`` now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except ReportgenError as error:
+            future.set_exception(error)
+        except Exception as error:
+            future.set_exception(WorkerError(describe(error)))
+        return future
+
+
+def describe(error: BaseException) -> str:
+    """What was raised and where, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "reportgen" in frame.filename] or frames
+    where = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
+    first = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first[:300]}{where}"
+
+
+def _rebuild(message: dict[str, str]) -> ReportgenError:
+    """The exception that the worker raised, if it is one of ours; else a `WorkerError`."""
+    kind = getattr(errors, message["kind"], None)
+    if isinstance(kind, type) and issubclass(kind, ReportgenError):
+        return kind(message["text"])
+    return WorkerError(message["text"])
+
+
+def _receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
+    kind, size = _HEADER.unpack(_read_exactly(stream, _HEADER.size))
+    return kind, _read_exactly(stream, size)
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _send(stream: IO[bytes], kind: bytes, payload: bytes) -> None:
+    stream.write(_HEADER.pack(kind, len(payload)) + payload)
+    stream.flush()
+
+
+def main() -> None:
+    """Serve calls from standard input until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calls = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints goes to the log, never between our messages
+    from reportgen.progress import listening
+
+    def report(done: int, total: int, label: str) -> None:
+        _send(replies, _PROGRESS, json.dumps([done, total, label]).encode())
+
+    while True:
+        try:
+            _, payload = _receive(calls)
+        except EOFError:
+            return
+        _answer(payload, replies, lambda: listening(report))
+
+
+def _answer(payload: bytes, replies: IO[bytes], watch: Callable[[], Any]) -> None:
+    try:
+        fn, args, kwargs = pickle.loads(payload)
+        with watch():
+            result = fn(*args, **kwargs)
+    except ReportgenError as error:
+        message = {"kind": type(error).__name__, "text": str(error)}
+    except BaseException as error:  # SystemExit from inside a model must not end us either
+        message = {"kind": "WorkerError", "text": describe(error)}
+    else:
+        return _send(replies, _RESULT, result)
+    return _send(replies, _ERROR, json.dumps(message).encode())
+
