@@ -24,7 +24,7 @@ PixelArray = NDArray[np.uint8]
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .ppm .pgm .pbm .pnm .tif .tiff".split()
 )
-_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "PPM")
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM")
 MAX_PIXELS = 50_000_000
 MAX_ASPECT = 100
 MAX_FILE_BYTES = 256 * 2**20

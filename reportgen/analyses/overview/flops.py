@@ -7,11 +7,12 @@ each further tensor that is merged. Moving, padding and dropout at rest cost not
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen.subject.layers import LayerCall
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
 
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
 
