@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from reportgen.config import AuditConfig
     from reportgen.report import Report
 
-_PREPROCESSING = "none, unit, symmetric, imagenet-caffe, imagenet-torch, standardize, module:function"
+_PREPROCESSING = (
+    "none, unit, symmetric, imagenet-caffe, imagenet-torch, standardize, module:function"
+)
 
 
 class Terminated(BaseException):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
 from reportgen.errors import ConfigurationError, InputError
 
@@ -70,6 +78,15 @@ class AuditConfig(BaseModel):
             raise ValueError("each side must be between 1 and 8192")
         return value
 
+    @field_serializer(*_PATHS, "out", when_used="json")
+    def _spell_path(self, value: Any) -> Any:
+        # A path may hold bytes that are not UTF-8, which JSON cannot.
+        return (
+            os.fsencode(value).decode("utf-8", "backslashreplace")
+            if isinstance(value, Path)
+            else value
+        )
+
     @property
     def sample_limit(self) -> int:
         """How many samples to draw: as asked, else by the preset."""
@@ -94,10 +111,13 @@ def load_config(target: Path, given: dict[str, Any], analyses: tuple[str, ...]) 
         if not target.exists():
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
         values, text = {"model": target}, ""
+    build_config(values, file, text)  # on its own first: its line is named, and no other's fault
     options = values.pop("options", {})
-    for analysis, table in given.pop("options", {}).items():
+    for analysis, table in dict(given.get("options") or {}).items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"options: {analysis} needs a dictionary, got {table!r}.")
         options[analysis] = {**options.get(analysis, {}), **table}
-    return build_config({**values, **given, "options": options}, file, text)
+    return build_config({**values, **given, "options": options})
 
 
 def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
@@ -110,19 +130,36 @@ def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{file} is not valid TOML: {error}.") from None
-    known = ("audit", *analyses)
+    text, known = file.read_text("utf-8"), ("audit", *analyses)
     for name, table in tables.items():
         if name not in known or not isinstance(table, dict):
-            text = file.read_text("utf-8")
+            what = "is not a table" if name in known else "is unknown"
             raise ConfigurationError(
-                f"{file}{_line_of(text, name)}: unknown key {name!r}. "
+                f"{file}{_line_of(text, name, None)}: {name!r} {what}. "
                 f"Expected the tables {', '.join(known)}."
             )
     values = dict(tables.pop("audit", {}))
+    if "options" in values:
+        raise ConfigurationError(
+            f"{file}{_line_of(text, 'options', 'audit')}: unknown key 'options'. "
+            "Options of an analysis stand in a table of its name."
+        )
+    for name, table in tables.items():
+        _check_options(name, table, file, text)
     for key in _PATHS:
         if isinstance(values.get(key), str):
             values[key] = file.parent / values[key]
     return {**values, "options": tables}
+
+
+def _check_options(name: str, table: dict[str, Any], file: Path, text: str) -> None:
+    from reportgen.analyses import find_analysis
+
+    options = find_analysis(name).options
+    try:
+        options(**table)
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, f"{name}.", options, file, text)) from None
 
 
 def build_config(values: dict[str, Any], file: Path | None = None, text: str = "") -> AuditConfig:
@@ -144,15 +181,23 @@ def explain(
     """One sentence for the first problem in a validation error."""
     first = error.errors()[0]
     key = str(first["loc"][0]) if first["loc"] else ""
-    where = f"{file}{_line_of(text, key)}: " if file and _line_of(text, key) else ""
+    line = _line_of(text, key, prefix.rstrip(".") or "audit")
+    where = f"{file}{line}: " if file and line else ""
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {prefix}{key}. Known: {', '.join(model.model_fields)}."
     got = repr(first["input"])[:60]
     return f"{where}{prefix}{key}: {first['msg']} (got {got})."
 
 
-def _line_of(text: str, key: str) -> str:
+def _line_of(text: str, key: str, table: str | None) -> str:
+    """Where ``key`` of ``table`` stands; of None: where the table or key itself does."""
+    current = None
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*[\]=.]", line):
+        header = re.match(r"\s*\[+\s*[\"']?([^\"'\]]*)", line)
+        if header:
+            current = header[1].strip()
+        if header and table is None and current == key:
+            return f", line {number}"
+        if current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
             return f", line {number}"
     return ""

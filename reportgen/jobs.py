@@ -39,8 +39,11 @@ class WeightsChangedError(ReportgenError):
 def open_job(config: AuditConfig, live: LiveInput | None = None) -> bytes:
     """Open the subject; return its card and the versions at work, as JSON."""
     subject = _subject(config, live)
-    facts = {"card": subject.card.model_dump(mode="json"), "versions": _versions(),
-             "device": _device()}
+    facts = {
+        "card": subject.card.model_dump(mode="json"),
+        "versions": _versions(),
+        "device": _device(),
+    }
     return json.dumps(facts).encode()
 
 
@@ -86,7 +89,8 @@ def pack_body(body: SectionBody, seconds: float, memory: int) -> bytes:
     }
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(head).encode(), np.uint8)
-    np.savez(buffer, __json__=text, **{f"a_{k}": v for k, v in body.arrays.items()})
+    arrays: dict[str, Any] = {f"a_{key}": value for key, value in body.arrays.items()}
+    np.savez(buffer, __json__=text, **arrays)
     return buffer.getvalue()
 
 
@@ -141,8 +145,12 @@ def _versions() -> dict[str, str]:
     import sklearn
     import tensorflow as tf
 
-    return {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__}
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
 
 
 def _device() -> str:

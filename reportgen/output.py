@@ -180,9 +180,7 @@ def _as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
 
 
-def _describe(
-    report: Report, config: AuditConfig, timing: Timing, folder: Path
-) -> dict[str, Any]:
+def _describe(report: Report, config: AuditConfig, timing: Timing, folder: Path) -> dict[str, Any]:
     """sha256 of every input and output, seed, versions, git revision, options, times."""
     return {
         "created": report.environment.created,
@@ -207,7 +205,11 @@ def _describe(
 
 def _hash_inputs(config: AuditConfig) -> dict[str, str]:
     files = {"data": config.data, "labels": config.labels, "classes": config.classes}
-    return {name: _hash(path) for name, path in files.items() if isinstance(path, Path) and path.is_file()}
+    return {
+        name: _hash(path)
+        for name, path in files.items()
+        if isinstance(path, Path) and path.is_file()
+    }
 
 
 def _hash_outputs(folder: Path) -> dict[str, str]:
@@ -221,8 +223,6 @@ def _hash_outputs(folder: Path) -> dict[str, str]:
 def _hash(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 
 
 def _git_revision() -> str | None:
@@ -258,5 +258,7 @@ def find_differences(out: Path) -> list[str]:
     listed: dict[str, str] = read_manifest(out)["outputs"]
     there = _hash_outputs(out)
     lines = [f"missing: {name}" for name in listed if name not in there]
-    lines += [f"changed: {name}" for name in listed if name in there and there[name] != listed[name]]
+    lines += [
+        f"changed: {name}" for name in listed if name in there and there[name] != listed[name]
+    ]
     return lines + [f"not listed: {name}" for name in there if name not in listed]

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
@@ -27,7 +27,15 @@ from reportgen.errors import (
 from reportgen.jobs import compute_job, open_job, present_job, read_card, unpack_body
 from reportgen.progress import listening
 from reportgen.report import Report
-from reportgen.results import Environment, Level, Section, SectionBody, SubjectCard, Verdict
+from reportgen.results import (
+    Environment,
+    Level,
+    Section,
+    SectionBody,
+    SubjectCard,
+    Verdict,
+    VerdictLevel,
+)
 from reportgen.worker import InlineExecutor, LocalWorker
 
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
@@ -76,9 +84,7 @@ def choose_battery(config: AuditConfig) -> Chosen:
     chosen = [a for a in wanted if a.id not in config.skip]
     if not chosen:
         raise ConfigurationError("--only and --skip leave nothing to run.")
-    return tuple(
-        (a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen
-    )
+    return tuple((a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen)
 
 
 def run_audit(
@@ -110,7 +116,8 @@ def run_audit(
     with executor or default() as workers, watching:
         display.stage("opening model and samples")
         card, versions, device = _open(workers, config, live, timing)
-        sections, arrays = [], {}
+        sections: list[Section] = []
+        arrays: dict[str, NDArray[Any]] = {}
         for analysis, options in chosen:
             display.stage(analysis.id)
             section, found = _run_one(workers, config, live, analysis, options, card, timing)
@@ -149,23 +156,23 @@ def _run_one(
     timing: Timing,
 ) -> tuple[Section, dict[str, NDArray[Any]]]:
     """One section, whatever happens: done, not applicable, or an error that says why."""
-    head = {"id": analysis.id, "title": analysis.title, "why": analysis.why}
     missing = unmet(analysis.needs, card)
     if missing:
         said = " ".join(f"Not checked: {need.missing}. {need.remedy}" for need in missing)
-        findings = analysis.not_checked("not_applicable", said)
-        return Section(**head, status="not_applicable", findings=findings, method=(said,)), {}
+        return _empty(analysis, "not_applicable", said), {}
     try:
         body, seconds, memory = _compute(workers, config, live, analysis, options, card)
     except (ReportgenError, MemoryError) as error:
-        said = f"This analysis failed, so nothing here was checked. {error}"
-        findings = analysis.not_checked("error", said)
-        return Section(**head, status="error", findings=findings, method=(said,)), {}
+        return _empty(
+            analysis, "error", f"This analysis failed, so nothing here was checked. {error}"
+        ), {}
     timing.seconds[analysis.id] = seconds
     timing.peak_memory_bytes[analysis.id] = memory
     fixed = is_reproducible()
     section = Section(
-        **head,
+        id=analysis.id,
+        title=analysis.title,
+        why=analysis.why,
         status="done",
         findings=body.findings,
         blocks=body.blocks,
@@ -174,6 +181,19 @@ def _run_one(
         peak_memory_bytes=None if fixed else memory,
     )
     return section, dict(body.arrays)
+
+
+def _empty(
+    analysis: Analysis[Any, Any], status: Literal["not_applicable", "error"], said: str
+) -> Section:
+    return Section(
+        id=analysis.id,
+        title=analysis.title,
+        why=analysis.why,
+        status=status,
+        findings=analysis.not_checked(status, said),
+        method=(said,),
+    )
 
 
 def _compute(
@@ -209,9 +229,13 @@ def judge(sections: tuple[Section, ...]) -> Verdict:
         for finding in section.findings:
             counts[finding.level] += 1
     broken = sum(section.status == "error" for section in sections)
-    worst = max((level for level in _RANK if counts[level]), key=_RANK.index, default="pass")
-    level = "error" if broken else ("pass" if worst == "not_applicable" else worst)
-    return Verdict(level=level, sentence=_sentence(counts, broken), counts=counts)
+    worst: Level = "pass"
+    for level in _RANK:
+        worst = level if counts[level] else worst
+    said: VerdictLevel = "pass" if worst == "not_applicable" else worst
+    return Verdict(
+        level="error" if broken else said, sentence=_sentence(counts, broken), counts=counts
+    )
 
 
 def _sentence(counts: dict[Level, int], broken: int) -> str:
@@ -247,7 +271,9 @@ def creation_time() -> datetime:
     try:
         return datetime.fromtimestamp(int(value), UTC)
     except (ValueError, OverflowError, OSError):
-        raise ConfigurationError(f"SOURCE_DATE_EPOCH is {value!r}, not seconds since 1970.") from None
+        raise ConfigurationError(
+            f"SOURCE_DATE_EPOCH is {value!r}, not seconds since 1970."
+        ) from None
 
 
 def _environment(
@@ -271,4 +297,3 @@ def _environment(
         options={a.id: options.model_dump(mode="json") for a, options in chosen},
         command=command,
     )
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,7 +78,7 @@ class Report(Record):
             UsageError: another suffix.
         """
         target = Path(path)
-        writers = {
+        writers: dict[str, Callable[[], bytes]] = {
             ".html": lambda: self.to_html().encode(),
             ".pdf": self.to_pdf,
             ".json": lambda: self.to_json().encode(),

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 Level = Literal["pass", "note", "warn", "fail", "not_applicable", "error"]
+VerdictLevel = Literal["pass", "note", "warn", "fail", "error"]
 SectionStatus = Literal["done", "not_applicable", "error"]
 ArrayKey = Annotated[str, Field(pattern=r"^[a-z_]+/[A-Za-z0-9_.-]+$")]
 Arrays = Mapping[str, NDArray[Any]]
@@ -289,7 +290,7 @@ class SubjectCard(Record):
 class Verdict(Record):
     """The answer in one line. ``level`` is the worst level of all findings."""
 
-    level: Literal["pass", "note", "warn", "fail", "error"]
+    level: VerdictLevel
     sentence: str
     counts: dict[Level, int]
 

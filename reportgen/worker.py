@@ -63,8 +63,11 @@ class LocalWorker(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the process at once; there is nothing in it worth waiting for."""
         self.kill()
-        if self._log:
-            self._log.close()
+        with self._lock:  # the call that was served has its answer by now
+            self._drop_process()
+            if self._log:
+                self._log.close()
+                self._log = None
 
     def kill(self) -> None:
         """End the process and everything it started, whatever it is doing."""
@@ -77,20 +80,24 @@ class LocalWorker(Executor):
     @property
     def pid(self) -> int | None:
         """The process, while there is one."""
-        return self._process.pid if self._process else None
+        process = self._process
+        return process.pid if process else None
 
     def _serve(self, call: bytes, future: Future[Any]) -> None:
         with self._lock:
             try:
                 process = self._ensure_process()
-                assert process.stdin and process.stdout
+                assert process.stdin is not None
+                assert process.stdout is not None
                 process.stdin.write(_HEADER.pack(_RESULT, len(call)) + call)
                 process.stdin.flush()
                 future.set_result(self._await_result(process.stdout))
             except ReportgenError as error:
                 future.set_exception(error)
             except (OSError, EOFError):
-                future.set_exception(self._explain_death())
+                death = self._explain_death()
+                self._drop_process()
+                future.set_exception(death)
 
     def _await_result(self, stream: IO[bytes]) -> bytes:
         while True:
@@ -105,7 +112,8 @@ class LocalWorker(Executor):
 
     def _ensure_process(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            self._log = self._log or tempfile.TemporaryFile()
+            self._drop_process()
+            self._log = self._log or tempfile.TemporaryFile()  # noqa: SIM115  closed in shutdown
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
@@ -122,6 +130,16 @@ class LocalWorker(Executor):
         if self._device == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         return environment
+
+    def _drop_process(self) -> None:
+        """Close the pipes of a process that has ended."""
+        if self._process is None:
+            return
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self._process = None
 
     def _explain_death(self) -> WorkerDiedError:
         code = self._process.wait() if self._process else None
@@ -221,4 +239,3 @@ def _answer(payload: bytes, replies: IO[bytes], watch: Callable[[], Any]) -> Non
     else:
         return _send(replies, _RESULT, result)
     return _send(replies, _ERROR, json.dumps(message).encode())
-

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
-from reportgen.figures import colour, matrix, series
+from reportgen.figures import matrix, series
 from reportgen.figures.kernels import Drawing
 from reportgen.rendering import text
 from reportgen.rendering.templates import template_folder
@@ -140,13 +139,3 @@ def _svg(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     return stream.getvalue()
-
-
-def series_colour(index: int) -> str:
-    """The colour of series ``index``; they repeat after seven."""
-    return colour.SERIES[index % len(colour.SERIES)]
-
-
-def as_matrix(values: NDArray[Any]) -> NDArray[np.float64]:
-    """A block's matrix as float64 ``(rows, columns)``."""
-    return np.atleast_2d(np.asarray(values, dtype=np.float64))

@@ -68,14 +68,20 @@ def draw(block: Graph, *, labels: bool = True) -> Drawing:
     places = arrange(depths, edges)
     lefts, widths = _column_lefts(places)
     boxes = [
-        _box(node, place, lefts[place.column]) for node, place in zip(block.nodes, places,
-                                                                    strict=True)
+        _box(node, place, lefts[place.column])
+        for node, place in zip(block.nodes, places, strict=True)
     ]
     arrows = _arrows(edges, boxes, places, lefts, widths)
     width = math.ceil(lefts[-1] + widths[-1] + GUTTER / 2) if boxes else 2 * MARGIN
     height = math.ceil(max((box.y + box.height for box in boxes), default=0) + MARGIN)
-    svg = render("figures/graph.svg.jinja", boxes=boxes, edges=arrows, labels=labels,
-                 width=width, height=height)
+    svg = render(
+        "figures/graph.svg.jinja",
+        boxes=boxes,
+        edges=arrows,
+        labels=labels,
+        width=width,
+        height=height,
+    )
     return Drawing(svg.encode(), width, height)
 
 
@@ -204,11 +210,15 @@ def _across(source: Box, target: Box, skip: bool, right: float) -> str:
     if skip:
         x1, y1 = source.x + source.width, source.y + source.height / 2
         bend = max(30.0, (x2 - x1) / 2)
-        return (f"M{x1:.0f} {y1:.0f}C{x1 + bend:.0f} {y1:.0f} "
-                f"{x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}")
+        return (
+            f"M{x1:.0f} {y1:.0f}C{x1 + bend:.0f} {y1:.0f} "
+            f"{x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+        )
     # The main flow leaves at the foot of a column and rises in the gutter to the next head.
     x1, y1 = source.x + source.width / 2, source.y + source.height
     lane, foot = right + GUTTER - 14, y1 + 8
-    return (f"M{x1:.0f} {y1:.0f}V{foot - 4:.0f}Q{x1:.0f} {foot:.0f} {x1 + 4:.0f} {foot:.0f}"
-            f"H{lane - 4:.0f}Q{lane:.0f} {foot:.0f} {lane:.0f} {foot - 4:.0f}"
-            f"V{y2 + 4:.0f}Q{lane:.0f} {y2:.0f} {lane + 4:.0f} {y2:.0f}H{x2:.0f}")
+    return (
+        f"M{x1:.0f} {y1:.0f}V{foot - 4:.0f}Q{x1:.0f} {foot:.0f} {x1 + 4:.0f} {foot:.0f}"
+        f"H{lane - 4:.0f}Q{lane:.0f} {foot:.0f} {lane:.0f} {foot - 4:.0f}"
+        f"V{y2 + 4:.0f}Q{lane:.0f} {y2:.0f} {lane + 4:.0f} {y2:.0f}H{x2:.0f}"
+    )

@@ -47,8 +47,11 @@ def can_show(tiles: NDArray[Any]) -> bool:
 def draw(tiles: NDArray[Any], columns: int, scale: ColourScale, widest: int) -> Drawing:
     """Draw ``(n, h, w)`` numbers; at most ``columns`` tiles in a row of ``widest`` pixels."""
     count, height, width = tiles.shape
-    fitting = max(1, (widest + TILE_GAP) // (width * CELL + TILE_GAP))
+    # A row may be a quarter too wide: it is then drawn a little smaller.
+    fitting = max(1, (widest * 5 // 4 + TILE_GAP) // (width * CELL + TILE_GAP))
     columns = max(1, min(columns, count, fitting))
+    if fitting <= columns < count:
+        columns = -(-count // -(-count // columns))
     rows = -(-count // columns)
     fills = colour.paint(tiles, scale)
     cells = []
@@ -68,7 +71,10 @@ def draw(tiles: NDArray[Any], columns: int, scale: ColourScale, widest: int) -> 
     total_height = rows * (height * CELL + TILE_GAP) - TILE_GAP
     svg = render(
         "figures/kernels.svg.jinja",
-        cells=cells, size=CELL, width=total_width, height=total_height,
+        cells=cells,
+        size=CELL,
+        width=total_width,
+        height=total_height,
     )
     return Drawing(svg.encode(), total_width, total_height)
 

@@ -38,7 +38,9 @@ def draw(axes: Axes, block: HeatMap, values: NDArray[Any], drawable: Drawable) -
     factor = max(1, 600 // max(rows, columns))
     axes.imshow(
         np.kron(painted, np.ones((factor, factor, 1), np.uint8)),
-        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), interpolation="none", aspect="auto",
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+        interpolation="none",
+        aspect="auto",
     )
     _name_axes(axes, block, rows, columns, drawable)
     if block.numbers and max(rows, columns) <= MOST_NUMBERED:
@@ -66,11 +68,18 @@ def _write_numbers(axes: Axes, cells: NDArray[np.float64], painted: colour.Bytes
     for row, column in zip(*np.nonzero(cells), strict=True):
         # A zero says nothing that its colour does not; empty cells let the others be seen.
         value = float(cells[row, column])
-        written = str(int(value)) if value.is_integer() and abs(value) < 1e4 else short_number(
-            value
+        written = (
+            str(int(value)) if value.is_integer() and abs(value) < 1e4 else short_number(value)
         )
-        axes.text(float(column), float(row), written, ha="center", va="center", fontsize=room,
-                  color=colour.ink_on(painted[row, column]))
+        axes.text(
+            float(column),
+            float(row),
+            written,
+            ha="center",
+            va="center",
+            fontsize=room,
+            color=colour.ink_on(painted[row, column]),
+        )
 
 
 def _draw_scale(axes: Axes, block: HeatMap, drawable: Drawable) -> None:
@@ -87,5 +96,6 @@ def _draw_scale(axes: Axes, block: HeatMap, drawable: Drawable) -> None:
     bar.tick_params(length=2)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    bar.add_patch(Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a",
-                            linewidth=0.5))
+    bar.add_patch(
+        Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
+    )

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from reportgen.figures.colour import SERIES
+from reportgen.rendering.text import number
 from reportgen.results import Bars, Lines, Series
 
 # How a name from outside becomes text that the fonts can draw: (text, limit) -> text.
@@ -34,8 +36,13 @@ def draw_lines(axes: Axes, block: Lines, drawable: Drawable) -> None:
     _set_axes(axes, block, drawable)
     if len(block.series) > 1:
         columns = 1 if block.square else min(3, len(block.series))
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2,
-                    handlelength=2.2)
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=columns,
+            borderaxespad=0.2,
+            handlelength=2.2,
+        )
 
 
 def _set_axes(axes: Axes, block: Lines, drawable: Drawable) -> None:
@@ -45,6 +52,7 @@ def _set_axes(axes: Axes, block: Lines, drawable: Drawable) -> None:
         axes.set_xscale("log")
     if block.y_log and _positive(block, "y"):
         axes.set_yscale("log")
+    _plain_ticks(axes)
     if block.x_range:
         axes.set_xlim(*_widened(block.x_range))
     if block.y_range:
@@ -52,6 +60,15 @@ def _set_axes(axes: Axes, block: Lines, drawable: Drawable) -> None:
     if block.square:
         axes.set_box_aspect(1)
     axes.grid(True)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    # The default formatter of logarithmic axes writes TeX, which is switched off.
+    for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
+        if scale == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 3)))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _widened(limits: tuple[float, float]) -> tuple[float, float]:
@@ -65,8 +82,15 @@ def _positive(block: Lines, axis: str) -> bool:
 
 
 def _draw_reference(axes: Axes, series: Series, drawable: Drawable) -> None:
-    axes.plot(series.x, _numbers(series.y), color=_REFERENCE, linewidth=1, linestyle=(0, (2, 2)),
-              label=_label(series, drawable), zorder=1.5)
+    axes.plot(
+        series.x,
+        _numbers(series.y),
+        color=_REFERENCE,
+        linewidth=1,
+        linestyle=(0, (2, 2)),
+        label=_label(series, drawable),
+        zorder=1.5,
+    )
 
 
 def _draw_series(axes: Axes, series: Series, index: int, drawable: Drawable) -> None:
@@ -79,19 +103,36 @@ def _draw_series(axes: Axes, series: Series, index: int, drawable: Drawable) -> 
     rasterized = len(x) > MOST_VECTOR_POINTS
     if series.style == "points":
         marker = _MARKERS[index % len(_MARKERS)]
-        axes.plot(x, y, marker, color=colour, markersize=4 if len(x) < 200 else 2, alpha=0.85,
-                  label=label, rasterized=rasterized, markeredgewidth=0)
+        axes.plot(
+            x,
+            y,
+            marker,
+            color=colour,
+            markersize=4 if len(x) < 200 else 2,
+            alpha=0.85,
+            label=label,
+            rasterized=rasterized,
+            markeredgewidth=0,
+        )
         if interval:
             axes.vlines(x, *interval, color=colour, linewidth=1, alpha=0.7)
         return
     steps = series.style == "steps"
-    (line,) = axes.plot(x, y, color=colour, linewidth=1.6, label=label, rasterized=rasterized,
-                        drawstyle="steps-mid" if steps else "default")
+    (line,) = axes.plot(
+        x,
+        y,
+        color=colour,
+        linewidth=1.6,
+        label=label,
+        rasterized=rasterized,
+        drawstyle="steps-mid" if steps else "default",
+    )
     if dash := _DASHES[index % len(_DASHES)]:
         line.set_dashes(dash)
     if interval:
-        axes.fill_between(x, *interval, color=colour, alpha=0.18, linewidth=0,
-                          step="mid" if steps else None)
+        axes.fill_between(
+            x, *interval, color=colour, alpha=0.18, linewidth=0, step="mid" if steps else None
+        )
 
 
 def _label(series: Series, drawable: Drawable) -> str:
@@ -120,8 +161,13 @@ def draw_bars(axes: Axes, block: Bars, drawable: Drawable) -> None:
     for index, (label, values) in enumerate(zip(block.series, block.values, strict=True)):
         offset = (index - (count - 1) / 2) * thickness
         kind = axes.barh if lying else axes.bar
-        kind(positions + offset, values, thickness, color=SERIES[index % len(SERIES)],
-             label="\u200a" + drawable(label, 40))
+        kind(
+            positions + offset,
+            values,
+            thickness,
+            color=SERIES[index % len(SERIES)],
+            label="\u200a" + drawable(label, 40),
+        )
     shown = thinned(len(block.names), MOST_NAMED_BARS if lying else MOST_TICKS)
     names = [drawable(block.names[i], 28 if lying else 16) for i in shown]
     if lying:

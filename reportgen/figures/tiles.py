@@ -110,8 +110,13 @@ def picture(tiles: Array, columns: int, scale: ColourScale | None, encoding: Enc
 def _palette(rows: Bytes, table: Bytes, encoding: Encoding) -> Encoded:
     height, width = rows.shape
     if encoding.target == "screen":
-        return Encoded(_webp(_rgba(table[rows], rows == colour.GAP), encoding.quality),
-                       "image/webp", width, height, True)
+        return Encoded(
+            _webp(_rgba(table[rows], rows == colour.GAP), encoding.quality),
+            "image/webp",
+            width,
+            height,
+            True,
+        )
     image = Image.fromarray(rows)
     image.putpalette(table.tobytes())
     return Encoded(_png(_enlarged(image)), "image/png", width, height, True)

@@ -48,6 +48,7 @@ def environment() -> Environment:
         "file_size": text.file_size,
         "percent": text.percent,
         "duration": text.duration,
+        "moment": text.moment,
         "shape": text.shape,
     }
     return made

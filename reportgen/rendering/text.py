@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from datetime import datetime
 
 THIN_SPACE = "\u202f"
 ELLIPSIS = "\u2026"
@@ -107,6 +108,20 @@ def quantity(value: float, unit: str | None) -> str:
     return f"{number(value, 3)} {printable(unit, 40)}" if unit else number(value, 3)
 
 
+def moment(words: str) -> str:
+    """A date in ISO format for reading: ``2026-03-01 12:00 UTC``; other words as they are."""
+    try:
+        made = datetime.fromisoformat(words)
+    except ValueError:
+        return printable(words, 40)
+    zone = made.utcoffset()
+    if zone is None:
+        return f"{made:%Y-%m-%d %H:%M}"
+    return f"{made:%Y-%m-%d %H:%M}" + (" UTC" if not zone else f" {made:%z}")
+
+
 def shape(sizes: tuple[int | None, ...]) -> str:
-    """An input shape: ``32 x 32 x 3``, with ``?`` where a size is free."""
+    """An input shape without its batch: ``32 x 32 x 3``, with ``?`` where a size is free."""
+    if len(sizes) in (2, 4) and sizes[0] is None:
+        sizes = sizes[1:]
     return " \u00d7 ".join("?" if size is None else str(size) for size in sizes)

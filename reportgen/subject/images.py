@@ -16,14 +16,14 @@ from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 ResizePolicy = Literal["stretch", "crop", "pad"]
 PixelArray = NDArray[np.uint8]
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .ppm .pgm .pbm .pnm .tif .tiff".split()
-)
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}) | {
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff",
+}  # fmt: skip
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM")
 MAX_PIXELS = 50_000_000
 MAX_ASPECT = 100
@@ -73,17 +73,20 @@ class Decoder:
     def _convert(self, image: Image.Image) -> Image.Image:
         if getattr(image, "n_frames", 1) > 1:
             self.conversions["animation: first frame"] += 1
+        if _is_deep_colour(image):
+            self.conversions["16 bit"] += 1  # Pillow rescales these itself while it decodes
         image.load()
         picture = self._to_eight_bit(_upright(image, self.conversions))
         if picture.mode == "P" or picture.mode == "PA":
             self.conversions["palette"] += 1
-            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+            see_through = picture.mode == "PA" or "transparency" in picture.info
+            picture = picture.convert("RGBA" if see_through else "RGB")
         if picture.mode == "CMYK":
             self.conversions["CMYK"] += 1
             picture = picture.convert("RGB")
-        if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
-            if self.channels != 4:
-                picture = self._flatten(picture.convert("RGBA"))
+        clear = "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info
+        if clear and self.channels != 4:
+            picture = self._flatten(picture)
         wanted = {1: "L", 3: "RGB", 4: "RGBA"}[self.channels]
         if picture.mode != wanted:
             was_grey = picture.mode in ("L", "1")
@@ -105,13 +108,14 @@ class Decoder:
             white = 65535.0 if values.max() <= 65535 else float(2**32 - 1)
         if values.max() > white or values.min() < 0:
             raise SkippedImageError("pixel values outside 16 bit")
-        self.conversions["16 bit"] += 1
+        self.conversions["floating point" if image.mode == "F" else "16 bit"] += 1
         return Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
 
     def _flatten(self, picture: Image.Image) -> Image.Image:
         self.conversions["transparency"] += 1
         ground = Image.new("RGBA", picture.size, (self.background,) * 3 + (255,))
-        return Image.alpha_composite(ground, picture).convert("RGB")
+        flat = Image.alpha_composite(ground, picture.convert("RGBA"))
+        return flat.convert("L" if picture.mode in ("1", "L", "LA", "La") else "RGB")
 
     def _fit(self, picture: Image.Image) -> PixelArray:
         height, width = self.size
@@ -142,9 +146,15 @@ def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:
     except Exception:  # corrupt EXIF of any kind: the pixels are still good
         conversions["EXIF unreadable"] += 1
         return image
-    if image.getexif().get(0x0112, 1) not in (0, 1):
+    if image.getexif().get(0x0112) in range(2, 9):
         conversions["EXIF rotation"] += 1
     return turned
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether an image of several channels has 16 bits in each (grey has modes of its own)."""
+    modes = (str(tile.args) for tile in getattr(image, "tile", ()))
+    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in mode for mode in modes)
 
 
 def open_regular(path: Path) -> IO[bytes]:
@@ -181,8 +191,10 @@ def _cause_of(path: Path, error: Exception) -> str:
         return "no permission to read it"
     if isinstance(error, Image.DecompressionBombError):
         return f"{MAX_PIXELS // 1_000_000} megapixels or more"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return _what_it_is(path)
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be opened: {error.strerror.lower()}"
     return "truncated or broken image"
 
 
@@ -191,8 +203,11 @@ def _what_it_is(path: Path) -> str:
         head = stream.read(512)
     if head.lstrip()[:5].lower() in (b"<!doc", b"<html"):
         return "an HTML page, not an image"
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")):
+        return "truncated or broken image"
     if head[:4] in (b"II*\0", b"MM\0*"):
-        return "a TIFF under another name"
+        declared = path.suffix.lower() in (".tif", ".tiff")
+        return "a TIFF of a kind that is not read" if declared else "a TIFF under another name"
     if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         return "PostScript, which is a program"
     return "not an image that is read here (JPEG, PNG, GIF, BMP, WebP, PNM, TIFF)"

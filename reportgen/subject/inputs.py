@@ -51,13 +51,18 @@ def read_input(model: Any, size: tuple[int, int] | None, *, from_images: bool) -
     Raises:
         ConfigurationError: several inputs, or a free size that ``size`` does not settle.
     """
-    if len(model.inputs) != 1:
-        listed = ", ".join(f"{t.name} {tuple(t.shape[1:])}" for t in model.inputs)
+    inputs = getattr(model, "inputs", None) or ()
+    if not inputs:
         raise ConfigurationError(
-            f"The model takes {len(model.inputs)} inputs ({listed}). Only models with one "
+            "The model does not say what it takes. Call it once on a sample, then audit it."
+        )
+    if len(inputs) != 1:
+        listed = ", ".join(f"{t.name} {tuple(t.shape[1:])}" for t in inputs)
+        raise ConfigurationError(
+            f"The model takes {len(inputs)} inputs ({listed}). Only models with one "
             "input are audited yet. Wrap it in a model that fixes the others."
         )
-    declared = tuple(model.inputs[0].shape[1:])
+    declared = tuple(inputs[0].shape[1:])
     first = _is_channels_first(model, declared)
     if len(declared) == 3:
         shape = _settle(declared, size, (1, 2) if first else (0, 1))
@@ -82,7 +87,12 @@ def _settle(
                 f"input-size: the model takes {declared}, not {size[0]}x{size[1]}."  # type: ignore[index]
             )
         shape[axis] = side
-    if any(side is None for side in shape):
+    if any(side is None for axis, side in enumerate(shape) if axis not in axes):
+        raise ConfigurationError(
+            f"The model leaves open what it takes: its input is {declared}, and only height and "
+            "width of images can be given. Save the model with a fixed input shape."
+        )
+    if None in shape:
         raise ConfigurationError(
             f"The model takes any size: its input is {declared}. Say which with "
             "--input-size HxW, for example --input-size 224x224."

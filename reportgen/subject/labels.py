@@ -70,6 +70,8 @@ def resolve_labels(
             f"classes: {len(given)} names, but the model distinguishes {count} classes. "
             "Give one name a line, in the order of the outputs."
         )
+    if given is not None and len(set(given)) != len(given):
+        raise ConfigurationError("classes: a name stands twice. Each output has a name of its own.")
     if labels is None:
         names = given or tuple(f"class {i}" for i in range(count))
         return Labels(None, names, "given" if given else "numbered")
@@ -101,7 +103,7 @@ def _match_names(
         classes, order = given, "as given by --classes"
     elif len(names) == count:
         classes, order = names, "labels sorted as text, as Keras does"
-    elif all(name.isdecimal() and int(name) < count for name in names):
+    elif set(names) <= set(map(str, range(count))):
         classes, order = tuple(map(str, range(count))), "labels are positions"
     else:
         raise ConfigurationError(
@@ -131,7 +133,8 @@ def _match_positions(labels: NDArray[Any], given: tuple[str, ...] | None, count:
                 "Give one class a sample; several at once are not audited yet."
             )
         labels = labels.argmax(axis=1)
-    positions = labels.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # 1e300 is no position; the comparison below finds it
+        positions = labels.astype(np.int64)
     if labels.ndim != 1 or (positions != labels).any():
         raise ConfigurationError(
             "labels: y holds fractions, and the model's output is read as classes. "

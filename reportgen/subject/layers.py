@@ -24,7 +24,7 @@ from keras import tree
 STANDALONE_ACTIVATIONS = frozenset(
     {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "ThresholdedReLU"}
 )
-Tensor = tf.Tensor
+Tensor = Any  # of TensorFlow, which has no types to check
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Listener:
         self._stack: list[str] = []
         self._counts: Counter[str] = Counter()
         self._producers: dict[str, int] = {}
-        self._patched: list[tuple[Any, str]] = []
+        self._patched: list[tuple[Any, str, Any]] = []
         self._seen: set[int] = set()
         self._model = model
 
@@ -105,8 +105,11 @@ class Listener:
                 self._patch(part)
             yield self.trace
         finally:
-            for layer, name in reversed(self._patched):
-                del layer.__dict__[name]
+            for layer, name, original in reversed(self._patched):
+                if original is None:
+                    del layer.__dict__[name]
+                else:
+                    layer.__dict__[name] = original
 
     def _patch(self, layer: Any) -> None:
         if id(layer) in self._seen:
@@ -122,9 +125,10 @@ class Listener:
 
     def _replace(self, layer: Any, name: str, wrapper: Callable[..., Any]) -> None:
         # An entry in the instance's dictionary shadows the class' method and passes by
-        # Keras' attribute tracking; deleting it restores the layer exactly.
+        # Keras' attribute tracking; deleting it (or putting back what a user had put there)
+        # restores the layer exactly.
+        self._patched.append((layer, name, layer.__dict__.get(name)))
         layer.__dict__[name] = wrapper
-        self._patched.append((layer, name))
 
     def _container(self, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -22,12 +22,16 @@ from reportgen.errors import InputError, UnsafeInputError
 from reportgen.subject.images import SUFFIXES
 
 MAX_CLASSES = 20_000
+_EXAMPLES = 5
 K = TypeVar("K")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Entry:
-    """One sample that was found: its file, its name in the report, its label as written."""
+    """One sample that was found: its file, its name in the report, its label as written.
+
+    Names and labels from the file system that are not UTF-8 have their bytes as ``\\xff``.
+    """
 
     path: Path
     name: str
@@ -46,6 +50,20 @@ class Listing:
     ignored: int = 0
 
 
+class SkippedNames:
+    """What was left out by name: how many for each cause, and the first few of them."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, str]] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, cause: str, name: str) -> None:
+        """Note that ``name`` was left out because of ``cause``."""
+        self.counts[cause] += 1
+        if self.counts[cause] <= _EXAMPLES:
+            self.names.append((cause, name))
+
+
 class BalancedDraw:
     """Keeps up to ``limit`` entries, shared evenly over the labels; leftovers are handed on."""
 
@@ -61,7 +79,7 @@ class BalancedDraw:
     def offer(self, entry: Entry) -> None:
         """Count ``entry`` and keep it if it ranks among the first of its label."""
         self.found[entry.label] += 1
-        name = entry.name.encode("utf-8", "surrogateescape")
+        name = entry.name.encode()
         rank = int.from_bytes(hashlib.blake2b(name, digest_size=8, key=self._key).digest())
         heap = self._heaps[entry.label]
         item = (-rank, entry.name, entry)
@@ -99,11 +117,12 @@ def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder. Give --images a folder of images.")
-    classes = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
+    skips = SkippedNames()
+    classes = _class_folders(root, skips)
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{root} has {len(classes)} folders; at most {MAX_CLASSES} classes work.")
     draw, ignored = BalancedDraw(limit, seed, max(1, len(classes))), 0
-    for entry in _walk_classes(root, classes):
+    for entry in _walk_classes(root, classes, skips):
         if entry.path.suffix.lower() in SUFFIXES:
             draw.offer(entry)
         else:
@@ -113,29 +132,57 @@ def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
             f"{root} holds no images ({ignored} other files). Images end in "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    labels = tuple(name for name in classes if draw.found[name])
-    return Listing(draw.entries(), draw.found, labels, ignored=ignored)
+    labels = tuple(label for label in map(_spelled, classes) if draw.found[label])
+    return Listing(
+        draw.entries(), draw.found, labels, tuple(skips.names), skips.counts, ignored=ignored
+    )
 
 
-def _is_class_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=True)
+def _class_folders(root: Path, skips: SkippedNames) -> list[str]:
+    try:
+        folders = sorted(path.name for path in root.iterdir() if path.is_dir())
+        real = root.resolve()
+    except OSError as error:
+        raise InputError(f"{root} cannot be read: {error.strerror}.") from None
+    classes = []
+    for name in folders:
+        if name.startswith("."):
+            continue
+        if (root / name).is_symlink() and real.is_relative_to((root / name).resolve()):
+            skips.add("link back to a folder above", _spelled(name))
+        else:
+            classes.append(name)
+    return classes
 
 
-def _walk_classes(root: Path, classes: list[str]) -> Iterator[Entry]:
+def _walk_classes(root: Path, classes: list[str], skips: SkippedNames) -> Iterator[Entry]:
     if not classes:
-        yield from _walk(root, root, None)
+        yield from _walk(root, root, None, skips)
+        return
+    for path in root.iterdir():
+        if path.suffix.lower() in SUFFIXES and path.name not in classes and path.name[0] != ".":
+            skips.add("image outside of the class folders", _spelled(path.name))
     for name in classes:
-        yield from _walk(root, root / name, name)
+        yield from _walk(root, root / name, _spelled(name), skips)
 
 
-def _walk(root: Path, folder: Path, label: str | None) -> Iterator[Entry]:
+def _walk(root: Path, folder: Path, label: str | None, skips: SkippedNames) -> Iterator[Entry]:
     # Links to folders are not followed below the class folder: a loop would never end.
     for parent, folders, files in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            path = Path(parent, name)
+            if path.is_symlink() and not (label is None and parent == str(root)):
+                skips.add("link to a folder", _spelled(path.relative_to(root).as_posix()))
         for file in files:
             if not file.startswith("."):
                 path = Path(parent, file)
-                yield Entry(path, path.relative_to(root).as_posix(), label)
+                yield Entry(path, _spelled(path.relative_to(root).as_posix()), label)
+
+
+def _spelled(name: str) -> str:
+    """A name from the file system as text that can be written: ``\\xff`` for a stray byte."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def list_csv(table: Path, root: Path, *, limit: int, seed: int) -> Listing:
@@ -146,41 +193,42 @@ def list_csv(table: Path, root: Path, *, limit: int, seed: int) -> Listing:
         InputError: the table cannot be read as text, or has no usable row.
     """
     labels_of: dict[str, str] = {}
-    skipped: list[tuple[str, str]] = []
-    counts: Counter[str] = Counter()
-
-    def skip(cause: str, name: str) -> None:
-        counts[cause] += 1
-        if counts[cause] <= 5:
-            skipped.append((cause, name))
-
+    skips = SkippedNames()
     for number, row in _read_rows(table):
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            skip("label file: no file or no label in the row", f"line {number}")
+            skips.add("label file: no file or no label in the row", f"line {number}")
             continue
         name, label = row[0].strip(), row[1].strip()
         _refuse_outside(table, number, name)
+        name = PurePosixPath(name).as_posix()  # ./a.png is a.png
         if name not in labels_of:
             labels_of[name] = label
         elif labels_of[name] == label:
-            skip("label file: repeated row", name)
+            skips.add("label file: repeated row", name)
         else:
             labels_of[name] = ""
-            skip("label file: conflicting labels", name)
+            skips.add("label file: conflicting labels", name)
     usable = {name: label for name, label in labels_of.items() if label}
     labels = tuple(sorted(set(usable.values())))
     draw = BalancedDraw(limit, seed, max(1, len(labels)))
     for name, label in usable.items():
-        if (root / name).exists():
+        if _exists(root / name):
             draw.offer(Entry(root / name, name, label))
         else:
-            skip("label file: file is missing", name)
+            skips.add("label file: file is missing", name)
     if not draw.found:
         raise InputError(
-            f"{table} names no file below {root} that can be used ({_count_words(counts)}). "
+            f"{table} names no file below {root} that can be used ({_count_words(skips.counts)}). "
             "Each row is file,label, with files relative to --images or to the table."
         )
-    return Listing(draw.entries(), draw.found, labels, tuple(skipped), counts)
+    return Listing(draw.entries(), draw.found, labels, tuple(skips.names), skips.counts)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than a file system allows
+        return False
 
 
 def _count_words(counts: Counter[str]) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import re
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _MAX_CONFIG_BYTES = 64 * 2**20
 _SUFFIX = {"keras": ".keras", "hdf5": ".h5"}
+# What zipfile and h5py raise on bytes that are not what they claim to be.
+_DAMAGE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, OverflowError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 _WAY_OUT = "Save the model with `model.save('model.keras')` and audit that file."
 
 
@@ -51,6 +58,8 @@ def identify(path: Path) -> ModelFile:
     """
     if path.is_dir():
         raise InputError(_describe_folder(path))
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a regular file. Copy the model into one.")
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
@@ -66,11 +75,9 @@ def identify(path: Path) -> ModelFile:
         kind, version, training = "hdf5", *_read_hdf5(path)
     else:
         raise InputError(_describe_other(path, head))
-    notes = ()
-    if path.suffix not in (".keras", ".h5", ".hdf5") or (path.suffix == ".keras") != (
-        kind == "keras"
-    ):
-        notes = (f"The file is {_NAMES[kind]} by its bytes, whatever its name says.",)
+    suits = (".keras",) if kind == "keras" else (".h5", ".hdf5")
+    note = f"The file is {_NAMES[kind]} by its bytes, whatever its name says."
+    notes = () if path.suffix.lower() in suits else (note,)
     size = path.stat().st_size
     return ModelFile(path, kind, digest, size, version, training, notes)
 
@@ -85,12 +92,13 @@ def format_name(kind: str) -> str:
 
 def _describe_folder(path: Path) -> str:
     if (path / "saved_model.pb").is_file():
+        if not (path / "variables").is_dir():
+            return f"{path} is a SavedModel without its variables. Copy the whole folder again."
         return (
-            f"{path} is a TensorFlow SavedModel folder, which this version does not open. {_WAY_OUT}"
+            f"{path} is a TensorFlow SavedModel folder, which this version does not open. "
+            f"{_WAY_OUT}"
         )
-    return (
-        f"{path} is a folder without an audit.toml. Give a model file, or a folder that has one."
-    )
+    return f"{path} is a folder without an audit.toml. Give a model file, or a folder that has one."
 
 
 def _describe_other(path: Path, head: bytes) -> str:
@@ -100,7 +108,7 @@ def _describe_other(path: Path, head: bytes) -> str:
         return f"{path} is a git-LFS pointer, not the model. Run `git lfs pull`, then audit again."
     if head[4:8] == b"TFL3":
         return f"{path} is a TensorFlow Lite model: its Keras layers are gone. {_WAY_OUT}"
-    if head.lstrip().startswith(b"{") and b'"cells"' in head:
+    if head.lstrip().startswith(b"{") and (b'"cells"' in head or b'"nbformat"' in head):
         return f"{path} is a Jupyter notebook, not a model. {_WAY_OUT}"
     return f"{path} is neither a .keras archive nor an HDF5 file. {_WAY_OUT}"
 
@@ -110,18 +118,17 @@ def _read_keras_zip(path: Path) -> tuple[str | None, dict[str, str]]:
         with zipfile.ZipFile(path) as archive:
             config = _read_member(archive, "config.json", path)
             metadata = _read_member(archive, "metadata.json", path, required=False)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{path} is a broken or truncated .keras archive ({error}). Copy it again."
         ) from None
+    _refuse_lambdas(path, config)
     compiled = config.get("compile_config") if isinstance(config, dict) else None
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return version and str(version), _training_of(compiled)
 
 
-def _read_member(
-    archive: zipfile.ZipFile, name: str, path: Path, *, required: bool = True
-) -> Any:
+def _read_member(archive: zipfile.ZipFile, name: str, path: Path, *, required: bool = True) -> Any:
     if name not in archive.namelist():
         if required:
             raise InputError(f"{path} is a zip archive without {name}: no Keras model. {_WAY_OUT}")
@@ -140,6 +147,8 @@ def _read_hdf5(path: Path) -> tuple[str | None, dict[str, str]]:
     try:
         with h5py.File(path, "r") as file:
             attributes = file.attrs
+            if not len(file) and not len(attributes):
+                raise InputError(f"{path} is an empty HDF5 file. Copy the model file again.")
             if "model_config" not in attributes:
                 raise InputError(
                     f"{path} holds weights only: there is no network in it. "
@@ -147,15 +156,44 @@ def _read_hdf5(path: Path) -> tuple[str | None, dict[str, str]]:
                 )
             version = _text(attributes.get("keras_version"))
             training = _text(attributes.get("training_config"))
-    except OSError as error:
+            config = _text(attributes["model_config"])
+    except _DAMAGE as error:
         raise InputError(
             f"{path} is a broken or truncated HDF5 file ({error}). Copy it again."
         ) from None
+    _refuse_lambdas(path, _parse(config))
+    return version, _training_of(_parse(training))
+
+
+def _parse(text: str | None) -> Any:
     try:
-        parsed = json.loads(training) if training else None
+        return json.loads(text) if text else None
     except (ValueError, RecursionError):
-        parsed = None
-    return version, _training_of(parsed)
+        return None
+
+
+def _refuse_lambdas(path: Path, config: Any) -> None:
+    """Name the layers that bring Python code along; Keras refuses them without saying which."""
+    names, stack = [], [config]
+    while stack:
+        node = stack.pop()
+        inner = node.get("config") if isinstance(node, dict) else None
+        if isinstance(inner, dict) and node.get("class_name") == "Lambda" and _brings_code(inner):
+            names.append(str(inner.get("name", "without a name"))[:80])
+        if isinstance(node, dict | list):
+            stack += node.values() if isinstance(node, dict) else node
+    if names:
+        raise UnsafeInputError(
+            f"{path} holds code in {', '.join(names[:5])} (Lambda), which opening would run. "
+            "Replace each Lambda by a Keras layer and save the model again."
+        )
+
+
+def _brings_code(config: dict[str, Any]) -> bool:
+    function = config.get("function")
+    if isinstance(function, dict):
+        return function.get("class_name") == "__lambda__"
+    return isinstance(function, list)  # Keras 1 and 2: bytecode, defaults, closure
 
 
 def _text(value: Any) -> str | None:
@@ -172,14 +210,16 @@ def _training_of(compiled: Any) -> dict[str, str]:
     facts = {"optimizer": _name_of(optimizer)}
     settings = optimizer.get("config", {}) if isinstance(optimizer, dict) else {}
     rate = settings.get("learning_rate", settings.get("lr")) if isinstance(settings, dict) else None
-    if isinstance(rate, int | float):
+    if isinstance(rate, float):
         facts["learning rate"] = f"{rate:g}"
     facts["loss"] = _name_of(compiled.get("loss"))
     facts["metrics"] = _name_of(compiled.get("metrics"))
     return {key: value for key, value in facts.items() if value}
 
 
-def _name_of(node: Any) -> str:
+def _name_of(node: Any, depth: int = 0) -> str:
+    if depth > 8:
+        return "..."
     if isinstance(node, str):
         return node
     if isinstance(node, dict):
@@ -187,9 +227,9 @@ def _name_of(node: Any) -> str:
         name = node.get("class_name") or (inner.get("name") if isinstance(inner, dict) else None)
         if name == "function" and isinstance(inner, str):
             return inner
-        return str(name) if name else ", ".join(filter(None, map(_name_of, node.values())))
-    if isinstance(node, list | tuple):
-        return ", ".join(filter(None, map(_name_of, node)))
+        node = [str(name)] if name else list(node.values())
+    if isinstance(node, list):
+        return ", ".join(filter(None, (_name_of(part, depth + 1) for part in node)))
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What a model's output means: classes, scores or numbers; decided from what it does, and stated."""
+"""What an output means: classes, scores or numbers; decided from what it does, and stated."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
     from reportgen.subject.probe import Probe
 
-Task = Literal[
-    "softmax", "logits", "binary", "binary_logit", "independent", "regression", "other"
-]
+Task = Literal["softmax", "logits", "binary", "binary_logit", "independent", "regression", "other"]
 CLASSIFICATION = frozenset({"softmax", "logits", "binary", "binary_logit", "independent"})
 # Layers behind the last activation that only move or copy values.
 _TRANSPARENT = frozenset({"Reshape", "Flatten", "Dropout", "Permute", "Identity"})
@@ -60,8 +58,10 @@ def list_outputs(probe: Probe) -> tuple[Output, ...]:
     for index, positions in enumerate(probe.output_calls):
         call = _deciding_call(probe.calls, positions)
         tensors = probe.model.outputs or []
-        shape = tuple(tensors[index].shape) if index < len(tensors) else (
-            call.output_shape if call else ()
+        shape = (
+            tuple(tensors[index].shape)
+            if index < len(tensors)
+            else (call.output_shape if call else ())
         )
         name = call.address if call else f"output {index}"
         activation = call.activation if call else None
@@ -78,7 +78,9 @@ def _deciding_call(calls: tuple[LayerCall, ...], positions: tuple[int, ...]) -> 
     return None
 
 
-def read_output(outputs: tuple[Output, ...], labels: NDArray[Any] | None, wanted: str | None) -> Reading:
+def read_output(
+    outputs: tuple[Output, ...], labels: NDArray[Any] | None, wanted: str | None
+) -> Reading:
     """Choose the output to audit and say what it means.
 
     Args:
@@ -110,6 +112,8 @@ def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:
         return "other", f"The output has shape {output.shape[1:]}: a map, not one answer a sample."
     if activation == "softmax":
         return "softmax", f"The output ends in softmax over {units} units: one class a sample."
+    if activation == "log_softmax" and units > 1:
+        return "logits", f"The output ends in log-softmax over {units} units: one class a sample."
     if activation in ("sigmoid", "hard_sigmoid"):
         if units == 1:
             return "binary", "One sigmoid unit: the probability of the second class."
@@ -124,7 +128,10 @@ def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
     classes = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS"
     if units == 1:
         if classes and len(np.unique(labels)) <= 2:  # type: ignore[arg-type]
-            return "binary_logit", "One linear unit and two kinds of label: the logit of the second class."
+            return (
+                "binary_logit",
+                "One linear unit and two kinds of label: the logit of the second class.",
+            )
         return "regression", "One linear unit: a number."
     if labels is not None and not classes and labels.shape[1:] == (units,) and not _one_hot(labels):
         return "regression", f"{units} linear units and numeric targets: numbers."

@@ -27,11 +27,11 @@ def _none(pixels: FloatArray) -> FloatArray:
 
 
 def _unit(pixels: FloatArray) -> FloatArray:
-    return pixels / 255
+    return np.divide(pixels, 255, dtype=np.float32)
 
 
 def _symmetric(pixels: FloatArray) -> FloatArray:
-    return pixels / 127.5 - 1
+    return np.divide(pixels, 127.5, dtype=np.float32) - np.float32(1)
 
 
 def _imagenet_caffe(pixels: FloatArray) -> FloatArray:
@@ -39,7 +39,7 @@ def _imagenet_caffe(pixels: FloatArray) -> FloatArray:
 
 
 def _imagenet_torch(pixels: FloatArray) -> FloatArray:
-    return (pixels / 255 - _TORCH_MEAN) / _TORCH_DEVIATION
+    return (_unit(pixels) - _TORCH_MEAN) / _TORCH_DEVIATION
 
 
 def _standardize(pixels: FloatArray) -> FloatArray:
@@ -47,7 +47,9 @@ def _standardize(pixels: FloatArray) -> FloatArray:
     axes = tuple(range(1, pixels.ndim))
     mean = pixels.mean(axis=axes, keepdims=True)
     floor = 1 / np.sqrt(np.prod(pixels.shape[1:]))
-    return (pixels - mean) / np.maximum(pixels.std(axis=axes, keepdims=True), floor)
+    return np.asarray(
+        (pixels - mean) / np.maximum(pixels.std(axis=axes, keepdims=True), floor), np.float32
+    )
 
 
 _BY_NAME: dict[str, tuple[Preprocessing, str]] = {
@@ -81,11 +83,22 @@ def find_preprocessing(name: str) -> tuple[Preprocessing, str]:
         sys.path.append(os.getcwd())  # asked for by name: the user's own module beside the call
     try:
         found: Any = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # the user's module may raise anything while it is imported
         raise ConfigurationError(
-            f"preprocessing: {name!r} cannot be imported ({error})."
+            f"preprocessing: {name!r} cannot be imported ({type(error).__name__}: {error})."
         ) from None
-    return lambda pixels: np.asarray(found(pixels), np.float32), f"your function {name}"
+    if not callable(found):
+        raise ConfigurationError(f"preprocessing: {name!r} is not a function.")
+    return lambda pixels: _call_user(found, pixels, name), f"your function {name}"
+
+
+def _call_user(function: Callable[[Any], Any], pixels: FloatArray, name: str) -> FloatArray:
+    scaled = np.asarray(function(pixels), np.float32)
+    if scaled.shape != pixels.shape:
+        raise ConfigurationError(
+            f"preprocessing: {name} made {scaled.shape} of {pixels.shape}. It must keep the shape."
+        )
+    return scaled
 
 
 def check_channels(name: str, channels: int) -> None:

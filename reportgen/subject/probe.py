@@ -73,9 +73,7 @@ class Probe:
         known = near or [c.address for c in self.calls][:12]
         raise UsageError(f"No layer {address!r} in this model. There are: {', '.join(known)}.")
 
-    def predict(
-        self, inputs: RowReader, count: int, label: str = "predicting"
-    ) -> list[FloatArray]:
+    def predict(self, inputs: RowReader, count: int, label: str = "predicting") -> list[FloatArray]:
         """All outputs of the model for ``count`` samples, in inference mode.
 
         Args:
@@ -118,8 +116,9 @@ class Probe:
                 real samples, never padding.
         """
         taps = tuple(dict.fromkeys(taps))
-        run = self._function((taps, reducer), lambda _, seen: reducer(
-            dict(zip(taps, seen, strict=True))), taps)
+        run = self._function(
+            (taps, reducer), lambda _, seen: reducer(dict(zip(taps, seen, strict=True))), taps
+        )
         for result in self._run(run, inputs, count, taps, label):
             yield tf.nest.map_structure(lambda t: t.numpy(), result)
 
@@ -185,7 +184,9 @@ class Probe:
             return finish([output[:real] for output in outputs], seen)
 
         signature = [self._input_spec(), tf.TensorSpec([], tf.int32)]
-        return tf.function(forward, input_signature=signature, autograph=False)
+        function = tf.function(forward, input_signature=signature, autograph=False)
+        # Called as it is: TensorFlow would warn that several functions from this place are traced.
+        return function.get_concrete_function()
 
     def _input_spec(self) -> tf.TensorSpec:
         declared = self.model.inputs[0].dtype if self.model.inputs else "float32"

@@ -13,7 +13,8 @@ from typing import Any
 from reportgen.subject.layers import LayerCall
 
 # Layers that mix every position: whatever follows sees the whole input.
-_WHOLE = ("Global", "Dense", "Flatten", "Attention", "LSTM", "GRU", "RNN", "Resizing", "Einsum")
+_WHOLE = ("Global", "Flatten", "Attention", "LSTM", "GRU", "RNN", "Resizing", "Einsum",
+          "GroupNormalization")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def receptive_fields(calls: tuple[LayerCall, ...], axes: int) -> list[ReceptiveF
     fields: list[ReceptiveField] = []
     for call in calls:
         sources = [start if i < 0 else fields[i] for i in call.inputs] or [start]
-        fields.append(_through(call.layer, call.class_name, _merge(sources), axes))
+        fields.append(_through(call, _merge(sources), axes))
     return fields
 
 
@@ -46,17 +47,16 @@ def _merge(sources: list[ReceptiveField]) -> ReceptiveField:
     known = [size for size in sizes if size is not None]
     jump = tuple(map(max, zip(*(source.jump for source in sources), strict=True)))
     whole = len(known) < len(sizes)
-    return ReceptiveField(
-        None if whole else tuple(map(max, zip(*known, strict=True))), jump
-    )
+    return ReceptiveField(None if whole else tuple(map(max, zip(*known, strict=True))), jump)
 
 
-def _through(layer: Any, name: str, field: ReceptiveField, axes: int) -> ReceptiveField:
-    if field.size is None or _mixes_everything(name, field, axes):
+def _through(call: LayerCall, field: ReceptiveField, axes: int) -> ReceptiveField:
+    layer, name = call.layer, call.class_name
+    if field.size is None or _mixes_everything(call, axes):
         return ReceptiveField(None, field.jump)
     kernel, stride, dilation = _window(layer, axes)
     if "Transpose" in name or "UpSampling" in name:
-        return _upsample(name, field, kernel, stride)
+        return _upsample(layer, name, field, kernel, stride)
     size = tuple(
         r + (k - 1) * d * j
         for r, k, d, j in zip(field.size, kernel, dilation, field.jump, strict=True)
@@ -65,8 +65,9 @@ def _through(layer: Any, name: str, field: ReceptiveField, axes: int) -> Recepti
     return ReceptiveField(size, jump)
 
 
-def _mixes_everything(name: str, field: ReceptiveField, axes: int) -> bool:
-    return not axes or any(part in name for part in _WHOLE)
+def _mixes_everything(call: LayerCall, axes: int) -> bool:
+    lost_positions = len(call.output_shape) <= 2  # only the batch and units are left
+    return not axes or lost_positions or any(part in call.class_name for part in _WHOLE)
 
 
 def _window(layer: Any, axes: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -86,14 +87,19 @@ def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
 
 
 def _upsample(
-    name: str, field: ReceptiveField, kernel: tuple[int, ...], stride: tuple[int, ...]
+    layer: Any, name: str, field: ReceptiveField, kernel: tuple[int, ...], stride: tuple[int, ...]
 ) -> ReceptiveField:
-    """Each output position sees at most ceil(k / s) inputs; positions move closer together."""
+    """Each output position sees at most ceil(k / s) inputs; positions move closer together.
+
+    Enlarging copies one input position, or blends two; what follows it is an upper bound.
+    """
     assert field.size is not None
-    seen = [-(-k // s) if "Transpose" in name else 1 for k, s in zip(kernel, stride, strict=True)]
-    size = tuple(
-        r + (n - 1) * j for r, n, j in zip(field.size, seen, field.jump, strict=True)
-    )
+    copies = getattr(layer, "interpolation", "nearest") == "nearest"
+    enlarged = 1 if copies else 2
+    seen = [
+        -(-k // s) if "Transpose" in name else enlarged for k, s in zip(kernel, stride, strict=True)
+    ]
+    size = tuple(r + (n - 1) * j for r, n, j in zip(field.size, seen, field.jump, strict=True))
     return ReceptiveField(
         size, tuple(max(1, j // s) for j, s in zip(field.jump, stride, strict=True))
     )

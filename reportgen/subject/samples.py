@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import lzma
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +26,12 @@ from reportgen.subject.listing import Listing, share_evenly
 _IN_MEMORY_BYTES = 256 * 2**20
 _MAX_ARCHIVE_BYTES = 8 * 2**30
 _EXAMPLES = 5
+_MAX_HEADER_BYTES = 2**16
+# What zipfile and NumPy raise on bytes that are not what they claim to be; RuntimeError: encrypted.
+_DAMAGE = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,9 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
         ledger.examples[cause].append(name)
     shape = (*decoder.size, decoder.channels)
     pixels, backing = _allocate(len(listing.entries), shape)
-    names, labels, sizes = [], [], []
+    names: list[str] = []
+    labels: list[str | None] = []
+    sizes: list[tuple[int, int]] = []
     for entry in track(listing.entries, "reading images"):
         try:
             picture, size = decoder.read(entry.path)
@@ -142,8 +154,8 @@ def read_archive(path: Path, shape: tuple[int, ...], *, limit: int, seed: int) -
                 )
             x = archive["x"]
             y = archive["y"] if "y" in archive.files else None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except _DAMAGE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{path} cannot be read as .npz of plain arrays: {reason}.") from None
     return take_arrays(x, y, shape, limit=limit, seed=seed, origin=str(path))
 
@@ -153,6 +165,8 @@ def _check_headers(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             with archive.open(member) as stream:
+                # NumPy reads a header of any length before it looks at that length.
+                stream = io.BytesIO(stream.read(_MAX_HEADER_BYTES))
                 version = np.lib.format.read_magic(stream)
                 read = (
                     np.lib.format.read_array_header_1_0
@@ -160,7 +174,8 @@ def _check_headers(path: Path) -> None:
                     else np.lib.format.read_array_header_2_0
                 )
                 shape, _, dtype = read(stream)
-            if int(np.prod(shape, dtype=object)) * dtype.itemsize > _MAX_ARCHIVE_BYTES:
+            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if claimed > _MAX_ARCHIVE_BYTES:
                 raise InputError(
                     f"{path}: {member.filename} claims shape {shape}, more than "
                     f"{_MAX_ARCHIVE_BYTES // 2**30} GiB. Save a part of the samples."
@@ -182,6 +197,8 @@ def take_arrays(
     x = _match_shape(x, shape, origin)
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
         raise InputError(f"{origin}: x has {len(x)} rows, y has shape {y.shape}. They must match.")
+    if y is not None and y.dtype.kind not in "buifSUO":
+        raise InputError(f"{origin}: y holds {y.dtype}; numbers or names are needed.")
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     ledger, found = Ledger(), len(x)
@@ -194,7 +211,7 @@ def take_arrays(
         raise InputError(f"{origin}: no usable sample among {found} rows.")
     labels = None if y is None else y[rows]
     if labels is not None and labels.dtype.kind in "SUO":
-        labels = labels.astype(str).astype(object)
+        labels = _as_names(labels)
     named = labels is not None and labels.dtype == object
     return SampleSet(
         pixels=x[rows],
@@ -205,6 +222,15 @@ def take_arrays(
         sizes=np.empty((0, 2), np.int64),
         skipped=ledger.rows(),
     )
+
+
+def _as_names(labels: NDArray[Any]) -> NDArray[Any]:
+    """Text labels as str objects; numbers that travel as objects become numbers again."""
+    if labels.dtype.kind == "O" and all(isinstance(one, int | np.integer) for one in labels.flat):
+        return labels.astype(np.int64)
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "backslashreplace")
+    return labels.astype(str).astype(object)
 
 
 def _match_shape(x: NDArray[Any], shape: tuple[int, ...], origin: str) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from reportgen.subject.images import Decoder
 from reportgen.subject.inputs import InputSpec, read_input, scales_inside
 from reportgen.subject.labels import Labels, read_class_names, resolve_labels
 from reportgen.subject.listing import list_csv, list_folder
-from reportgen.subject.model_file import ModelFile, format_name, identify, open_model
+from reportgen.subject.model_file import ModelFile, identify, open_model
 from reportgen.subject.outputs import Reading, list_outputs, probabilities, read_output
 from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
 from reportgen.subject.probe import Probe
@@ -42,6 +42,8 @@ class LiveInput:
 class Subject:
     """What every analysis gets. Nothing in it may be changed."""
 
+    config: AuditConfig
+    file: ModelFile | None
     model: keras.Model
     probe: Probe
     input: InputSpec
@@ -49,9 +51,21 @@ class Subject:
     samples: SampleSet
     labels: Labels
     history: History | None
-    card: SubjectCard
-    training: dict[str, str]
+    scaling: str
     preprocess: Preprocessing
+    notes: tuple[str, ...]
+
+    @cached_property
+    def card(self) -> SubjectCard:
+        """What is said of the subject on the front page."""
+        from reportgen.subject.card import describe
+
+        return describe(self)
+
+    @property
+    def training(self) -> dict[str, str]:
+        """What the file says of the training: optimizer, loss, metrics."""
+        return self.file.training if self.file else {}
 
     def inputs(self, rows: NDArray[np.int64] | slice = slice(None)) -> FloatArray:
         """Scaled samples as the model takes them, ``(n, *input.shape)`` float32."""
@@ -108,19 +122,24 @@ def open_subject(config: AuditConfig, live: LiveInput | None = None) -> Subject:
     probe = Probe(model, spec.shape)
     samples = _open_samples(config, live, spec)
     reading = read_output(list_outputs(probe), samples.labels, config.output)
-    names = (
-        read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
-    )
+    names = read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
     labels = resolve_labels(samples.labels, samples.label_names, reading, names)
     scaling, preprocess, scaling_notes = _choose_scaling(config, spec, probe, samples)
     history = read_history(config.history) if config.history else None
-    draft = Subject(
-        model, probe, spec, reading, samples, labels, history,
-        card=None, training=file.training if file else {}, preprocess=preprocess,  # type: ignore[arg-type]
+    return Subject(
+        config=config,
+        file=file,
+        model=model,
+        probe=probe,
+        input=spec,
+        reading=reading,
+        samples=samples,
+        labels=labels,
+        history=history,
+        scaling=scaling,
+        preprocess=preprocess,
+        notes=(*(file.notes if file else ()), *scaling_notes, *samples.notes),
     )
-    notes = (*(file.notes if file else ()), *scaling_notes, *samples.notes)
-    card = _describe(draft, config, file, scaling, notes)
-    return Subject(**{**draft.__dict__, "card": card})
 
 
 def _open_model(
@@ -163,7 +182,8 @@ def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) 
 def _choose_scaling(
     config: AuditConfig, spec: InputSpec, probe: Probe, samples: SampleSet
 ) -> tuple[str, Preprocessing, tuple[str, ...]]:
-    name, notes = config.preprocessing, ()
+    name = config.preprocessing
+    notes: tuple[str, ...] = ()
     if name is None:
         inside = scales_inside(probe.calls)
         if inside:
@@ -177,49 +197,3 @@ def _choose_scaling(
         check_channels(name, spec.channels)
     function, words = find_preprocessing(name)
     return f"{name} ({words})", function, notes
-
-
-def _describe(
-    subject: Subject,
-    config: AuditConfig,
-    file: ModelFile | None,
-    scaling: str,
-    notes: tuple[str, ...],
-) -> SubjectCard:
-    model, samples, probe = subject.model, subject.samples, subject.probe
-    outputs = list_outputs(probe)
-    from_files = bool(samples.sizes.size)
-    return SubjectCard(
-        name=file.path.name if file else f"{model.name} (in memory)",
-        file_format=format_name(file.kind) if file else "a live Keras model",
-        sha256=file.sha256 if file else None,
-        size_bytes=file.size_bytes if file else None,
-        keras_version=file.keras_version if file else keras.__version__,
-        task=subject.reading.task,
-        task_reason=subject.reading.reason,
-        input_shape=subject.input.shape,
-        input_kind=subject.input.kind,
-        outputs=tuple(f"{o.name} {o.shape[1:]}" for o in outputs),
-        parameters=int(sum(np.prod(w.shape) for w in model.weights)),
-        layers=len({id(call.layer) for call in probe.calls}),
-        conv_layers=len({id(c.layer) for c in probe.calls if "Conv" in c.class_name}),
-        classes=subject.labels.classes,
-        class_order=subject.labels.order,
-        samples=len(samples),
-        samples_found=samples.found,
-        labelled=subject.labels.values is not None,
-        split=config.split,
-        preprocessing=scaling,
-        resize=config.resize if from_files else "none",
-        notes=notes,
-        skipped=samples.skipped,
-        history_steps=len(subject.history.steps) if subject.history else 0,
-        samples_sha256=_hash_samples(samples),
-    )
-
-
-def _hash_samples(samples: SampleSet) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, len(samples), 256):
-        digest.update(np.ascontiguousarray(samples.pixels[start : start + 256]).tobytes())
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ scanner instead of a disease, and an audit should show it: the attributions of s
 into an empty corner. The script measures the flaw by adding and removing the square, and
 fails if it is not there.
 
-Writes model.keras, classes.txt and images/0..9/*.png beside this file.
+Writes model.keras, classes.txt, history/ and images/0..9/*.png beside this file.
 """
 
 # ruff: noqa: E402  (the environment is set before TensorFlow reads it)
@@ -29,6 +29,8 @@ from keras import layers
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+from reportgen.subject.recorder import WeightRecorder
 
 SEED = 7
 EPOCHS = 25
@@ -138,7 +140,15 @@ def main() -> None:
     )
     model = build_model()
     print(f"shortcut: {model.count_params()} parameters, {len(y)} training images")
-    model.fit(x.astype(np.float32) / 255, y, epochs=EPOCHS, batch_size=32, verbose=2)
+    shutil.rmtree(HERE / "history", ignore_errors=True)
+    model.fit(
+        x.astype(np.float32) / 255,
+        y,
+        epochs=EPOCHS,
+        batch_size=32,
+        verbose=2,
+        callbacks=[WeightRecorder(HERE / "history", float16=True)],
+    )
     model.save(HERE / "model.keras")
     write_images(x_test, y_test)
     (HERE / "classes.txt").write_text("".join(f"{digit}\n" for digit in range(10)))

@@ -44,9 +44,13 @@ class ChannelCensus:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """Channels that never changed, to float32 precision, ``(channels,)``."""
+        """Channels that never changed, to float32 precision, ``(channels,)``.
+
+        One without a single finite value is not constant: it is broken, another finding.
+        """
+        seen = self.low <= self.high
         size = np.maximum(np.abs(self.low), np.abs(self.high))
-        return np.asarray(self.high - self.low <= 4 * np.finfo(np.float32).eps * size)
+        return np.asarray(seen & (self.high - self.low <= 4 * np.finfo(np.float32).eps * size))
 
 
 def take_census(subject: Subject) -> list[ChannelCensus]:
@@ -56,10 +60,7 @@ def take_census(subject: Subject) -> list[ChannelCensus]:
     calls = [call for call in subject.probe.calls if _has_channels(call)]
     taps = [Tap(call.address) for call in calls]
     axes = {tap: 1 if call.channels_first else -1 for tap, call in zip(taps, calls, strict=True)}
-    bounds = {
-        tap: BOUNDS[call.activation] if call.activation in BOUNDS else None
-        for tap, call in zip(taps, calls, strict=True)
-    }
+    bounds = {tap: BOUNDS.get(call.activation or "") for tap, call in zip(taps, calls, strict=True)}
     totals: dict[Tap, dict[str, Any]] = {}
     reducer = _make_reducer(axes, bounds)
     batches = subject.probe.reduce(

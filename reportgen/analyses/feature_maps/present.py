@@ -30,6 +30,7 @@ CHECKS = {
     "features.saturated": "Saturated activations",
 }
 _SHARES = 5
+_HALF_MAX = float(np.finfo(np.float16).max)
 _SEVERE = frozenset({"features.non_finite"})
 
 
@@ -102,7 +103,7 @@ def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[An
     panels = [Panel(title="input", tiles=f"feature_maps/input_{position}", columns=1)]
     for index, layer in enumerate(result.layers):
         key = f"path_{position}_{_slug(index, layer.address)}"
-        arrays[key] = layer.path[position].astype(np.float16)
+        arrays[key] = _compact(layer.path[position])
         panels.append(
             Panel(
                 title=layer.address,
@@ -120,6 +121,13 @@ def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[An
         alt=f"Feature maps of {sample.name} from the input through {len(result.layers)} layers.",
         panels=tuple(panels),
     )
+
+
+def _compact(maps: FloatArray) -> NDArray[Any]:
+    """Half precision where its range suffices; its 11 bits are more than the colours have."""
+    sizes = np.abs(maps[np.isfinite(maps)])
+    fits = sizes.max(initial=1.0) < _HALF_MAX and (sizes.max(initial=0.0) > 1e-3 or not sizes.any())
+    return maps.astype(np.float16 if fits else np.float32)
 
 
 def _columns(tiles: int) -> int:
@@ -167,11 +175,13 @@ def _mosaic(
 ) -> ImageGrid:
     layer = result.layers[index]
     slug = f"{sample}_{_slug(index, layer.address)}"
-    stages = _stages(layer, layer.after[sample], None if layer.before is None else layer.before[sample])
+    stages = _stages(
+        layer, layer.after[sample], None if layer.before is None else layer.before[sample]
+    )
     panels = []
     for stage, maps in stages:
         key = f"maps_{slug}_{'before' if stage.startswith('before') else 'after'}"
-        arrays[key] = maps.astype(np.float16)
+        arrays[key] = _compact(maps)
         wide = 16 if len(maps) > 16 and len(stages) == 1 else 8
         panels.append(
             Panel(title=stage, tiles=f"feature_maps/{key}", scale=_scale(layer),
@@ -203,9 +213,7 @@ def _mosaic_caption(layer: ShownLayer, sample: ChosenSample) -> str:
     return f"{layer.class_name} {_shape(layer)}, {what}, for {sample.name}.{left}{reduced}"
 
 
-def _responses(
-    result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[Any]]
-) -> ImageGrid:
+def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
     """For vectors: a row a sample, a column a unit."""
     layer = result.layers[index]
     slug = _slug(index, layer.address)

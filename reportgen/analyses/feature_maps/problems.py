@@ -61,12 +61,17 @@ def find_problems(
     """Go through the layers in order of execution; the model's outputs are left out of
     saturation and constancy: a sure answer is no fault."""
     counted = {entry.address: entry for entry in census}
-    outputs = {calls[position].address for group in output_calls for position in group if position >= 0}
-    dead, saturated, bad, bounded, channels = [], [], [], 0, 0
+    outputs = {
+        calls[position].address for group in output_calls for position in group if position >= 0
+    }
+    dead: list[Problem] = []
+    saturated: list[Problem] = []
+    bad: list[Problem] = []
+    bounded, channels = 0, 0
     for call in calls:
         entry = counted.get(call.address)
-        if entry is None:
-            continue
+        if entry is None or bad:
+            continue  # behind NaN or infinity everything is its consequence
         if entry.non_finite:
             bad.append(Problem(call.address, (), len(entry.low), f"{entry.non_finite} values"))
         if call.address in outputs or not any(kind in call.class_name for kind in _JUDGED):
@@ -84,20 +89,22 @@ def find_problems(
                 saturated.append(
                     Problem(call.address, tuple(pinned.tolist()), len(entry.low), remark)
                 )
-    return Problems(tuple(bad[:1]), tuple(dead), tuple(saturated), channels, bounded)
+    return Problems(tuple(bad), tuple(dead), tuple(saturated), channels, bounded)
 
 
 def _inherited(
     call: LayerCall, calls: Sequence[LayerCall], counted: dict[str, ChannelCensus]
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Channels that are constant because the one channel they read is."""
+    """Channels that are constant because all that they read is."""
     width = len(counted[call.address].low)
-    none = np.zeros(width, bool)
+    sources = [counted.get(calls[i].address) if i >= 0 else None for i in call.inputs]
+    known = [source.constant for source in sources if source is not None]
+    if len(known) < len(sources) or not known:
+        return np.zeros(width, bool)
+    if all(constant.all() for constant in known):
+        return np.ones(width, bool)
     channelwise = any(kind in call.class_name for kind in _CHANNELWISE)
-    if not channelwise or len(call.inputs) != 1 or call.inputs[0] < 0:
-        return none
-    source = calls[call.inputs[0]]
-    entry = counted.get(source.address)
-    if entry is None or len(entry.low) != width:
-        return none
-    return entry.constant
+    if not channelwise or len(known) != 1 or width % len(known[0]):
+        return np.zeros(width, bool)
+    # A depthwise convolution makes several channels of each, side by side.
+    return np.repeat(known[0], width // len(known[0]))

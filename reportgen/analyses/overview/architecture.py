@@ -65,7 +65,10 @@ def _fold(layers: tuple[LayerRow, ...]) -> tuple[dict[int, int], list[list[Layer
 def _describe(rows: list[LayerRow]) -> GraphNode:
     first = rows[0]
     parts = [_SHORT.get(row.class_name, row.class_name) for row in rows]
-    parts = [r.activation or p if r.class_name == "Activation" else p for r, p in zip(rows, parts, strict=True)]
+    parts = [
+        r.activation or p if r.class_name == "Activation" else p
+        for r, p in zip(rows, parts, strict=True)
+    ]
     if first.activation and first.class_name != "Activation":
         parts.insert(1, first.activation)
     return GraphNode(

@@ -79,18 +79,23 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Ove
     axes = 2 if subject.input.kind == "image" else len(subject.input.shape) - 1
     fields = receptive_fields(calls, axes)
     values = subject.labels.values
-    regression = values is not None and values.dtype.kind == "f"
     return OverviewResult(
         card=subject.card,
         layers=_read_layers(calls, fields),
         trainable_parameters=int(sum(np.prod(w.shape) for w in subject.model.trainable_weights)),
         training=subject.training,
         class_counts=_count_classes(subject, values),
-        target_range=(float(values.min()), float(values.max())) if regression else None,
+        target_range=_find_range(values),
         size_counts=_count_sizes(subject.samples.sizes),
         duplicates=_find_duplicates(subject),
         options=options,
     )
+
+
+def _find_range(values: NDArray[Any] | None) -> tuple[float, float] | None:
+    if values is None or values.dtype.kind != "f":
+        return None
+    return float(values.min()), float(values.max())
 
 
 def _read_layers(

@@ -7,7 +7,7 @@ each further tensor that is merged. Moving, padding and dropout at rest cost not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def _products(call: LayerCall, size: int) -> int:
 
 def _separable(call: LayerCall, size: int) -> int:
     depthwise, pointwise = call.layer.depthwise_kernel.shape, call.layer.pointwise_kernel.shape
-    positions = size // pointwise[-1]
+    positions = size // int(pointwise[-1])
     a_position = int(np.prod(depthwise)) + int(np.prod(pointwise))
     return 2 * positions * a_position
 

@@ -95,9 +95,14 @@ def _layer_table(result: OverviewResult) -> Table:
             "the operations concentrate, and whether the last receptive field covers the object."
         ),
         header=(
-            "Address", "Class", "Output", "Parameters", "FLOPs", "Receptive field",
+            "Address",
+            "Class",
+            "Output",
+            "Parameters",
+            "FLOPs",
+            "Receptive field",
             "Activation KiB",
-        ),  # fmt: skip
+        ),
         rows=tuple(_row(row) for row in layers),
     )
 

@@ -114,16 +114,20 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
     """Predict every sample; score the predictions where there are labels."""
     classes = subject.labels.classes
     raw = subject.raw_outputs
-    finite = np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(raw.reshape(len(raw), -1)).all(axis=1))
     strip: list[ShownSample] = []
     mistakes: list[ShownSample] = []
     found, scores, regression = 0, None, None
     if classes and finite.any():
         probabilities = subject.probabilities
         targets = subject.labels.values
-        strip = [_show(subject, probabilities, r, options) for r in _draw(targets, finite, options, rng)]
+        strip = [
+            _show(subject, probabilities, r, options) for r in _draw(targets, finite, options, rng)
+        ]
         if targets is not None:
-            scores = _score(subject.reading.task, probabilities[finite], targets[finite], options, rng)
+            scores = _score(
+                subject.reading.task, probabilities[finite], targets[finite], options, rng
+            )
             wrong = np.flatnonzero(finite & (probabilities.argmax(axis=1) != targets))
             found = len(wrong)
             worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
@@ -131,7 +135,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
                 _show(subject, probabilities, row, options)
                 for row in worst[: options.shown_mistakes]
             ]
-    elif subject.reading.task == "regression" and subject.labels.values is not None:
+    elif _is_labelled_regression(subject) and finite.any():
         regression = measure_regression(subject, finite, rng)
     return PredictionsResult(
         task=subject.reading.task,
@@ -148,6 +152,10 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
         regression=regression,
         options=options,
     )
+
+
+def _is_labelled_regression(subject: Subject) -> bool:
+    return subject.reading.task == "regression" and subject.labels.values is not None
 
 
 def _draw(
@@ -233,15 +241,12 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _prediction_rate_bound(
-    predicted: NDArray[np.int64], support: NDArray[np.int64]
-) -> FloatArray:
+def _prediction_rate_bound(predicted: NDArray[np.int64], support: NDArray[np.int64]) -> FloatArray:
     """Upper 95 % bound of how often a class is predicted, over how often it occurs."""
     total = int(support.sum())
     upper = np.array([wilson_interval(int(count), total)[1] for count in predicted])
-    return np.divide(
-        upper * total, support, out=np.full(len(support), np.inf), where=support > 0
-    )
+    unlimited = np.full(len(support), np.inf)
+    return np.asarray(np.divide(upper * total, support, out=unlimited, where=support > 0))
 
 
 def _brier(task: str, probabilities: FloatArray, targets: NDArray[np.int64]) -> float:

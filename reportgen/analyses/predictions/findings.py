@@ -19,21 +19,26 @@ def judge(result: PredictionsResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
     if result.scores is not None:
         scores = result.scores
-        findings = (_accuracy(result, scores), _calibration(result, scores), _collapse(result, scores))
-    elif result.regression is not None:
-        findings = (
+        return (
+            _accuracy(result, scores),
+            _calibration(result, scores),
+            _collapse(result, scores),
+        )
+    if result.regression is not None:
+        return (
             _fit(result, result.regression),
             _skip("predictions.calibration", "The model predicts numbers, not classes."),
             _skip("predictions.class_collapse", "The model predicts numbers, not classes."),
         )
-    else:
-        why = (
-            "The samples have no labels. Give class folders, --labels, or y in --data."
-            if result.task != "other"
-            else "The output is not one answer a sample, so it was not scored."
-        )
-        findings = tuple(_skip(id_, why) for id_ in CHECKS)
-    return findings
+    return tuple(_skip(id_, _why_unscored(result)) for id_ in CHECKS)
+
+
+def _why_unscored(result: PredictionsResult) -> str:
+    if not result.samples:
+        return "Every prediction is NaN or infinite. Check the weights and the input scaling."
+    if result.task == "other":
+        return "The output is not one answer a sample, so it was not scored."
+    return "The samples have no labels. Give class folders, --labels, or y in --data."
 
 
 def _skip(id_: str, message: str) -> Finding:
@@ -48,6 +53,8 @@ def _accuracy(result: PredictionsResult, scores: Scores) -> Finding:
         f"(95 % interval {low:.1%} to {high:.1%}); always answering the most frequent class "
         f"would be right for {chance:.1%}."
     )
+    if result.non_finite:
+        said += f" {result.non_finite} more gave NaN or infinity and are not counted."
     level: Level = "pass"
     threshold = own if own is not None else chance
     if result.samples < result.options.min_samples:
@@ -91,9 +98,7 @@ def _calibration(result: PredictionsResult, scores: Scores) -> Finding:
         level, said = "note", said + " Too few samples for a verdict."
     elif measured.low > limit:
         level = "warn"
-        said += (
-            " Do not use the probabilities as they are: fit a temperature on validation data."
-        )
+        said += " Do not use the probabilities as they are: fit a temperature on validation data."
     return Finding(
         id="predictions.calibration",
         level=level,
@@ -110,9 +115,7 @@ def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
     limit = result.options.collapse_share
     present = scores.support > 0
     collapsed = np.flatnonzero(present & (scores.collapse_bound < limit))
-    rates = np.divide(
-        scores.predicted, scores.support, out=np.zeros(len(present)), where=present
-    )
+    rates = np.divide(scores.predicted, scores.support, out=np.zeros(len(present)), where=present)
     worst = float(rates[present].min()) if present.any() else 0.0
     if not len(collapsed):
         level: Level = "pass"

@@ -45,7 +45,9 @@ def present(result: PredictionsResult) -> SectionBody:
         blocks.append(
             Text(
                 id="predictions-none",
-                caption="The output is neither a class nor a labelled number, so it is not shown.",
+                caption="The output is neither a class nor a labelled number, so it is not shown."
+                if result.samples
+                else "Every prediction is NaN or infinite, so none is shown.",
             )
         )
     return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
@@ -54,8 +56,11 @@ def present(result: PredictionsResult) -> SectionBody:
 def _method(result: PredictionsResult) -> tuple[str, ...]:
     lines = [
         f"{result.samples:,} samples, inference mode, each seen once."
-        + (" The draw is balanced by class, so accuracy weighs classes alike."
-           if result.balanced_draw else "")
+        + (
+            " The draw is balanced by class, so accuracy weighs classes alike."
+            if result.balanced_draw
+            else ""
+        )
     ]
     if result.non_finite:
         lines.append(f"{result.non_finite} samples gave NaN or infinity and are left out.")
@@ -79,8 +84,15 @@ def _samples_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -
         "A draw of samples with the most probable classes under each. Check first that pictures "
         "and names belong together."
     )
-    return _gallery("predictions-samples", "Samples", caption, result.strip,
-                    result.strip_pictures, "strip", arrays)
+    return _gallery(
+        "predictions-samples",
+        "Samples",
+        caption,
+        result.strip,
+        result.strip_pictures,
+        "strip",
+        arrays,
+    )
 
 
 def _mistakes_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> Block:
@@ -88,8 +100,15 @@ def _mistakes_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) 
         f"The {len(result.mistakes)} mistakes of {result.mistakes_found} that the model was most "
         "sure of. Ask of each: is the label wrong, the picture unusual, or the model misled?"
     )
-    return _gallery("predictions-mistakes", "Most confident mistakes", caption, result.mistakes,
-                    result.mistake_pictures, "mistakes", arrays)
+    return _gallery(
+        "predictions-mistakes",
+        "Most confident mistakes",
+        caption,
+        result.mistakes,
+        result.mistake_pictures,
+        "mistakes",
+        arrays,
+    )
 
 
 def _gallery(
@@ -142,8 +161,12 @@ def _tone(name: str, sample: ShownSample) -> Any:
 def _score_blocks(
     result: PredictionsResult, scores: Scores, arrays: dict[str, NDArray[Any]]
 ) -> list[Block]:
-    blocks: list[Block] = [_summary(result, scores), _confusion(result, scores, arrays),
-                           _class_table(result, scores), _reliability(scores)]
+    blocks: list[Block] = [
+        _summary(result, scores),
+        _confusion(result, scores, arrays),
+        _class_table(result, scores),
+        _reliability(scores),
+    ]
     if scores.roc and scores.precision_recall:
         blocks += [_roc(result, scores), _precision_recall(result, scores)]
     return blocks
@@ -199,8 +222,10 @@ def _confusion(
 
 
 def _class_table(result: PredictionsResult, scores: Scores) -> Table:
-    order = np.argsort(scores.f1, kind="stable") if len(result.classes) > 12 else np.arange(
-        len(result.classes)
+    order = (
+        np.argsort(scores.f1, kind="stable")
+        if len(result.classes) > 12
+        else np.arange(len(result.classes))
     )
     order = order[scores.support[order] + scores.predicted[order] > 0][:_CLASS_ROWS]
     left = int((scores.support + scores.predicted > 0).sum()) - len(order)

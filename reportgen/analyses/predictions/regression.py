@@ -65,9 +65,7 @@ def measure_regression(
     )
 
 
-def _r2_interval(
-    actual: FloatArray, predicted: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _r2_interval(actual: FloatArray, predicted: FloatArray, rng: np.random.Generator) -> FloatArray:
     squares = (actual - predicted) ** 2
     estimates = []
     for _ in range(_BOOTSTRAPS):
@@ -75,9 +73,10 @@ def _r2_interval(
         spread = actual[rows].var(axis=0)
         spread[spread == 0] = np.nan
         estimates.append(1 - squares[rows].mean(axis=0) / spread)
-    if np.isnan(estimates).all():
-        return np.zeros((actual.shape[1], 2))
-    return np.asarray(np.nanquantile(estimates, (0.025, 0.975), axis=0).T)
+    # A target that never varies has no R2: nothing is explained.
+    table = np.array(estimates)
+    table[:, np.isnan(table).all(axis=0)] = 0
+    return np.asarray(np.nanquantile(table, (0.025, 0.975), axis=0).T)
 
 
 def _curve(

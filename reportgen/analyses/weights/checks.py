@@ -95,7 +95,7 @@ def _initial_distribution(layer: Any, kernel: FloatArray) -> tuple[str, float] |
     """Kind and spread of the layer's initialiser: half-width, or deviation before truncation."""
     name = "depthwise_initializer" if hasattr(layer, "depthwise_kernel") else "kernel_initializer"
     initializer = getattr(layer, name, None)
-    settings = getattr(initializer, "get_config", dict)()
+    settings: dict[str, Any] = getattr(initializer, "get_config", dict)()
     kind = type(initializer).__name__
     if kind in ("RandomUniform", "RandomNormal", "TruncatedNormal"):
         if kind == "RandomUniform":

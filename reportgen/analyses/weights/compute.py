@@ -153,9 +153,13 @@ def _first_calls(calls: tuple[LayerCall, ...]) -> list[LayerCall]:
 
 def _following_norms(calls: tuple[LayerCall, ...]) -> dict[str, Any]:
     """The BatchNormalization that takes a layer's output and nothing else, by address."""
-    found = {}
+    found: dict[str, Any] = {}
     for call in calls:
-        if call.class_name == "BatchNormalization" and len(call.inputs) == 1 and call.inputs[0] >= 0:
+        if (
+            call.class_name == "BatchNormalization"
+            and len(call.inputs) == 1
+            and call.inputs[0] >= 0
+        ):
             source = calls[call.inputs[0]]
             if source.activation is None:
                 found.setdefault(source.address, call.layer)

@@ -165,9 +165,7 @@ def _draw_dense(
     )  # fmt: skip
 
 
-def _numbers(
-    window: NDArray[np.float32], numbered: int
-) -> tuple[NDArray[np.float32] | None, int]:
+def _numbers(window: NDArray[np.float32], numbered: int) -> tuple[NDArray[np.float32] | None, int]:
     h, w, channels, filters = window.shape
     if not numbered or max(h, w) > _NUMBERED_SIDE or channels > 4 or h * w < 2:
         return None, 0

@@ -78,8 +78,8 @@ def _table(result: WeightsResult) -> Table:
         id="weights-tensors",
         title="Parameters",
         caption=(
-            f"{len(result.tensors)} tensors. Near zero: below {result.options.near_zero:.0%} of the "
-            "tensor's deviation; a high share may be pruned away. Look for rows unlike their "
+            f"{len(result.tensors)} tensors. Near zero: below {result.options.near_zero:.0%} of "
+            "the tensor's deviation; a high share may be pruned away. Look for rows unlike their "
             "neighbours: very wide, very narrow, or with two humps."
         ),
         header=("Layer", "Tensor", "Shape", "Norm", "Mean", "Deviation", "Smallest", "Largest",
@@ -184,7 +184,9 @@ def _write_out(
                 columns=8, scale=scale, numbers=True,
             )
         )  # fmt: skip
-    rest = f" {kernel.numbers_left} more filters are not written out." if kernel.numbers_left else ""
+    rest = (
+        f" {kernel.numbers_left} more filters are not written out." if kernel.numbers_left else ""
+    )
     return ImageGrid(
         id=f"weights-numbers-{slug}",
         title=f"Kernels of {kernel.address} in numbers",

@@ -1,0 +1,1 @@
+"""Speed and memory, beside what people use otherwise: ``python -m benchmarks NAME``."""

@@ -1,0 +1,228 @@
+"""Pictures of blocks as data URIs, in the size and the encoding that a medium asks for."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from reportgen.figures import charts, colour, graph, kernels, tiles
+from reportgen.figures.kernels import Drawing
+from reportgen.figures.tiles import Encoding
+from reportgen.rendering.text import number, printable
+from reportgen.results import Arrays, Bars, Block, ColourScale, Graph, HeatMap, ImageGrid, Lines
+
+Look = Literal["pixels", "smooth", "chart", "map"]
+
+# CSS pixels that a figure may take: the wide column on screen, the text block of A4 on paper.
+ROOM = {"screen": 880, "paper": 640}
+THUMBNAIL_ROOM = (120, 88)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in its place. ``width`` and ``height`` are CSS pixels; no ``source``: left out.
+
+    look: ``pixels`` stay sharp when enlarged; a ``chart`` is dark ink on nothing, inverted in
+    the dark theme; a ``map`` has colours that mean numbers and keeps them.
+    """
+
+    key: str
+    source: Markup
+    width: int
+    height: int
+    look: Look
+    alt: str
+
+
+@dataclass(frozen=True)
+class Legend:
+    """The scale of a panel: its ends as text, beside a strip of its colours."""
+
+    ramp: Markup
+    low: str
+    high: str
+    middle: str
+    unit: str
+
+
+@dataclass
+class Gallery:
+    """Makes the pictures of one page and counts their bytes.
+
+    omit: keys of pictures to leave out. ``bytes_of`` tells afterwards what each key costs.
+    drawings: vector pictures, kept between two pages of the same report.
+    """
+
+    arrays: Arrays
+    encoding: Encoding
+    omit: frozenset[str] = frozenset()
+    drawings: dict[str, Drawing] = field(default_factory=dict)
+    bytes_of: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def room(self) -> int:
+        """Width of the medium in CSS pixels."""
+        return ROOM[self.encoding.target]
+
+    def array(self, key: str) -> NDArray[Any] | None:
+        """The array of a block, or None where it is missing, empty or of another shape."""
+        values = self.arrays.get(key)
+        return values if values is not None and values.size and values.ndim >= 1 else None
+
+    def block(self, block: Lines | Bars | HeatMap | Graph) -> Picture | None:
+        """The one picture of a chart, a matrix or a graph."""
+        made = self._vector(block, small=False)
+        if made is None:
+            return None
+        look: Look = "map" if isinstance(block, HeatMap) else "chart"
+        shown = self._fit(made.width, made.height, *self._chart_room(block))
+        return self._keep(block.id, made.svg, "image/svg+xml", shown, look, block.alt)
+
+    def _chart_room(self, block: Block) -> tuple[int, int]:
+        if self.encoding.target == "screen":
+            return self.room, 900
+        # Two charts and their captions stand on a page; a graph may need one for itself.
+        return self.room, 800 if isinstance(block, Graph) else 400
+
+    def mosaic(
+        self,
+        key: str,
+        values: NDArray[Any],
+        columns: int,
+        scale: ColourScale | None,
+        alt: str,
+        room: tuple[int, int],
+    ) -> Picture:
+        """All tiles of a panel as one picture of at most ``room`` CSS pixels."""
+        made = tiles.picture(values, columns, scale, self.encoding)
+        shown = self._fit(made.width, made.height, *room)
+        sharp = made.hard_edges and shown[0] >= made.width
+        return self._keep(key, made.data, made.mime, shown, "pixels" if sharp else "smooth", alt)
+
+    def numbers(
+        self,
+        key: str,
+        values: NDArray[Any],
+        columns: int,
+        scale: ColourScale,
+        alt: str,
+        room: tuple[int, int],
+    ) -> Picture:
+        """All tiles of a panel with their numbers written out."""
+        made = kernels.draw(values, columns, scale, room[0])
+        shown = self._fit(made.width, made.height, room[0], 10_000)
+        return self._keep(key, made.svg, "image/svg+xml", shown, "map", alt)
+
+    def thumbnail(self, block: Block) -> Picture | None:
+        """A small picture of a block for the front page; None for blocks of words."""
+        key = f"{block.id}/thumbnail"
+        if isinstance(block, ImageGrid):
+            return self._small_grid(key, block)
+        if not isinstance(block, Lines | Bars | HeatMap | Graph):
+            return None
+        made = self._vector(block, small=True)
+        if made is None:
+            return None
+        look: Look = "map" if isinstance(block, HeatMap) else "chart"
+        shown = self._fit(made.width, made.height, *THUMBNAIL_ROOM)
+        return self._keep(key, made.svg, "image/svg+xml", shown, look, block.alt)
+
+    def legend(self, scale: ColourScale) -> Legend:
+        """The strip of colours for ``scale``, with what its ends mean."""
+        low, high = colour.limits(scale)
+        return Legend(
+            ramp=data_uri(tiles.ramp(scale.map), "image/png"),
+            low=number(low, 3),
+            high=number(high, 3),
+            middle="0" if scale.map == "signed" else "",
+            unit=scale.unit,
+        )
+
+    def _small_grid(self, key: str, block: ImageGrid) -> Picture | None:
+        for panel in block.panels:
+            values = self.array(panel.tiles) if panel.tiles else None
+            if values is None:
+                continue
+            columns = 3 if len(values) > 2 else len(values)
+            first = tiles.reduce_large(values[: 2 * columns], largest=40)
+            made = self.mosaic(key, first, columns, panel.scale, block.alt, THUMBNAIL_ROOM)
+            return at_height(made, THUMBNAIL_ROOM[1], THUMBNAIL_ROOM[0])
+        return None
+
+    def _vector(self, block: Lines | Bars | HeatMap | Graph, *, small: bool) -> Drawing | None:
+        key = f"{block.id}/{'small' if small else 'whole'}"
+        if key not in self.drawings:
+            values = self.array(block.values) if isinstance(block, HeatMap) else None
+            if isinstance(block, HeatMap) and values is None:
+                return None
+            draw: Callable[[], Drawing] = (
+                (lambda: graph.draw(block, labels=not small))
+                if isinstance(block, Graph)
+                else (lambda: charts.draw(block, values, small=small))
+            )
+            self.drawings[key] = draw()
+        return self.drawings[key]
+
+    def _fit(self, width: int, height: int, room_x: int, room_y: int) -> tuple[int, int]:
+        if width <= room_x and height <= room_y:
+            return width, height
+        factor = min(room_x / width, room_y / height)
+        return max(1, int(width * factor)), max(1, int(height * factor))
+
+    def _keep(
+        self, key: str, data: bytes, mime: str, shown: tuple[int, int], look: Look, alt: str
+    ) -> Picture:
+        source = data_uri(data, mime)
+        self.bytes_of[key] = self.bytes_of.get(key, 0) + len(source)
+        kept = Markup("") if key in self.omit else source
+        return Picture(key, kept, *shown, look, printable(alt, 400))
+
+
+def enlarge(
+    picture: Picture, room: tuple[int, int], tile: int, wanted: int, *, whole: bool = True
+) -> Picture:
+    """Enlarge a picture of hard-edged tiles.
+
+    The tile of ``tile`` pixels comes as near to ``wanted`` as ``room`` allows. On a screen
+    the factor is a ``whole`` number, so that all pixels stay equally large.
+    """
+    if picture.look != "pixels":
+        return picture
+    factor = min(room[0] / picture.width, room[1] / picture.height, wanted / tile)
+    return resized(picture, max(1, math.floor(factor) if whole else factor))
+
+
+def at_height(picture: Picture, height: int, widest: int) -> Picture:
+    """The picture at ``height`` CSS pixels, less where it would be wider than ``widest``."""
+    return resized(picture, min(height / picture.height, widest / picture.width))
+
+
+def resized(picture: Picture, factor: float) -> Picture:
+    """The picture shown ``factor`` times as large; beneath its own size it may be smoothed."""
+    return Picture(
+        picture.key,
+        picture.source,
+        max(1, round(picture.width * factor)),
+        max(1, round(picture.height * factor)),
+        "smooth" if picture.look == "pixels" and factor < 1 else picture.look,
+        picture.alt,
+    )
+
+
+def data_uri(data: bytes, mime: str) -> Markup:
+    """``data`` as a data URI. Base64 holds nothing that needs escaping, hence Markup."""
+    return Markup(f"data:{mime};base64,{base64.b64encode(data).decode()}")  # noqa: S704
+
+
+def finite_range(values: NDArray[Any]) -> tuple[float, float]:
+    """Lowest and highest finite value; (0, 1) if there is none."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)

@@ -1,0 +1,56 @@
+"""The subject in words and numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from reportgen.results import SubjectCard
+from reportgen.subject.model_file import format_name
+from reportgen.subject.outputs import list_outputs
+
+if TYPE_CHECKING:
+    from reportgen.subject.samples import SampleSet
+    from reportgen.subject.subject import Subject
+
+
+def describe(subject: Subject) -> SubjectCard:
+    """Everything about ``subject`` that needs no analysis."""
+    file, samples, calls = subject.file, subject.samples, subject.probe.calls
+    return SubjectCard(
+        name=file.path.name if file else f"{subject.model.name} (in memory)",
+        file_format=format_name(file.kind) if file else "a live Keras model",
+        sha256=file.sha256 if file else None,
+        size_bytes=file.size_bytes if file else None,
+        keras_version=file.keras_version if file else keras.__version__,
+        task=subject.reading.task,
+        task_reason=subject.reading.reason,
+        input_shape=subject.input.shape,
+        input_kind=subject.input.kind,
+        outputs=tuple(f"{o.name} {o.shape[1:]}" for o in list_outputs(subject.probe)),
+        parameters=int(sum(np.prod(w.shape) for w in subject.model.weights)),
+        layers=len({id(call.layer) for call in calls}),
+        conv_layers=len({id(call.layer) for call in calls if "Conv" in call.class_name}),
+        classes=subject.labels.classes,
+        class_order=subject.labels.order,
+        samples=len(samples),
+        samples_found=samples.found,
+        labelled=subject.labels.values is not None,
+        split=subject.config.split,
+        preprocessing=subject.scaling,
+        resize=subject.config.resize if samples.sizes.size else "none",
+        notes=subject.notes,
+        skipped=samples.skipped,
+        history_steps=len(subject.history.steps) if subject.history else 0,
+        samples_sha256=_hash_samples(samples),
+    )
+
+
+def _hash_samples(samples: SampleSet) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(samples), 256):
+        digest.update(np.ascontiguousarray(samples.pixels[start : start + 256]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,203 @@
+"""Weights: each planted defect gives its finding with layer and filter; the sound twin none."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from reportgen.analyses.weights.checks import dead_filters, duplicate_pairs, looks_initial
+from reportgen.subject.history import HistoryWriter
+
+
+@pytest.fixture
+def weigh(subject_of, analyse, pictures):
+    def run(model, x=None, **settings):
+        x = pictures[0] if x is None else x
+        return analyse("weights", subject_of(model, x, preprocessing="unit", **settings))
+
+    return run
+
+
+def flagged(found) -> set[str]:
+    return {id_ for id_, level in found.levels.items() if level not in ("pass", "not_applicable")}
+
+
+def set_kernel(layer, change) -> None:
+    kernel = layer.kernel.numpy()
+    change(kernel)
+    layer.kernel.assign(kernel)
+
+
+def test_the_sound_twin_is_silent(trained, weigh):
+    found = weigh(trained)
+    assert set(found.levels.values()) == {"pass"}
+    assert found.result.judged_untrained == 3  # c1, c2 and d1; the head is too small
+    assert found.result.filters == 8 + 16 + 16 + 3
+
+
+def test_statistics_of_a_tensor_by_hand(weigh):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="d", use_bias=False)])
+    model.layers[0].kernel.assign([[3, 0], [0, -4], [0, 0], [0, 1e-3]])
+    found = weigh(model, np.zeros((5, 4), np.uint8))
+    (row,) = found.result.tensors
+    values = np.array([3, -4, 1e-3, 0, 0, 0, 0, 0])
+    assert (row.address, row.name, row.shape) == ("d", "kernel", (4, 2))
+    assert row.norm == pytest.approx(5.0, rel=1e-6)
+    assert (row.mean, row.deviation) == pytest.approx((values.mean(), values.std()), rel=1e-6)
+    assert (row.low, row.high) == (-4, 3)
+    assert row.near_zero_share == 6 / 8  # the deviation is 1.8: 0.001 is below a hundredth
+    assert sum(row.histogram) == 8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_a_number_in_one_kernel(twin, weigh, value):
+    set_kernel(twin.get_layer("c2"), lambda k: k.__setitem__((0, 0, 0, 5), value))
+    found = weigh(twin)
+    assert flagged(found) == {"weights.non_finite"}
+    assert found.levels["weights.non_finite"] == "fail"
+    assert found.findings["weights.non_finite"].value == 1
+    assert "c2" in found.findings["weights.non_finite"].message
+    assert found.result.non_finite[0].remark == "kernel: 1 values"
+
+
+def test_a_zeroed_filter(twin, weigh):
+    set_kernel(twin.get_layer("c1"), lambda k: k.__setitem__((..., 3), 0))
+    found = weigh(twin)
+    assert flagged(found) == {"weights.dead_filters"}
+    assert "c1 [3]" in found.findings["weights.dead_filters"].message
+
+
+def test_a_filter_killed_by_its_batchnorm(twin, weigh):
+    gamma = twin.get_layer("bn").gamma.numpy()
+    gamma[[2, 7]] = 0
+    twin.get_layer("bn").gamma.assign(gamma)
+    found = weigh(twin)
+    assert flagged(found) == {"weights.dead_filters"}
+    assert "c2 [2, 7]" in found.findings["weights.dead_filters"].message
+    assert found.findings["weights.dead_filters"].value == 2
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 2.5])
+def test_a_duplicated_filter(twin, weigh, factor):
+    set_kernel(twin.get_layer("c2"), lambda k: k.__setitem__((..., 9), factor * k[..., 4]))
+    found = weigh(twin)
+    assert flagged(found) == {"weights.duplicate_filters"}
+    assert "c2 [4, 9]" in found.findings["weights.duplicate_filters"].message
+    assert f"{np.sign(factor):+.4f}" in found.result.duplicates[0].remark
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    ["glorot_uniform", "he_normal", "lecun_uniform", keras.initializers.RandomNormal(stddev=0.05)],
+)
+def test_a_layer_left_at_its_initialiser(trained, weigh, initializer):
+    keras.utils.set_random_seed(11)
+    model = keras.models.clone_model(
+        trained,
+        clone_function=lambda layer: (
+            layers.Conv2D(16, 3, use_bias=False, name="c2", kernel_initializer=initializer)
+            if layer.name == "c2"
+            else type(layer).from_config(layer.get_config())
+        ),
+    )
+    for layer in model.layers:
+        if layer.weights and layer.name != "c2":
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+    found = weigh(model)
+    assert flagged(found) == {"weights.untrained_layers"}
+    finding = found.findings["weights.untrained_layers"]
+    assert finding.value == 1
+    assert finding.message.startswith("1 of 3 layers still look like their initialiser")
+    assert "c2" in finding.message
+
+
+def test_a_bias_that_moved_speaks_against_an_initial_layer():
+    keras.utils.set_random_seed(0)
+    layer = layers.Dense(30)
+    layer.build((None, 30))
+    assert looks_initial(layer, layer.kernel.numpy(), min_p=0.05)
+    layer.bias.assign(np.full(30, 0.01))
+    assert looks_initial(layer, layer.kernel.numpy(), min_p=0.05) is False
+
+
+def test_batchnorm_never_updated(twin, weigh):
+    norm = twin.get_layer("bn")
+    norm.moving_mean.assign(np.zeros(16))
+    norm.moving_variance.assign(np.ones(16))
+    found = weigh(twin)
+    assert flagged(found) == {"weights.batchnorm_degenerate"}
+    assert "bn" in found.findings["weights.batchnorm_degenerate"].message
+    assert "never updated" in found.result.batchnorm[0].remark
+
+
+def test_batchnorm_with_a_variance_of_zero(twin, weigh):
+    variance = twin.get_layer("bn").moving_variance.numpy()
+    variance[3] = 0
+    twin.get_layer("bn").moving_variance.assign(variance)
+    found = weigh(twin)
+    assert flagged(found) == {"weights.batchnorm_degenerate"}
+    assert "1 of 16 channels (3)" in found.result.batchnorm[0].remark
+
+
+def test_small_kernels_make_no_duplicates():
+    # Among 64 random directions of two dimensions some pair is within 2.6 degrees for sure.
+    small = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)
+    none = np.array([], np.int64)
+    assert duplicate_pairs("Dense", small, min_cosine=0.999, skip=none) == []
+    one_input = np.ones((1, 8), np.float32)
+    assert duplicate_pairs("Dense", one_input, min_cosine=0.999, skip=none) == []
+
+
+def test_depthwise_filters_are_never_duplicates():
+    kernel = np.ones((3, 3, 8, 1), np.float32)
+    none = np.array([], np.int64)
+    assert duplicate_pairs("DepthwiseConv2D", kernel, min_cosine=0.999, skip=none) == []
+
+
+def test_filters_of_a_transposed_convolution_lie_along_its_outputs(weigh):
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 6)), layers.Conv2DTranspose(5, 3, name="t"), layers.Flatten()]
+    )
+    kernel = model.layers[0].kernel.numpy()  # (3, 3, outputs, inputs)
+    kernel[:, :, 2] = 0
+    model.layers[0].kernel.assign(kernel)
+    found = weigh(model, np.zeros((4, 8, 8, 6), np.uint8))
+    assert [(flag.address, flag.filters) for flag in found.result.dead] == [("t", (2,))]
+
+
+def test_zero_is_judged_beside_the_layer():
+    filters = np.array([[1e-9, 0], [0, 2e-9], [0, 0]])
+    assert dead_filters(filters, None).tolist() == [2]
+    assert dead_filters(filters * 1e9, np.array([1, 1e-9, 1])).tolist() == [1, 2]
+
+
+def test_a_history_is_matched_by_order(trained, twin, weigh, tmp_path):
+    writer = HistoryWriter(tmp_path / "h")
+    start = {f"other/{i}": np.array(w) for i, w in enumerate(twin.get_weights())}
+    changed = {k: v + 0.1 for k, v in start.items()}
+    kept = f"other/{[w.path for w in twin.weights].index('c2/kernel')}"
+    changed[kept] = start[kept]
+    writer.append(0, start, {})
+    writer.append(1, changed, {})
+    twin.set_weights(list(changed.values()))
+    found = weigh(twin, history=tmp_path / "h")
+    assert found.result.by_history
+    assert [flag.address for flag in found.result.untrained] == ["c2"]
+    assert found.result.judged_untrained == 4  # with a history, size does not matter
+    assert "did not move" in found.findings["weights.untrained_layers"].message
+
+
+def test_a_model_too_small_to_judge_says_so(weigh):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, name="d")])
+    model.layers[0].kernel.assign([[1.0, 2.0], [0.5, -1.0]])
+    found = weigh(model, np.zeros((4, 2), np.uint8))
+    assert found.levels["weights.untrained_layers"] == "not_applicable"
+    assert flagged(found) == set()
+
+
+def test_a_shared_layer_is_read_once(weigh):
+    shared = layers.Dense(4, name="s")
+    x = keras.Input((4,))
+    found = weigh(keras.Model(x, shared(shared(x))), np.zeros((4, 4), np.uint8))
+    assert [row.name for row in found.result.tensors] == ["kernel", "bias"]

@@ -1,0 +1,29 @@
+"""Shared by all tests: quiet TensorFlow, the shipped samples, the collection of real files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.pop("SOURCE_DATE_EPOCH", None)
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of shipped samples."""
+    return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real models and images; tests that want it skip where it is absent."""
+    folder = Path(os.environ.get("REPORTGEN_REAL", ROOT.parent / "shared" / "real"))
+    if not folder.is_dir():
+        pytest.skip("the collection of real models and images is not here")
+    return folder

@@ -1,0 +1,193 @@
+"""The output folder: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reportgen import output
+from reportgen.config import build_config
+from reportgen.errors import InputError, OutputError
+from reportgen.output import claim, find_differences, read_manifest, write_report
+from reportgen.pipeline import Timing
+from reportgen.report import Report
+
+MAIN = "from reportgen.cli import main; main()"
+
+
+@pytest.fixture(scope="module")
+def digits(samples, tmp_path_factory):
+    """A quick audit of the digits, written as JSON and HTML."""
+    out = tmp_path_factory.mktemp("digits") / "report"
+    code = run_cli("audit", samples / "digits", "--out", out, "--preset", "quick",
+                   "--format", "html,json", "--quiet")  # fmt: skip
+    assert code.returncode == 0, code.stderr
+    return out
+
+
+def run_cli(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", MAIN, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+def write_again(digits: Path, out: Path, **settings: object) -> list[str]:
+    config = build_config({"out": out, "formats": ("json",), **settings})
+    return write_report(Report.load(digits), config, Timing())
+
+
+def test_the_folder_holds_what_the_manifest_says(digits):
+    assert find_differences(digits) == []
+    listed = read_manifest(digits)["outputs"]
+    assert set(listed) == {
+        "report.html", "report.json", "data/feature_maps.npz", "data/predictions.npz",
+        "data/weights.npz",
+    }  # fmt: skip
+
+
+def test_the_manifest_holds_times_seed_versions_and_options(digits):
+    manifest = json.loads((digits / "manifest.json").read_text())
+    assert manifest["seed"] == 0
+    assert set(manifest["seconds"]) >= {"opening", "overview", "weights"}
+    assert manifest["inputs"]["model"] == Report.load(digits).subject.sha256
+    assert manifest["options"]["predictions"]["shown_samples"] == 10
+    assert manifest["versions"]["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda out: (out / "report.json").write_text("{}"), "changed: report.json"),
+        (lambda out: (out / "data/weights.npz").unlink(), "missing: data/weights.npz"),
+        (lambda out: (out / "extra.txt").write_text(""), "not listed: extra.txt"),
+    ],
+)
+def test_verify_sees_every_change(digits, tmp_path, harm, said):
+    out = tmp_path / "copy"
+    write_again(digits, out)
+    harm(out)
+    assert find_differences(out) == [said]
+    done = run_cli("verify", out)
+    assert (done.returncode, done.stdout.strip()) == (1, said)
+
+
+def test_a_foreign_folder_is_never_replaced(digits, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="not a report"), claim(tmp_path):
+        pytest.fail("claimed a folder with files of others")
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "report").write_text("x")
+    done = run_cli("audit", "samples/digits", "--out", tmp_path / "report")
+    assert done.returncode == 6
+    assert "is a file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_second_run_into_one_folder_is_refused(tmp_path):
+    out = tmp_path / "report"
+    with claim(out), pytest.raises(OutputError, match="another run"), claim(out):
+        pytest.fail("claimed twice")
+    with claim(out):
+        assert not out.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["_write_arrays", "_sync", "_hash_outputs", "_as_json"])
+def test_a_failing_disk_leaves_the_previous_report_whole(digits, tmp_path, monkeypatch, broken):
+    out = tmp_path / "report"
+    write_again(digits, out)
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output, broken, fail)
+    with pytest.raises(OutputError, match=r"No space left.*Nothing was changed"):
+        write_again(digits, out)
+    assert find_differences_unpatched(out) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def find_differences_unpatched(out: Path) -> list[str]:
+    done = run_cli("verify", out)
+    return [] if done.returncode == 0 else done.stdout.splitlines()
+
+
+def test_a_failing_move_puts_the_previous_report_back(digits, tmp_path, monkeypatch):
+    out = tmp_path / "report"
+    write_again(digits, out)
+    real_rename, calls = os.rename, []
+
+    def rename(source: object, target: object) -> None:
+        calls.append((source, target))
+        if len(calls) == 2:
+            raise OSError(5, "Input/output error")
+        real_rename(source, target)
+
+    monkeypatch.setattr(output.os, "rename", rename)
+    with pytest.raises(OutputError):
+        write_again(digits, out)
+    assert find_differences(out) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_leaves_the_previous_report_whole(digits, samples, tmp_path, number, code):
+    out = tmp_path / "report"
+    write_again(digits, out)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    command = [sys.executable, "-c", MAIN, "audit", str(samples / "digits"), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.startswith("predictions"):
+                break
+        run.send_signal(number)
+        said = run.stderr.read()
+        assert run.wait(30) == code
+    assert "untouched" in said
+    assert "Traceback" not in said
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_no_worker_outlives_an_interrupt(samples, tmp_path):
+    import psutil
+
+    command = [sys.executable, "-c", MAIN, "audit", str(samples / "digits"),
+               "--out", str(tmp_path / "report")]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        children: list[psutil.Process] = []
+        while not children:
+            time.sleep(0.05)
+            children = psutil.Process(run.pid).children()
+        run.send_signal(signal.SIGINT)
+        run.stderr.read()
+        run.wait(30)
+    psutil.wait_procs(children, timeout=10)
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"outputs": 3}'])
+def test_a_folder_without_a_readable_manifest_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match="manifest.json"):
+        find_differences(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"schema_version": "9"}', "not json"])
+def test_a_folder_without_a_readable_report_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "report.json").write_text(content)
+    with pytest.raises(InputError, match="report.json"):
+        Report.load(tmp_path)
