@@ -133,9 +133,9 @@ def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
     text, known = file.read_text("utf-8"), ("audit", *analyses)
     for name, table in tables.items():
         if name not in known or not isinstance(table, dict):
-            what = "is not a table" if name in known else "is unknown"
+            what = f"{name!r} is not a table" if name in known else f"unknown key {name!r}"
             raise ConfigurationError(
-                f"{file}{_line_of(text, name, None)}: {name!r} {what}. "
+                f"{file}{_line_of(text, name, None)}: {what}. "
                 f"Expected the tables {', '.join(known)}."
             )
     values = dict(tables.pop("audit", {}))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -24,7 +23,7 @@ from reportgen.errors import (
     WorkerDiedError,
     WorkerError,
 )
-from reportgen.jobs import compute_job, open_job, present_job, read_card, unpack_body
+from reportgen.jobs import close_subject, compute_job, open_job, present_job, read_card, unpack_body
 from reportgen.progress import listening
 from reportgen.report import Report
 from reportgen.results import (
@@ -105,22 +104,23 @@ def run_audit(
         ReportgenError: there is nothing to report on (no model, no samples).
     """
     chosen, display, timing = choose_battery(config), display or Silence(), Timing()
-    default: Callable[[], Executor] = (
-        InlineExecutor
-        if live
-        else lambda: LocalWorker(device=config.device, listener=display.advance)
-    )
-    watching: AbstractContextManager[Any] = (
-        listening(display.advance) if live and not executor else nullcontext()
-    )
-    with executor or default() as workers, watching:
+    with ExitStack() as stack:
+        if executor is None:
+            executor = stack.enter_context(
+                InlineExecutor()
+                if live
+                else LocalWorker(device=config.device, listener=display.advance)
+            )
+        if live:
+            stack.enter_context(listening(display.advance))
+            stack.callback(close_subject)  # a live model is not ours to keep
         display.stage("opening model and samples")
-        card, versions, device = _open(workers, config, live, timing)
+        card, versions, device = _open(executor, config, live, timing)
         sections: list[Section] = []
         arrays: dict[str, NDArray[Any]] = {}
         for analysis, options in chosen:
             display.stage(analysis.id)
-            section, found = _run_one(workers, config, live, analysis, options, card, timing)
+            section, found = _run_one(executor, config, live, analysis, options, card, timing)
             sections.append(section)
             arrays |= {f"{analysis.id}/{key}": value for key, value in found.items()}
     report = Report(

@@ -73,7 +73,7 @@ def average(tiles: Array, factor: int) -> Array:
     pad += [(0, 0)] * (tiles.ndim - 3)
     padded = np.pad(tiles, pad, mode="edge").astype(np.float32)
     split = padded.reshape(count, rows, factor, columns, factor, *tiles.shape[3:])
-    mean = split.mean(axis=(2, 4))
+    mean: Array = split.mean(axis=(2, 4))
     return np.rint(mean).astype(np.uint8) if tiles.dtype == np.uint8 else mean
 
 

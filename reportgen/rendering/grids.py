@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 GAP = 16
 MOST_TILE_COLUMNS = 12
 SHARES_WIDTH = 150
-HIGHEST_MOSAIC = 720
+HIGHEST_MOSAIC = {"screen": 720, "paper": 520}
 # How wide one tile wants to be, by how many of them a panel has.
 _WANTED = ((1, 160), (8, 112), (32, 80), (128, 56))
 _WANTED_MANY = 44
@@ -55,11 +55,15 @@ class PanelView:
 
 @dataclass(frozen=True)
 class GridView:
-    """Panels in rows of ``per_row``. ``legend``: the one scale that all panels have."""
+    """Panels in rows of ``per_row``.
+
+    legend: the one scale that all panels have. unit: what their different scales measure.
+    """
 
     rows: tuple[tuple[PanelView, ...], ...]
     per_row: int
     legend: Legend | None
+    unit: str
 
 
 def lay_out(block: ImageGrid, gallery: Gallery) -> GridView:
@@ -75,7 +79,10 @@ def lay_out(block: ImageGrid, gallery: Gallery) -> GridView:
     if per_row > 1:
         views = _equal_heights(views, room)
     legend = gallery.legend(next(iter(scales))) if shared else None
-    return GridView(batches(views, per_row), per_row, legend)
+    # Narrow panels have no room for the unit: it is said once where they all have the same.
+    units = {scale.unit for scale in scales}
+    unit = units.pop() if len(units) == 1 and per_row > 1 and not shared else ""
+    return GridView(batches(views, per_row), per_row, legend, unit)
 
 
 def batches(items: Sequence[Item], size: int) -> tuple[tuple[Item, ...], ...]:
@@ -105,9 +112,9 @@ def _panels_in_a_row(block: ImageGrid, gallery: Gallery) -> int:
 def _natural_width(panel: Panel, values: NDArray[Any]) -> int:
     if panel.numbers and kernels.can_show(values):
         columns = min(panel.columns, len(values))
-        return columns * (values.shape[2] * kernels.CELL + kernels.TILE_GAP)
+        return columns * (int(values.shape[2]) * kernels.CELL + kernels.TILE_GAP)
     columns = min(panel.columns, len(values))
-    tile = min(values.shape[2], tiles.LARGEST_TILE)
+    tile = min(int(values.shape[2]), tiles.LARGEST_TILE)
     # Down to 24 pixels a tile, a panel may stand beside others.
     return min(columns * max(24, min(tile, 40)), 420)
 
@@ -158,12 +165,13 @@ def _joined(
     room: int,
     alt: str,
 ) -> Picture:
+    highest = HIGHEST_MOSAIC[gallery.encoding.target]
     if panel.numbers and scale is not None and kernels.can_show(values):
-        return gallery.numbers(key, values, panel.columns, scale, alt, (room, HIGHEST_MOSAIC))
-    made = gallery.mosaic(key, values, panel.columns, scale, alt, (room, HIGHEST_MOSAIC))
+        return gallery.numbers(key, values, panel.columns, scale, alt, (room, highest))
+    made = gallery.mosaic(key, values, panel.columns, scale, alt, (room, highest))
     whole = gallery.encoding.target == "screen"
     wanted = _wanted(len(values))
-    return enlarge(made, (room, HIGHEST_MOSAIC), values.shape[2], wanted, whole=whole)
+    return enlarge(made, (room, highest), values.shape[2], wanted, whole=whole)
 
 
 def _wanted(count: int) -> int:
@@ -206,9 +214,9 @@ def _equal_heights(views: list[PanelView], room: int) -> list[PanelView]:
     pictures = [view.picture for view in views if view.picture]
     if not pictures:
         return views
-    # As high as the flattest picture is when it takes all its width, within reason.
-    flattest = min(room * picture.height / picture.width for picture in pictures)
-    height = round(max(72, min(flattest, 200)))
+    # As high as half of the pictures are when they take all their width, within reason.
+    heights = sorted(room * picture.height / picture.width for picture in pictures)
+    height = round(max(72, min(heights[(len(heights) - 1) // 2], 180)))
     return [
         replace(view, picture=at_height(view.picture, height, room)) if view.picture else view
         for view in views

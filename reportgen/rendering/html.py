@@ -98,7 +98,7 @@ def compose(report: Report, gallery: Gallery, reductions: tuple[str, ...]) -> st
     """The page for the medium of ``gallery``. Its policy allows only its own style and script."""
     medium = gallery.encoding.target
     style = style_sheet(medium)
-    script = Markup(asset("report.js").decode()) if medium == "screen" else Markup("")  # noqa: S704
+    script = Markup(asset("report.js").decode()) if medium == "screen" else Markup("")
     return render(
         "report.html.jinja",
         report=report,
@@ -119,7 +119,7 @@ def style_sheet(medium: Literal["screen", "paper"]) -> Markup:
     base, paper = asset("report.css").decode(), asset("print.css").decode()
     if medium == "screen":
         paper = f"@media print {{\n{paper}\n}}"
-    return Markup(f"{fonts}\n{base}\n{paper}")  # noqa: S704 - our own files
+    return Markup(f"{fonts}\n{base}\n{paper}")
 
 
 def _font_face(weight: int) -> str:

@@ -30,6 +30,7 @@ def render_pdf(report: Report) -> bytes:
 
     Raises:
         PdfUnavailableError: WeasyPrint or Pango is missing.
+        ReportgenError: the page refers to something outside itself.
     """
     weasyprint = _weasyprint()
     page = _print(weasyprint, report, Encoding("paper"), (), DPI)
@@ -56,7 +57,7 @@ def _weasyprint() -> Any:
 def _print(
     weasyprint: Any, report: Report, encoding: Encoding, reductions: tuple[str, ...], dpi: int
 ) -> bytes:
-    from weasyprint.urls import URLFetcher
+    from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
     fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
     page = compose(report, Gallery(report.arrays, encoding), reductions)
@@ -71,13 +72,20 @@ def _print(
         modified=created,
     )
     document = weasyprint.HTML(string=page, url_fetcher=fetcher, media_type="print")
-    made: bytes = document.write_pdf(
-        attachments=[attachment],
-        pdf_variant="pdf/a-3u",
-        pdf_tags=True,
-        presentational_hints=True,
-        dpi=dpi,
-    )
+    try:
+        made: bytes = document.write_pdf(
+            attachments=[attachment],
+            pdf_variant="pdf/a-3u",
+            pdf_tags=True,
+            presentational_hints=True,
+            dpi=dpi,
+        )
+    except FatalURLFetchingError as error:
+        # WeasyPrint derives it from BaseException: no `except Exception` above would see it.
+        raise ReportgenError(
+            f"The page to print refers to something outside itself: {error}. "
+            "Nothing was fetched. Please report this as a bug of reportgen."
+        ) from None
     return made
 
 

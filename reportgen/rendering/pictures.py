@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ class Picture:
 
     look: ``pixels`` stay sharp when enlarged; a ``chart`` is dark ink on nothing, inverted in
     the dark theme; a ``map`` has colours that mean numbers and keeps them.
+    own_width: width in pixels of its own; where it is shown smaller, it may be smoothed.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Picture:
     height: int
     look: Look
     alt: str
+    own_width: int
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Gallery:
         source = data_uri(data, mime)
         self.bytes_of[key] = self.bytes_of.get(key, 0) + len(source)
         kept = Markup("") if key in self.omit else source
-        return Picture(key, kept, *shown, look, printable(alt, 400))
+        return Picture(key, kept, *shown, look, printable(alt, 400), own_width=shown[0])
 
 
 def enlarge(
@@ -206,19 +208,16 @@ def at_height(picture: Picture, height: int, widest: int) -> Picture:
 
 def resized(picture: Picture, factor: float) -> Picture:
     """The picture shown ``factor`` times as large; beneath its own size it may be smoothed."""
-    return Picture(
-        picture.key,
-        picture.source,
-        max(1, round(picture.width * factor)),
-        max(1, round(picture.height * factor)),
-        "smooth" if picture.look == "pixels" and factor < 1 else picture.look,
-        picture.alt,
-    )
+    width = max(1, round(picture.width * factor))
+    look = picture.look
+    if look == "pixels" and width < picture.own_width:
+        look = "smooth"
+    return replace(picture, width=width, height=max(1, round(picture.height * factor)), look=look)
 
 
 def data_uri(data: bytes, mime: str) -> Markup:
     """``data`` as a data URI. Base64 holds nothing that needs escaping, hence Markup."""
-    return Markup(f"data:{mime};base64,{base64.b64encode(data).decode()}")  # noqa: S704
+    return Markup(f"data:{mime};base64,{base64.b64encode(data).decode()}")
 
 
 def finite_range(values: NDArray[Any]) -> tuple[float, float]:

@@ -86,4 +86,4 @@ def spark_path(values: tuple[float, ...]) -> Markup:
         y = SPARK_HEIGHT - 1 - (value - low) / reach * (SPARK_HEIGHT - 2)
         parts.append(f"L{index * step:.1f} {y:.1f}H{(index + 1) * step:.1f}")
     parts.append(f"V{base:.1f}Z")
-    return Markup("".join(parts))  # noqa: S704 - digits and letters of our own
+    return Markup("".join(parts))

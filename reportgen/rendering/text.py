@@ -11,7 +11,7 @@ ELLIPSIS = "\u2026"
 
 # Everything that the page prints passes through `printable` with at least this limit, so that
 # a name of a megabyte costs a line and not the page.
-LONGEST_TEXT = 4000
+LONGEST_TEXT = 1500
 LONGEST_NAME = 80
 
 # Bidirectional overrides, embeddings and isolates can make "gpj.exe" read as "exe.jpg".
@@ -104,7 +104,9 @@ def duration(seconds: float) -> str:
 
 
 def quantity(value: float, unit: str | None) -> str:
-    """A value with its unit; a unit of ``%`` or none stands close to the number."""
+    """A value with its unit: ``4 channels``; a ``share`` of one is said in percent."""
+    if unit == "share":
+        return percent(value)
     return f"{number(value, 3)} {printable(unit, 40)}" if unit else number(value, 3)
 
 

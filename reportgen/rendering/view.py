@@ -182,7 +182,8 @@ def _measure(finding: Finding) -> str:
     value = text.quantity(finding.value, finding.unit)
     if finding.threshold is None:
         return value
-    return f"{value} (threshold {text.number(finding.threshold, 3)})"
+    unit = "share" if finding.unit == "share" else None
+    return f"{value} (threshold {text.quantity(finding.threshold, unit)})"
 
 
 def _block(block: Block, gallery: Gallery) -> BlockView:

@@ -8,16 +8,28 @@ from reportgen.figures import charts, series
 from reportgen.results import Bars, ColourScale, HeatMap, Lines, Series
 
 LINES = Lines(
-    id="a-lines", caption="c", alt="a", x_label="x", y_label="y",
+    id="a-lines",
+    caption="c",
+    alt="a",
+    x_label="x",
+    y_label="y",
     series=(Series(name="one", x=(0, 1, 2), y=(1, None, 3), low=(0, None, 2), high=(2, None, 4)),),
 )
 
 
 def heat_map(count: int, **changes: object) -> HeatMap:
     names = tuple(f"class {i}" for i in range(count))
-    block = HeatMap(id="a-map", caption="c", alt="a", values="a/v", row_title="Label",
-                    scale=ColourScale(low=0, high=count), column_title="Predicted",
-                    row_labels=names, column_labels=names)
+    block = HeatMap(
+        id="a-map",
+        caption="c",
+        alt="a",
+        values="a/v",
+        row_title="Label",
+        scale=ColourScale(low=0, high=count),
+        column_title="Predicted",
+        row_labels=names,
+        column_labels=names,
+    )
     return block.model_copy(update=changes)
 
 
@@ -43,7 +55,7 @@ def test_tex_in_a_name_is_printed_literally() -> None:
     plain = LINES.model_copy(update={"x_label": "x"})
 
     def glyphs(block: Lines) -> int:
-        return charts.draw(block).svg.count(b"<use xlink:href=\"#Inter") or charts.draw(
+        return charts.draw(block).svg.count(b'<use xlink:href="#Inter') or charts.draw(
             block
         ).svg.count(b"<use")
 
@@ -83,8 +95,15 @@ def test_cells_are_numbered_only_up_to_25_classes() -> None:
 
 def test_a_thousand_bars_have_few_names() -> None:
     names = tuple(f"class {i}" for i in range(1000))
-    block = Bars(id="a-bars", caption="c", alt="a", names=names, series=("s",),
-                 values=(tuple(float(i) for i in range(1000)),), value_label="v")
+    block = Bars(
+        id="a-bars",
+        caption="c",
+        alt="a",
+        names=names,
+        series=("s",),
+        values=(tuple(float(i) for i in range(1000)),),
+        value_label="v",
+    )
     assert len(series.thinned(1000, series.MOST_TICKS)) <= series.MOST_TICKS
     assert charts.draw(block).height == 320
 

@@ -38,8 +38,11 @@ def test_no_boxes_overlap_and_all_are_inside() -> None:
     for x, y in corners:
         assert 0 <= x <= made.width - graph.BOX_WIDTH
         assert 0 <= y <= made.height - graph.BOX_HEIGHT
-        near = [c for c in corners if abs(c[0] - x) < graph.BOX_WIDTH
-                and abs(c[1] - y) < graph.BOX_HEIGHT]
+        near = [
+            c
+            for c in corners
+            if abs(c[0] - x) < graph.BOX_WIDTH and abs(c[1] - y) < graph.BOX_HEIGHT
+        ]
         assert len(near) == 1
 
 
@@ -49,8 +52,12 @@ def test_skips_are_drawn_in_their_own_colour() -> None:
 
 
 def test_hostile_and_empty_graphs_are_drawn() -> None:
-    nodes = (GraphNode(id="x", title="<script>alert(1)</script>" * 9, detail="\u202e", group="other"),)
-    made = graph.draw(Graph(id="a-graph", caption="c", alt="a", nodes=nodes, edges=((0, 0), (0, 7))))
+    nodes = (
+        GraphNode(id="x", title="<script>alert(1)</script>" * 9, detail="\u202e", group="other"),
+    )
+    made = graph.draw(
+        Graph(id="a-graph", caption="c", alt="a", nodes=nodes, edges=((0, 0), (0, 7)))
+    )
     assert b"<script" not in made.svg
     ElementTree.fromstring(made.svg)
     assert graph.draw(Graph(id="a-graph", caption="c", alt="a", nodes=(), edges=())).svg

@@ -11,8 +11,17 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.1234, ".12"), (-1.26, "−1.3"), (24.4, "24"), (0.001, "0"), (0.0, "0"),
-     (-0.5, "−.50"), (1234.0, "1e3"), (float("nan"), "NaN"), (float("-inf"), "−∞")],
+    [
+        (0.1234, ".12"),
+        (-1.26, "−1.3"),
+        (24.4, "24"),
+        (0.001, "0"),
+        (0.0, "0"),
+        (-0.5, "−.50"),
+        (1234.0, "1e3"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "−∞"),
+    ],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert kernels.short_number(value) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 
@@ -35,7 +36,7 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         """All visible words, with single spaces."""
-        return " ".join("".join(self.words).split())
+        return re.sub(r"[ \t\n]+", " ", "".join(self.words)).strip()
 
     @property
     def ids(self) -> list[str]:
@@ -44,8 +45,13 @@ class Page(HTMLParser):
 
     def problems(self) -> list[str]:
         """What no page of ours may hold."""
-        allowed = ("data:image/webp;", "data:image/svg+xml;", "data:image/png;",
-                   "data:image/jpeg;", "data:font/woff2;")
+        allowed = (
+            "data:image/webp;",
+            "data:image/svg+xml;",
+            "data:image/png;",
+            "data:image/jpeg;",
+            "data:font/woff2;",
+        )
         found = []
         for tag, attrs in self.elements:
             if tag in {"iframe", "object", "embed", "base", "link"}:

@@ -5,8 +5,14 @@ from reportgen.rendering import text
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("plain", "plain"), ("a\u202egpj.exe", "a[U+202E]gpj.exe"), ("\ud800", "[U+D800]"),
-     ("a\x00b\x1b[1m", "a[U+0000]b[U+001B][1m"), ("two\nlines\t.", "two lines ."), ("猫é", "猫é")],
+    [
+        ("plain", "plain"),
+        ("a\u202egpj.exe", "a[U+202E]gpj.exe"),
+        ("\ud800", "[U+D800]"),
+        ("a\x00b\x1b[1m", "a[U+0000]b[U+001B][1m"),
+        ("two\nlines\t.", "two lines ."),
+        ("猫é", "猫é"),
+    ],
 )
 def test_printable_makes_the_invisible_visible(given: str, shown: str) -> None:
     assert text.printable(given) == shown
@@ -25,9 +31,20 @@ def test_names_keep_both_ends() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (1234, "1234"), (1_234_567, "1\u202f234\u202f567"), (0.123456, "0.1235"),
-     (1.0, "1"), (-2.5, "\u22122.5"), (1e-7, "1.00e\u22127"), (0.5, "0.5"), (123.456, "123.5"),
-     (10, "10"), (100.0, "100"), (2_500_000.5, "2.50e6")],
+    [
+        (0, "0"),
+        (1234, "1234"),
+        (1_234_567, "1\u202f234\u202f567"),
+        (0.123456, "0.1235"),
+        (1.0, "1"),
+        (-2.5, "\u22122.5"),
+        (1e-7, "1.00e\u22127"),
+        (0.5, "0.5"),
+        (123.456, "123.5"),
+        (10, "10"),
+        (100.0, "100"),
+        (2_500_000.5, "2.50e6"),
+    ],
 )
 def test_numbers(value: float, shown: str) -> None:
     assert text.number(value) == shown

@@ -109,7 +109,9 @@ def support(model: keras.Model, side: int) -> int:
     leaves gaps, so the span is taken.
     """
 
-    @tf.function  # a graph computes only what is asked; TensorFlow 2.21 crashes in some others
+    # A graph leaves out the kernels' gradients: TensorFlow 2.21 crashes in that of a depthwise
+    # 1 x 1 kernel with stride 2 on one channel.
+    @tf.function
     def gradient(x):
         y = model(x, training=False)
         return tf.gradients(y[0, y.shape[1] // 2, y.shape[2] // 2, 0], x)[0]

@@ -71,8 +71,9 @@ def _method(result: PredictionsResult) -> tuple[str, ...]:
             f"Calibration: the probability of the predicted class, at most {result.options.bins} "
             "bins of equal size; the expected calibration error is the mean gap between bin "
             "confidence and bin accuracy, less what noise alone would add (Kumar, Liang & Ma "
-            "2019); its interval is a bootstrap over samples. The Brier score is the mean squared "
-            "distance between probabilities and truth.",
+            "2019); its interval is a bootstrap over samples, from zero where such gaps arise by "
+            "chance in a calibrated model (Bröcker & Smith 2007). The Brier score is the mean "
+            "squared distance between probabilities and truth.",
         ]
     if result.regression is not None:
         lines.append("Errors are scikit-learn's; the interval of R2 is a bootstrap over samples.")
