@@ -72,7 +72,7 @@ def draw(block: Graph, *, labels: bool = True) -> Drawing:
         for node, place in zip(block.nodes, places, strict=True)
     ]
     arrows = _arrows(edges, boxes, places, lefts, widths)
-    width = math.ceil(lefts[-1] + widths[-1] + GUTTER / 2) if boxes else 2 * MARGIN
+    width = math.ceil(lefts[-1] + widths[-1] + GUTTER) if boxes else 2 * MARGIN
     height = math.ceil(max((box.y + box.height for box in boxes), default=0) + MARGIN)
     svg = render(
         "figures/graph.svg.jinja",

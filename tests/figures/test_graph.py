@@ -1,3 +1,4 @@
+import re
 from xml.etree import ElementTree
 
 from reportgen.figures import graph
@@ -61,3 +62,14 @@ def test_hostile_and_empty_graphs_are_drawn() -> None:
     assert b"<script" not in made.svg
     ElementTree.fromstring(made.svg)
     assert graph.draw(Graph(id="a-graph", caption="c", alt="a", nodes=(), edges=())).svg
+
+
+def test_skips_beside_the_last_column_are_inside_the_picture() -> None:
+    made = graph.draw(chain(12, (0, 11), (6, 10)))
+    xs = [
+        float(x)
+        for path in re.findall(rb'd="(M\d[^"]+C[^"]+)" fill="none"', made.svg)
+        for x, _ in re.findall(rb"(\d+) (\d+)", path)
+    ]
+    assert xs
+    assert max(xs) <= made.width
