@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from reportgen.blocks import Block
 from reportgen.config import AuditConfig
 from reportgen.errors import ReportgenError
-from reportgen.results import Block, Finding, SectionBody, SubjectCard
+from reportgen.results import Finding, SectionBody, SubjectCard
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import LiveInput, Subject

@@ -28,17 +28,14 @@ from reportgen.progress import listening
 from reportgen.report import Report
 from reportgen.results import (
     Environment,
-    Level,
     Section,
     SectionBody,
     SubjectCard,
-    Verdict,
-    VerdictLevel,
 )
+from reportgen.verdict import judge
 from reportgen.worker import InlineExecutor, LocalWorker
 
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
-_RANK: tuple[Level, ...] = ("not_applicable", "pass", "note", "warn", "fail", "error")
 
 
 class Display(Protocol):
@@ -220,38 +217,6 @@ def _wait(workers: Executor, config: AuditConfig, future: Any) -> bytes:
             f"It did not finish within {config.time_limit:g} seconds and was ended. "
             "Raise --time-limit, or lower --max-samples."
         ) from None
-
-
-def judge(sections: tuple[Section, ...]) -> Verdict:
-    """The verdict: the worst level of all findings, in one sentence."""
-    counts: dict[Level, int] = dict.fromkeys(_RANK, 0)
-    for section in sections:
-        for finding in section.findings:
-            counts[finding.level] += 1
-    broken = sum(section.status == "error" for section in sections)
-    worst: Level = "pass"
-    for level in _RANK:
-        worst = level if counts[level] else worst
-    said: VerdictLevel = "pass" if worst == "not_applicable" else worst
-    return Verdict(
-        level="error" if broken else said, sentence=_sentence(counts, broken), counts=counts
-    )
-
-
-def _sentence(counts: dict[Level, int], broken: int) -> str:
-    def some(count: int, one: str, many: str) -> str:
-        return f"{count} {one if count == 1 else many}"
-
-    if counts["fail"] or counts["warn"]:
-        said = [some(counts["fail"], "check failed", "checks failed")] * bool(counts["fail"])
-        said += [some(counts["warn"], "check warns", "checks warn")] * bool(counts["warn"])
-        sentence = " and ".join(said)
-    elif counts["pass"] or counts["note"]:
-        sentence = f"No problem found by {some(counts['pass'] + counts['note'], 'check', 'checks')}"
-    else:
-        sentence = "Nothing could be checked"
-    tail = f"; {some(broken, 'section is', 'sections are')} missing because of an error."
-    return sentence + (tail if broken else ".")
 
 
 def is_reproducible() -> bool:

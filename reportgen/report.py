@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr, ValidationError
 
+from reportgen.blocks import Record
 from reportgen.errors import InputError, UsageError
 from reportgen.results import (
     SCHEMA_VERSION,
     Arrays,
     Environment,
     Finding,
-    Record,
     Section,
     SubjectCard,
     Verdict,

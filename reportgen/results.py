@@ -1,8 +1,8 @@
-"""What travels from the analyses to the pages: findings, blocks, sections, the report.
+"""What travels from the analyses to the pages: findings, sections, the card, the verdict.
 
 Everything here is frozen, validated and free of TensorFlow. Numbers that a person or a
 program reads are in the objects and in ``report.json``. Arrays are not: a block names them
-as ``"section/key"`` (an `ArrayKey`), and they live in `Report.arrays` in memory and in
+as ``"section/key"`` (a `blocks.ArrayKey`), and they live in `Report.arrays` in memory and in
 ``data/section.npz`` on disk.
 """
 
@@ -10,25 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
+
+from reportgen.blocks import Block, Record
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 Level = Literal["pass", "note", "warn", "fail", "not_applicable", "error"]
 VerdictLevel = Literal["pass", "note", "warn", "fail", "error"]
 SectionStatus = Literal["done", "not_applicable", "error"]
-ArrayKey = Annotated[str, Field(pattern=r"^[a-z_]+/[A-Za-z0-9_.-]+$")]
 Arrays = Mapping[str, NDArray[Any]]
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, no unknown keys, no NaN in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Finding(Record):
@@ -45,177 +39,6 @@ class Finding(Record):
     unit: str | None = None
     threshold: FiniteFloat | None = None
     evidence: str | None = None
-
-
-class ColourScale(Record):
-    """How numbers become colours. ``signed`` is diverging and has its middle at zero."""
-
-    low: FiniteFloat
-    high: FiniteFloat
-    map: Literal["magma", "viridis", "signed"] = "viridis"
-    unit: str = ""
-
-
-class Share(Record):
-    """A named part of one: a class and its probability. Drawn as a small bar."""
-
-    name: str
-    value: FiniteFloat
-    tone: Literal["plain", "good", "bad"] = "plain"
-
-
-class TileLabel(Record):
-    """What stands under a tile. ``tone`` is never shown by colour alone."""
-
-    text: str
-    detail: str = ""
-    tone: Literal["plain", "good", "bad"] = "plain"
-    shares: tuple[Share, ...] = ()
-
-
-class Panel(Record):
-    """A group of equal tiles under one title.
-
-    tiles: array ``(n, h, w, 3)`` uint8 pictures, or ``(n, h, w)`` numbers drawn through
-        ``scale`` (NaN is drawn as a hatch-grey "no value"). None: only ``shares``.
-    columns: tiles in a row.
-    labels: none, and the tiles are joined into one picture; else one for each tile, and
-        every tile is a picture of its own with its label under it.
-    numbers: also write each value into its cell (small kernels as tables of numbers).
-    shares: bars drawn instead of, or below, the tiles (output probabilities).
-    """
-
-    title: str = ""
-    note: str = ""
-    tiles: ArrayKey | None = None
-    columns: int = Field(default=8, ge=1)
-    scale: ColourScale | None = None
-    labels: tuple[TileLabel, ...] = ()
-    numbers: bool = False
-    shares: tuple[Share, ...] = ()
-
-
-class Spark(Record):
-    """A histogram or curve small enough to stand in a table cell."""
-
-    kind: Literal["spark"] = "spark"
-    values: tuple[FiniteFloat, ...]
-    alt: str
-
-
-Cell = str | int | FiniteFloat | Spark | None
-
-
-class Series(Record):
-    """One curve. ``low``/``high`` is its interval, drawn as a band (bars for points)."""
-
-    name: str
-    x: tuple[FiniteFloat, ...]
-    y: tuple[FiniteFloat | None, ...]
-    low: tuple[FiniteFloat | None, ...] = ()
-    high: tuple[FiniteFloat | None, ...] = ()
-    style: Literal["line", "points", "steps", "reference"] = "line"
-
-
-class GraphNode(Record):
-    """A box of the architecture graph."""
-
-    id: str
-    title: str
-    detail: str = ""
-    group: Literal["input", "conv", "dense", "norm", "activation", "pool", "merge", "other"]
-
-
-class _Block(Record):
-    """Base of the blocks. ``id`` is the anchor that findings point at; unique in a report."""
-
-    id: str = Field(pattern=r"^[a-z0-9_]+(-[A-Za-z0-9_.]+)*$")
-    title: str = ""
-    caption: str
-
-
-class _Picture(_Block):
-    alt: str = Field(min_length=1)
-
-
-class Text(_Block):
-    """Plain paragraphs; ``caption`` is the first sentence."""
-
-    kind: Literal["text"] = "text"
-    paragraphs: tuple[str, ...] = ()
-
-
-class KeyValues(_Block):
-    """A list of names and values."""
-
-    kind: Literal["key_values"] = "key_values"
-    rows: tuple[tuple[str, str], ...]
-
-
-class Table(_Block):
-    """Rows under a header; numbers are right-aligned and formatted by the page."""
-
-    kind: Literal["table"] = "table"
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-class ImageGrid(_Picture):
-    """Panels of tiles, side by side while there is room."""
-
-    kind: Literal["image_grid"] = "image_grid"
-    panels: tuple[Panel, ...]
-
-
-class HeatMap(_Picture):
-    """One matrix with named rows and columns. ``values`` has shape ``(rows, columns)``."""
-
-    kind: Literal["heat_map"] = "heat_map"
-    values: ArrayKey
-    scale: ColourScale
-    row_title: str
-    column_title: str
-    row_labels: tuple[str, ...]
-    column_labels: tuple[str, ...]
-    numbers: bool = True
-
-
-class Lines(_Picture):
-    """Curves or points over one pair of axes."""
-
-    kind: Literal["lines"] = "lines"
-    series: tuple[Series, ...]
-    x_label: str
-    y_label: str
-    x_range: tuple[FiniteFloat, FiniteFloat] | None = None
-    y_range: tuple[FiniteFloat, FiniteFloat] | None = None
-    x_log: bool = False
-    y_log: bool = False
-    square: bool = False
-
-
-class Bars(_Picture):
-    """Bars by name: ``values[i][j]`` belongs to ``series[i]`` and ``names[j]``."""
-
-    kind: Literal["bars"] = "bars"
-    names: tuple[str, ...]
-    series: tuple[str, ...]
-    values: tuple[tuple[FiniteFloat, ...], ...]
-    value_label: str
-
-
-class Graph(_Picture):
-    """Boxes and arrows. Edges are pairs of positions in ``nodes``, which is in data-flow order."""
-
-    kind: Literal["graph"] = "graph"
-    nodes: tuple[GraphNode, ...]
-    edges: tuple[tuple[int, int], ...]
-
-
-Block = Annotated[
-    Text | KeyValues | Table | ImageGrid | HeatMap | Lines | Bars | Graph,
-    Field(discriminator="kind"),
-]
 
 
 @dataclass(frozen=True)
@@ -307,8 +130,3 @@ class Environment(Record):
     preset: str
     options: dict[str, dict[str, Any]]
     command: tuple[str, ...] = ()
-
-
-def as_finite(values: Any) -> tuple[float | None, ...]:
-    """Floats for a `Series`: NaN and infinity become None, drawn as gaps."""
-    return tuple(float(v) if np.isfinite(v) else None for v in np.asarray(values, dtype=float))

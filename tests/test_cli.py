@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -113,8 +114,8 @@ def test_plain_lines_say_stage_count_and_estimate(capsys, monkeypatch):
 
 
 def test_bars_show_stage_count_and_label():
-    console = Console(force_terminal=True, width=140, record=True, file=open("/dev/null", "w"))
-    with console.file, terminal.Bars(console) as bars:
+    console = Console(force_terminal=True, width=140, record=True, file=io.StringIO())
+    with terminal.Bars(console) as bars:
         bars.stage("feature [maps]")
         bars.advance(3, 8, "forward pass")
     text = console.export_text()

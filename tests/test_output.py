@@ -181,7 +181,7 @@ def test_no_worker_outlives_an_interrupt(samples, tmp_path):
 def test_a_folder_without_a_readable_manifest_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(InputError, match="manifest.json"):
+    with pytest.raises(InputError, match=r"manifest\.json"):
         find_differences(tmp_path)
 
 
@@ -189,5 +189,5 @@ def test_a_folder_without_a_readable_manifest_is_named(tmp_path, content):
 def test_a_folder_without_a_readable_report_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "report.json").write_text(content)
-    with pytest.raises(InputError, match="report.json"):
+    with pytest.raises(InputError, match=r"report\.json"):
         Report.load(tmp_path)

@@ -147,13 +147,13 @@ def section(status: str, *levels: str) -> Section:
     ("sections", "level", "sentence"),
     [
         ([("done", "pass", "note")], "note", "No problem found by 2 checks."),
-        ([("done", "pass", "warn", "warn")], "warn", "2 checks warn."),
-        ([("done", "fail", "warn")], "fail", "1 check failed and 1 check warns."),
+        ([("done", "pass", "warn", "warn")], "warn", "2 checks warn: t; t."),
+        ([("done", "fail", "warn")], "fail", "1 check failed and 1 check warns: t; t."),
         ([("done", "not_applicable")], "pass", "Nothing could be checked."),
         (
             [("done", "fail"), ("error", "error")],
             "error",
-            "1 check failed; 1 section is missing because of an error.",
+            "1 check failed: t; 1 section is missing because of an error.",
         ),
     ],
 )

@@ -16,11 +16,11 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
+from reportgen.blocks import Bars, HeatMap, Lines
 from reportgen.figures import matrix, series
 from reportgen.figures.kernels import Drawing
 from reportgen.rendering import text
 from reportgen.rendering.templates import template_folder
-from reportgen.results import Bars, HeatMap, Lines
 
 # A figure's size is given in CSS pixels, 96 to the inch. Its text has 12 of them.
 PIXELS_PER_INCH = 96

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from reportgen.results import ColourScale
+from reportgen.blocks import ColourScale
 
 Map = Literal["magma", "viridis", "signed"]
 Bytes = NDArray[np.uint8]

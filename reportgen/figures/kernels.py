@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.blocks import ColourScale
 from reportgen.figures import colour
 from reportgen.rendering.templates import render
-from reportgen.results import ColourScale
 
 LARGEST_SIDE = 7
 MOST_CELLS = 1600

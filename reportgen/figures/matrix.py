@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from reportgen.blocks import HeatMap
 from reportgen.figures import colour
 from reportgen.figures.kernels import short_number
 from reportgen.figures.series import Drawable, thinned
 from reportgen.rendering.text import number
-from reportgen.results import HeatMap
 
 MOST_NUMBERED = 25
 MOST_LABELS = 40

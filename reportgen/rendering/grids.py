@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from reportgen.blocks import ColourScale, ImageGrid, Panel, Share, TileLabel
 from reportgen.figures import kernels, tiles
 from reportgen.rendering.pictures import (
     Gallery,
@@ -17,7 +18,6 @@ from reportgen.rendering.pictures import (
     enlarge,
     finite_range,
 )
-from reportgen.results import ColourScale, ImageGrid, Panel, Share, TileLabel
 
 Item = TypeVar("Item")
 
@@ -214,9 +214,11 @@ def _equal_heights(views: list[PanelView], room: int) -> list[PanelView]:
     pictures = [view.picture for view in views if view.picture]
     if not pictures:
         return views
-    # As high as half of the pictures are when they take all their width, within reason.
+    # As high as half of the pictures are when they take all their width, within reason:
+    # many panels are small multiples, two or three are there to be compared.
+    highest = 180 if len(views) > 3 else HIGHEST_MOSAIC["paper"]
     heights = sorted(room * picture.height / picture.width for picture in pictures)
-    height = round(max(72, min(heights[(len(heights) - 1) // 2], 180)))
+    height = round(max(72, min(heights[(len(heights) - 1) // 2], highest)))
     return [
         replace(view, picture=at_height(view.picture, height, room)) if view.picture else view
         for view in views

@@ -12,11 +12,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from reportgen.blocks import Bars, Block, ColourScale, Graph, HeatMap, ImageGrid, Lines
 from reportgen.figures import charts, colour, graph, kernels, tiles
 from reportgen.figures.kernels import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering.text import number, printable
-from reportgen.results import Arrays, Bars, Block, ColourScale, Graph, HeatMap, ImageGrid, Lines
+from reportgen.results import Arrays
 
 Look = Literal["pixels", "smooth", "chart", "map"]
 

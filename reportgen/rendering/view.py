@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from reportgen.blocks import Block, ImageGrid, KeyValues, Table, Text
 from reportgen.rendering import text
+from reportgen.rendering.facts import (
+    describe_card,
+    describe_run,
+    headline_figure,
+    key_facts,
+    list_options,
+)
 from reportgen.rendering.grids import GridView, lay_out
 from reportgen.rendering.pictures import Gallery, Picture
 from reportgen.rendering.tables import TableView, tabulate
 from reportgen.report import Report
-from reportgen.results import (
-    Block,
-    Environment,
-    Finding,
-    ImageGrid,
-    KeyValues,
-    Level,
-    Section,
-    SubjectCard,
-    Table,
-    Text,
-)
+from reportgen.results import Finding, Level, Section, SubjectCard
 
 WORDS: dict[Level, str] = {
     "fail": "Fail",
@@ -34,16 +29,6 @@ WORDS: dict[Level, str] = {
     "not_applicable": "Not checked",
 }
 _GRAVITY: tuple[Level, ...] = ("fail", "error", "warn", "note")
-
-_TASKS = {
-    "softmax": "Classification",
-    "logits": "Classification (logits)",
-    "binary": "Yes or no (one sigmoid)",
-    "binary_logit": "Yes or no (one logit)",
-    "independent": "Independent labels",
-    "regression": "Regression",
-    "other": "Unknown",
-}
 
 
 @dataclass(frozen=True)
@@ -88,12 +73,22 @@ class SectionView:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A small picture on the front page that leads to the large one."""
+
+    anchor: str
+    title: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class PageView:
     """All that the page prints."""
 
     subject: SubjectCard
     short_hash: str
     facts: tuple[tuple[str, str], ...]
+    glances: tuple[Glance, ...]
     problems: tuple[FindingView, ...]
     notes: tuple[FindingView, ...]
     passed: tuple[FindingView, ...]
@@ -113,17 +108,31 @@ def build(report: Report, gallery: Gallery) -> PageView:
     return PageView(
         subject=report.subject,
         short_hash=(report.subject.sha256 or "")[:12],
-        facts=key_facts(report.subject),
+        facts=(*headline_figure(report), *key_facts(report.subject)),
+        glances=_glances(report, gallery),
         problems=tuple(f for f in grave if f.level != "note"),
         notes=tuple(f for f in grave if f.level == "note"),
         passed=tuple(f for f in findings if f.level == "pass"),
         unchecked=tuple(f for f in findings if f.level == "not_applicable"),
         unchecked_sections=tuple(s for s in sections if s.section.status != "done"),
         sections=sections,
-        card=_card(report.subject),
-        provenance=_provenance(report.environment),
-        options=_options(report.environment),
+        card=describe_card(report.subject),
+        provenance=describe_run(report.environment),
+        options=list_options(report.environment),
     )
+
+
+def _glances(report: Report, gallery: Gallery) -> tuple[Glance, ...]:
+    """The first picture of each section."""
+    found = []
+    for section in report.sections:
+        for block in section.blocks:
+            picture = gallery.thumbnail(block)
+            if picture is not None and picture.source:
+                title = f"{section.title}: {block.title}" if block.title else section.title
+                found.append(Glance(block.id, title, picture))
+                break
+    return tuple(found)
 
 
 def _sections(report: Report, gallery: Gallery) -> tuple[SectionView, ...]:
@@ -177,8 +186,8 @@ def _finding(
 
 
 def _measure(finding: Finding) -> str:
-    if finding.value is None:
-        return ""
+    if finding.value is None or (finding.level == "pass" and not finding.value):
+        return ""  # "0 of these, threshold 0" says less than the word pass
     value = text.quantity(finding.value, finding.unit)
     if finding.threshold is None:
         return value
@@ -204,75 +213,3 @@ def _cost(section: Section) -> str:
     if section.peak_memory_bytes is not None:
         parts.append(f"at most {text.file_size(section.peak_memory_bytes)} of memory")
     return ", ".join(parts)
-
-
-def key_facts(card: SubjectCard) -> tuple[tuple[str, str], ...]:
-    """The four to six facts of the front page."""
-    samples = text.grouped(card.samples)
-    if card.samples_found > card.samples:
-        samples += f" of {text.grouped(card.samples_found)}"
-    facts = [("Task", _TASKS.get(card.task, card.task)), ("Samples", samples)]
-    if card.classes:
-        facts.append(("Classes", text.grouped(len(card.classes))))
-    facts.append(("Parameters", text.grouped(card.parameters)))
-    facts.append(("Input", text.shape(card.input_shape)))
-    facts.append(("Scaling", card.preprocessing))
-    return tuple((key, value) for key, value in facts if value)
-
-
-def _card(card: SubjectCard) -> tuple[tuple[str, str], ...]:
-    rows = (
-        ("Model file", card.name),
-        ("Format", card.file_format),
-        ("Size", text.file_size(card.size_bytes) if card.size_bytes is not None else ""),
-        ("SHA-256 of the file", card.sha256 or ""),
-        ("Saved by Keras", card.keras_version or ""),
-        ("Task", f"{_TASKS.get(card.task, card.task)}: {card.task_reason}"),
-        ("Input", f"{text.shape(card.input_shape)} ({card.input_kind})"),
-        ("Outputs", ", ".join(text.name(output) for output in card.outputs)),
-        ("Layers", f"{card.layers}, of them {card.conv_layers} convolutional"),
-        ("Parameters", text.grouped(card.parameters)),
-        ("Classes", _class_list(card)),
-        ("Class order", card.class_order),
-        ("Samples", f"{text.grouped(card.samples)} of {text.grouped(card.samples_found)} found"),
-        ("Labels", "yes" if card.labelled else "none"),
-        ("Split", card.split),
-        ("Input scaling", card.preprocessing),
-        ("Resize", card.resize),
-        ("SHA-256 of the samples", card.samples_sha256),
-        ("Training history", f"{card.history_steps} steps" if card.history_steps else "none"),
-        *(("Note", note) for note in card.notes),
-    )
-    return tuple((key, value) for key, value in rows if value)
-
-
-def _class_list(card: SubjectCard, most: int = 40) -> str:
-    shown = ", ".join(text.name(name, 40) for name in card.classes[:most])
-    more = len(card.classes) - most
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _provenance(made: Environment) -> tuple[tuple[str, str], ...]:
-    rows = (
-        ("Created", made.created),
-        ("reportgen", made.reportgen),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in made.versions.items())),
-        ("Device", made.device or ""),
-        ("Host", made.host or ""),
-        ("Seed", str(made.seed)),
-        ("Preset", made.preset),
-        ("Command", " ".join(made.command)),
-    )
-    return tuple((key, value) for key, value in rows if value)
-
-
-def _options(made: Environment) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (f"{section}.{option}", _option(value))
-        for section, options in made.options.items()
-        for option, value in options.items()
-    )
-
-
-def _option(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.feature_maps.layers import _average, _fold, _most_varied, _scale
+from reportgen.analyses.feature_maps.layers import (
+    _average,
+    _fold,
+    _is_signed,
+    _most_varied,
+    _reach,
+    _share_beyond,
+)
 from reportgen.analyses.feature_maps.selection import choose_layers, choose_samples
 from reportgen.subject.probe import Tap
 
@@ -41,7 +48,7 @@ def test_a_dead_relu_is_named_where_it_begins(twin, look):
     finding = found.findings["features.dead_channels"]
     assert (finding.level, finding.value) == ("warn", 3)
     assert "c1 (1 of 8), act (2 of 16)" in finding.message
-    assert finding.evidence == "feature_maps-flags"
+    assert finding.evidence == "feature_maps-dead"
 
 
 def test_a_constant_channel_is_named_once(twin, look):
@@ -154,15 +161,15 @@ def test_the_channels_that_vary_most_in_their_own_order():
 
 
 def test_the_scale_of_a_layer():
-    positive = np.array([0.0, 2.0], np.float32)
-    low, high, signed = _scale(positive, None)
-    assert (low, signed) == (0, False)
-    assert high == pytest.approx(2.0, rel=0.01)  # the 99.9 % quantile
-    low, high, signed = _scale(positive, np.array([-5.0, 2.0], np.float32))
-    assert signed
-    assert low == -high
-    assert high == pytest.approx(5, rel=0.01)
-    assert _scale(np.array([np.nan]), None) == (-1, 1, True)
+    after = np.linspace(0, 2, 2001, dtype=np.float32)
+    assert _reach(after, None) == pytest.approx(2.0, rel=0.01)  # the 99.9 % quantile
+    before = np.array([-50.0, 1.0, 2.0, -3.0], np.float32)
+    assert _reach(after, before) == _reach(after, None)  # what is cut away does not count
+    assert _share_beyond(before, 2.5) == 0.5
+    assert _reach(np.zeros(4, np.float32), before) == pytest.approx(50, rel=0.01)
+    assert _reach(np.array([np.nan], np.float32), None) == 1
+    assert _is_signed(before)
+    assert not _is_signed(after)
 
 
 def test_one_sample_a_class_and_the_most_confident_mistake(trained, subject_of, pictures):

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.report import Report
-from reportgen.results import (
+from reportgen.blocks import (
     Bars,
     Block,
     ColourScale,
-    Environment,
-    Finding,
     Graph,
     GraphNode,
     HeatMap,
@@ -22,18 +19,16 @@ from reportgen.results import (
     KeyValues,
     Lines,
     Panel,
-    Section,
     Series,
     Share,
-    Skipped,
     Spark,
-    SubjectCard,
     Table,
     Text,
     TileLabel,
-    Verdict,
     as_finite,
 )
+from reportgen.report import Report
+from reportgen.results import Environment, Finding, Section, Skipped, SubjectCard, Verdict
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 Array = NDArray[Any]

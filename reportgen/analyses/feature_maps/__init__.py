@@ -2,7 +2,8 @@
 
 from reportgen.analyses.contract import Analysis
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult, Options, compute
-from reportgen.analyses.feature_maps.present import CHECKS, present
+from reportgen.analyses.feature_maps.findings import CHECKS
+from reportgen.analyses.feature_maps.present import present
 
 ANALYSIS: Analysis[Options, FeatureMapsResult] = Analysis(
     id="feature_maps",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ class ShownLayer:
     path: ``(samples, k, h, w)``, channels ``path_channels`` after the activation function.
     after, before: mosaics ``(mosaic samples, channels, h, w)``; before is None where it is the
         same. A layer without positions has one "channel" that holds all units.
-    low, high: the layer's one colour scale. signed: it has its middle at zero.
+    reach: the end of the layer's one colour scale. signed: a value before or after the
+        activation function is negative; after_signed: one after it is. beyond: share of the
+        values before it that are larger than ``reach``.
     reduced: maps were reduced by averaging by this factor. dead: of the channels shown, those
         that are zero on these samples.
     """
@@ -38,9 +40,10 @@ class ShownLayer:
     after: FloatArray
     before: FloatArray | None
     channels_left: int
-    low: float
-    high: float
+    reach: float
     signed: bool
+    after_signed: bool
+    beyond: float
     reduced: int
     has_positions: bool
 
@@ -120,7 +123,8 @@ def _assemble(
     channels = after.shape[1]
     shown = _most_varied(after, path_channels)
     mosaic = _most_varied(after, mosaic_channels)
-    low, high, signed = _scale(after, before)
+    reach = _reach(after, before)
+    stages = [after] if before is None else [after, before]
     return ShownLayer(
         address=call.address,
         class_name=call.class_name,
@@ -132,9 +136,10 @@ def _assemble(
         after=after[:mosaic_samples, mosaic],
         before=None if before is None else before[:mosaic_samples, mosaic],
         channels_left=channels - len(mosaic),
-        low=low,
-        high=high,
-        signed=signed,
+        reach=reach,
+        signed=any(_is_signed(stage) for stage in stages),
+        after_signed=_is_signed(after),
+        beyond=0.0 if before is None else _share_beyond(before, reach),
         reduced=factor,
         has_positions=len(call.output_shape) > 2,
     )
@@ -149,15 +154,22 @@ def _most_varied(maps: FloatArray, most: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(-spread, kind="stable")[:most])
 
 
-def _scale(after: FloatArray, before: FloatArray | None) -> tuple[float, float, bool]:
-    """One scale for both stages: symmetric if anything is negative, else from zero."""
-    parts: list[Any] = [after.ravel()] + ([] if before is None else [before.ravel()])
-    values = np.concatenate(parts)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return -1.0, 1.0, True
-    low, high = np.quantile(values, (0.001, 0.999))
-    if values.min() >= 0:
-        return 0.0, float(high) or float(values.max()) or 1.0, False
-    reach = float(max(abs(low), abs(high))) or 1.0
-    return -reach, reach, True
+def _reach(after: FloatArray, before: FloatArray | None) -> float:
+    """End of the colour scale: the 99.9 % quantile of the size of what leaves the layer.
+
+    What an activation function cuts away is often much larger; it would hide what is passed on.
+    """
+    for stage in (after, before):
+        sizes = np.abs(stage[np.isfinite(stage)]) if stage is not None else np.empty(0)
+        if sizes.any():
+            return float(np.quantile(sizes, 0.999)) or float(sizes.max())
+    return 1.0
+
+
+def _is_signed(stage: FloatArray) -> bool:
+    return bool((stage[np.isfinite(stage)] < 0).any())
+
+
+def _share_beyond(stage: FloatArray, reach: float) -> float:
+    finite = stage[np.isfinite(stage)]
+    return float((np.abs(finite) > reach).mean()) if finite.size else 0.0

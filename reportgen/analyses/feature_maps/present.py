@@ -9,29 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
+from reportgen.analyses.feature_maps.findings import evidence_blocks, judge
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
-from reportgen.analyses.feature_maps.problems import Problem
 from reportgen.analyses.feature_maps.selection import ChosenSample
-from reportgen.results import (
-    Block,
-    ColourScale,
-    Finding,
-    ImageGrid,
-    Panel,
-    SectionBody,
-    Share,
-    Table,
-    Text,
-)
+from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
+from reportgen.results import SectionBody
 
-CHECKS = {
-    "features.non_finite": "NaN or infinity in an activation",
-    "features.dead_channels": "Channels that never change",
-    "features.saturated": "Saturated activations",
-}
 _SHARES = 5
 _HALF_MAX = float(np.finfo(np.float16).max)
-_SEVERE = frozenset({"features.non_finite"})
 
 
 def present(result: FeatureMapsResult) -> SectionBody:
@@ -45,13 +30,11 @@ def present(result: FeatureMapsResult) -> SectionBody:
         shown = result.layers[0].after.shape[0] if result.layers else 0
         for sample in range(shown):
             blocks += [_mosaic(result, sample, i, arrays) for i in range(len(result.layers))]
-    flagged = _flag_table(result)
-    if flagged:
-        blocks.append(flagged)
+    blocks = evidence_blocks(result) + blocks
     if not blocks:
         said = "The model has no convolution, activation, pooling or dense layer to show."
         blocks.append(Text(id="feature_maps-none", caption=said))
-    return SectionBody(_judge(result), tuple(blocks), _method(result), arrays)
+    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
 
 
 def _method(result: FeatureMapsResult) -> tuple[str, ...]:
@@ -72,8 +55,8 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
         "function, also where it is fused into the layer. Samples: one a class, drawn with the "
         "seed, and the most confident mistake. Channels: those that vary most over the samples "
         "shown, in their own order.",
-        "Each layer has one colour scale, from the 0.1 % to the 99.9 % quantile of its values "
-        "before and after the activation function; values beyond take the end colours. "
+        "Each layer has one colour scale: it reaches to the 99.9 % quantile of the size of its "
+        "values after the activation function; values beyond take the end colours. "
         f"Maps larger than {options.largest_side} pixels a side are averaged down.",
         f"The census looks at every channel over all {result.census_samples:,} samples and "
         "positions. A channel is constant if it changes less than float32 can tell; it is named "
@@ -89,11 +72,11 @@ def _slug(index: int, address: str) -> str:
     return f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', address)[-40:]}"
 
 
-def _scale(layer: ShownLayer) -> ColourScale:
-    return ColourScale(
-        low=layer.low, high=layer.high, map="signed" if layer.signed else "magma",
-        unit="activation",
-    )  # fmt: skip
+def _scale(layer: ShownLayer, *, signed: bool) -> ColourScale:
+    """The layer's scale: both signs where anything shown is negative, else from zero."""
+    if signed:
+        return ColourScale(low=-layer.reach, high=layer.reach, map="signed", unit="activation")
+    return ColourScale(low=0, high=layer.reach, map="magma", unit="activation")
 
 
 def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
@@ -110,7 +93,7 @@ def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[An
                 note=_shape(layer),
                 tiles=f"feature_maps/{key}",
                 columns=_columns(len(layer.path_channels)),
-                scale=_scale(layer),
+                scale=_scale(layer, signed=layer.after_signed),
             )
         )
     panels.append(Panel(title="output", shares=_shares(result, position)))
@@ -184,9 +167,13 @@ def _mosaic(
         arrays[key] = _compact(maps)
         wide = 16 if len(maps) > 16 and len(stages) == 1 else 8
         panels.append(
-            Panel(title=stage, tiles=f"feature_maps/{key}", scale=_scale(layer),
-                  columns=min(wide, max(1, len(maps))))
-        )  # fmt: skip
+            Panel(
+                title=stage,
+                tiles=f"feature_maps/{key}",
+                scale=_scale(layer, signed=layer.signed),
+                columns=min(wide, max(1, len(maps))),
+            )
+        )
     return ImageGrid(
         id=f"feature_maps-mosaic-{slug}",
         title=layer.address,
@@ -210,7 +197,13 @@ def _mosaic_caption(layer: ShownLayer, sample: ChosenSample) -> str:
         layer.channels_left
     )
     reduced = f" Averaged down {layer.reduced}-fold." if layer.reduced > 1 else ""
-    return f"{layer.class_name} {_shape(layer)}, {what}, for {sample.name}.{left}{reduced}"
+    beyond = (
+        f" {layer.beyond:.0%} of the values before {layer.activation} lie beyond the scale."
+        if layer.beyond >= 0.005
+        else ""
+    )
+    start = f"{layer.class_name} {_shape(layer)}, {what}, for {sample.name}."
+    return start + left + reduced + beyond
 
 
 def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
@@ -227,7 +220,12 @@ def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[
         key = f"units_{slug}_{'before' if stage.startswith('before') else 'after'}"
         arrays[key] = rows(maps).astype(np.float32)
         panels.append(
-            Panel(title=stage, tiles=f"feature_maps/{key}", columns=1, scale=_scale(layer))
+            Panel(
+                title=stage,
+                tiles=f"feature_maps/{key}",
+                columns=1,
+                scale=_scale(layer, signed=layer.signed),
+            )
         )
     return ImageGrid(
         id=f"feature_maps-units-{slug}",
@@ -238,99 +236,4 @@ def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[
         ),
         alt=f"Responses of the units of {layer.address} to {len(result.samples)} samples.",
         panels=tuple(panels),
-    )
-
-
-def _flag_table(result: FeatureMapsResult) -> Table | None:
-    problems = result.problems
-    kinds = (
-        ("NaN or infinity", problems.non_finite),
-        ("never changes", problems.dead),
-        ("saturated", problems.saturated),
-    )
-    rows = tuple(
-        (kind, p.address, len(p.channels) or None, p.of, _numbers(p.channels), p.remark)
-        for kind, group in kinds
-        for p in group
-    )
-    if not rows:
-        return None
-    return Table(
-        id="feature_maps-flags",
-        title="Flagged layers",
-        caption=f"Over all {result.census_samples:,} samples; numbers of channels from 0.",
-        header=("Check", "Layer", "Channels", "Of", "Which", "Remark"),
-        rows=rows,
-    )
-
-
-def _numbers(channels: tuple[int, ...], most: int = 40) -> str:
-    more = f", … ({len(channels) - most} more)" if len(channels) > most else ""
-    return ", ".join(map(str, channels[:most])) + more
-
-
-def _judge(result: FeatureMapsResult) -> tuple[Finding, ...]:
-    problems = result.problems
-    count = sum(len(p.channels) for p in problems.dead)
-    bad = problems.non_finite[0] if problems.non_finite else None
-    return (
-        _finding(
-            result, "features.non_finite", problems.non_finite, float(bool(bad)), "layers",
-            f"NaN or infinity first appears in {bad.address} ({bad.remark}). Check the weights of "
-            "that layer and the scaling of the input." if bad else
-            f"Every activation is finite over {result.census_samples:,} samples.",
-        ),
-        _dead(result, count),
-        _finding(
-            result, "features.saturated", problems.saturated, float(len(problems.saturated)),
-            "layers",
-            f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
-            "pass no gradient. Check the scaling of the input and the initial weights."
-            if problems.saturated else
-            (f"None of {problems.bounded} bounded layers is pinned at its bounds."
-             if problems.bounded else
-             "No hidden layer has a bounded activation function, so none can saturate."),
-        ),
-    )  # fmt: skip
-
-
-def _dead(result: FeatureMapsResult, count: int) -> Finding:
-    problems, options = result.problems, result.options
-    if result.census_samples < options.min_samples:
-        return Finding(
-            id="features.dead_channels", level="not_applicable",
-            title=CHECKS["features.dead_channels"],
-            message=f"{result.census_samples} samples are too few to say that a channel never "
-                    f"changes. Audit at least {options.min_samples}.",
-        )  # fmt: skip
-    return _finding(
-        result, "features.dead_channels", problems.dead, float(count), "channels",
-        f"{count} of {problems.channels:,} channels have the same value everywhere on all "
-        f"{result.census_samples:,} samples: {_where(problems.dead)}. They do nothing for these "
-        "samples: prune them, or look for dead ReLUs (a high learning rate) in training."
-        if count else
-        f"Each of {problems.channels:,} channels responds to some sample.",
-    )  # fmt: skip
-
-
-def _where(problems: tuple[Problem, ...]) -> str:
-    named = ", ".join(f"{p.address} ({len(p.channels)} of {p.of})" for p in problems[:4])
-    return named + (f" and {len(problems) - 4} more layers" if len(problems) > 4 else "")
-
-
-def _finding(
-    result: FeatureMapsResult, id_: str, problems: tuple[Problem, ...], value: float, unit: str,
-    message: str,
-) -> Finding:  # fmt: skip
-    level = ("fail" if id_ in _SEVERE else "warn") if problems else "pass"
-    first = "feature_maps-path-0" if not result.is_vector and result.samples else None
-    return Finding(
-        id=id_,
-        level=level,  # type: ignore[arg-type]
-        title=CHECKS[id_],
-        message=message,
-        value=value,
-        unit=unit,
-        threshold=0.0,
-        evidence="feature_maps-flags" if problems else first,
     )

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from reportgen.analyses.overview.architecture import draw_architecture
 from reportgen.analyses.overview.compute import LayerRow, OverviewResult
-from reportgen.results import (
-    Bars,
-    Block,
-    Cell,
-    Finding,
-    KeyValues,
-    SectionBody,
-    Table,
-)
+from reportgen.blocks import Bars, Block, Cell, KeyValues, Table
+from reportgen.results import Finding, SectionBody
 
 _SHOWN_GROUPS = 20
 

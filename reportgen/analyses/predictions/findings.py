@@ -105,7 +105,7 @@ def _calibration(result: PredictionsResult, scores: Scores) -> Finding:
         title=CHECKS["predictions.calibration"],
         message=said,
         value=measured.error,
-        unit="expected calibration error",
+        unit="error",
         threshold=limit,
         evidence="predictions-reliability",
     )
@@ -140,7 +140,7 @@ def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
         title=CHECKS["predictions.class_collapse"],
         message=said,
         value=worst,
-        unit="predictions per sample of the class",
+        unit="per sample",
         threshold=limit,
         evidence="predictions-classes",
     )

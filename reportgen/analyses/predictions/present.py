@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.predictions import regression_blocks
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores, ShownSample
+from reportgen.analyses.predictions.curves import (
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
+)
 from reportgen.analyses.predictions.findings import judge
-from reportgen.results import (
+from reportgen.blocks import (
     Block,
     ColourScale,
     HeatMap,
     ImageGrid,
     KeyValues,
-    Lines,
     Panel,
-    SectionBody,
-    Series,
     Share,
     Table,
     Text,
     TileLabel,
 )
+from reportgen.results import SectionBody
 
 _CLASS_ROWS = 200
 
@@ -166,10 +169,10 @@ def _score_blocks(
         _summary(result, scores),
         _confusion(result, scores, arrays),
         _class_table(result, scores),
-        _reliability(scores),
+        draw_reliability(scores),
     ]
     if scores.roc and scores.precision_recall:
-        blocks += [_roc(result, scores), _precision_recall(result, scores)]
+        blocks += [draw_roc(result, scores), draw_precision_recall(result, scores)]
     return blocks
 
 
@@ -248,85 +251,4 @@ def _class_table(result: PredictionsResult, scores: Scores) -> Table:
             )
             for i in order
         ),
-    )  # fmt: skip
-
-
-def _reliability(scores: Scores) -> Lines:
-    bins = scores.calibration
-    from reportgen.analyses.predictions.intervals import wilson_bounds
-
-    low, high = wilson_bounds(bins.accuracy * bins.count, bins.count)
-    return Lines(
-        id="predictions-reliability",
-        title="Reliability",
-        caption=(
-            "How often the answer is right (up) against how sure the model was (right), in bins of "
-            "equal size with 95 % intervals. Points under the diagonal: more sure than right."
-        ),
-        alt="Reliability diagram: accuracy against confidence in bins, with the diagonal.",
-        series=(
-            Series(name="perfect", x=(0, 1), y=(0, 1), style="reference"),
-            Series(
-                name="measured",
-                x=tuple(bins.confidence.tolist()),
-                y=tuple(bins.accuracy.tolist()),
-                low=tuple(low.tolist()),
-                high=tuple(high.tolist()),
-                style="points",
-            ),
-        ),
-        x_label="confidence",
-        y_label="accuracy",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
-    )
-
-
-def _roc(result: PredictionsResult, scores: Scores) -> Lines:
-    assert scores.roc
-    return Lines(
-        id="predictions-roc",
-        title="ROC curve",
-        caption=(
-            f"The share of {result.classes[1]} that is found (up) against the share of "
-            f"{result.classes[0]} taken for it (right), over all thresholds. "
-            f"Area {scores.roc.area:.3f}; 0.5 is chance."
-        ),
-        alt=f"ROC curve with area {scores.roc.area:.3f}.",
-        series=(
-            Series(name="chance", x=(0, 1), y=(0, 1), style="reference"),
-            Series(name="model", x=tuple(scores.roc.x.tolist()), y=tuple(scores.roc.y.tolist()),
-                   style="steps"),
-        ),
-        x_label="false positive rate",
-        y_label="true positive rate",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
-    )  # fmt: skip
-
-
-def _precision_recall(result: PredictionsResult, scores: Scores) -> Lines:
-    curve = scores.precision_recall
-    assert curve
-    share = float(scores.support[1] / scores.support.sum())
-    return Lines(
-        id="predictions-precision-recall",
-        title="Precision and recall",
-        caption=(
-            f"How many answers {result.classes[1]} are right (up) against how many of them are "
-            f"found (right). Average precision {curve.area:.3f}; chance is {share:.3f}."
-        ),
-        alt=f"Precision-recall curve with average precision {curve.area:.3f}.",
-        series=(
-            Series(name="chance", x=(0, 1), y=(share, share), style="reference"),
-            Series(name="model", x=tuple(curve.x.tolist()), y=tuple(curve.y.tolist()),
-                   style="steps"),
-        ),
-        x_label="recall",
-        y_label="precision",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
     )  # fmt: skip

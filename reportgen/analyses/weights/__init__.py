@@ -2,7 +2,8 @@
 
 from reportgen.analyses.contract import Analysis
 from reportgen.analyses.weights.compute import Options, WeightsResult, compute
-from reportgen.analyses.weights.present import CHECKS, present
+from reportgen.analyses.weights.findings import CHECKS
+from reportgen.analyses.weights.present import present
 
 ANALYSIS: Analysis[Options, WeightsResult] = Analysis(
     id="weights",

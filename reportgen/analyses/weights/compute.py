@@ -131,6 +131,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
         filters=options.shown_filters,
         channels=options.shown_channels,
         numbered=options.numbered_filters,
+        always=frozenset(flags[0].address for flags in (dead, duplicates, untrained) if flags),
     )
     bad = tuple(
         Flag(t.address, (), f"{t.name}: {t.non_finite} values") for t in tensors if t.non_finite

@@ -46,16 +46,17 @@ class DrawnKernel:
 
 def draw_kernels(
     subject: Subject, calls: list[LayerCall], *,
-    layers: int, filters: int, channels: int, numbered: int,
+    layers: int, filters: int, channels: int, numbered: int, always: frozenset[str],
 ) -> tuple[tuple[DrawnKernel, ...], int]:  # fmt: skip
-    """Kernels of ``layers`` layers spread over the depth, the first and last always; the rest
-    is counted."""
+    """Kernels of ``layers`` layers spread over the depth, the first and last always, and those
+    whose address is in ``always``; the rest is counted."""
     candidates = []
     for call in calls:
         kernel = main_kernel(call.layer)
         if kernel is not None and kernel.ndim >= 2:
             candidates.append((call, kernel))
-    chosen = _spread(len(candidates), layers)
+    flagged = {i for i, (call, _) in enumerate(candidates) if call.address in always}
+    chosen = sorted(flagged.union(_spread(len(candidates), layers)))
     drawn = [
         _draw(subject, *candidates[i], first=i == 0, most=(filters, channels), numbered=numbered)
         for i in chosen

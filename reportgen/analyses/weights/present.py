@@ -8,39 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.compute import Flag, TensorRow, WeightsResult
+from reportgen.analyses.weights.compute import TensorRow, WeightsResult
 from reportgen.analyses.weights.drawing import DrawnKernel
-from reportgen.results import (
-    Block,
-    ColourScale,
-    Finding,
-    ImageGrid,
-    Level,
-    Panel,
-    SectionBody,
-    Spark,
-    Table,
-)
-
-CHECKS = {
-    "weights.non_finite": "NaN or infinity in a parameter",
-    "weights.dead_filters": "Dead filters",
-    "weights.duplicate_filters": "Duplicate filters",
-    "weights.untrained_layers": "Untrained layers",
-    "weights.batchnorm_degenerate": "Degenerate BatchNorm statistics",
-}
+from reportgen.analyses.weights.findings import judge, list_flags
+from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Spark, Table
+from reportgen.results import SectionBody
 
 
 def present(result: WeightsResult) -> SectionBody:
     """A table of tensors, the flagged filters, the kernels."""
     arrays: dict[str, NDArray[Any]] = {}
     blocks: list[Block] = [_table(result)]
-    flagged = _flag_table(result)
+    flagged = list_flags(result)
     if flagged:
         blocks.append(flagged)
+    pictures: dict[str, str] = {}
     for position, kernel in enumerate(result.kernels):
-        blocks += _draw(kernel, position, arrays)
-    return SectionBody(_judge(result), tuple(blocks), _method(result), arrays)
+        drawn = _draw(kernel, position, arrays)
+        pictures[kernel.address] = drawn[0].id
+        blocks += drawn
+    return SectionBody(judge(result, pictures), tuple(blocks), _method(result), arrays)
 
 
 def _method(result: WeightsResult) -> tuple[str, ...]:
@@ -95,35 +82,6 @@ def _row(row: TensorRow) -> tuple[Any, ...]:
         row.deviation, row.low, row.high, 100 * row.near_zero_share,
         Spark(values=tuple(float(v) for v in row.histogram), alt=alt),
     )  # fmt: skip
-
-
-def _flag_table(result: WeightsResult) -> Table | None:
-    kinds = (
-        ("NaN or infinity", result.non_finite),
-        ("dead filters", result.dead),
-        ("duplicate filters", result.duplicates),
-        ("untrained", result.untrained),
-        ("BatchNorm", result.batchnorm),
-    )
-    rows = tuple(
-        (kind, flag.address, len(flag.filters) or None, _numbers(flag.filters), flag.remark)
-        for kind, flags in kinds
-        for flag in flags
-    )
-    if not rows:
-        return None
-    return Table(
-        id="weights-flags",
-        title="Flagged layers",
-        caption="Each layer that a check names, with the numbers of its filters.",
-        header=("Check", "Layer", "Filters", "Which", "Remark"),
-        rows=rows,
-    )
-
-
-def _numbers(filters: tuple[int, ...], most: int = 40) -> str:
-    more = f", … ({len(filters) - most} more)" if len(filters) > most else ""
-    return ", ".join(map(str, filters[:most])) + more
 
 
 def _draw(kernel: DrawnKernel, position: int, arrays: dict[str, NDArray[Any]]) -> list[Block]:
@@ -197,75 +155,3 @@ def _write_out(
         alt=f"Weights of layer {kernel.address} written into coloured cells.",
         panels=tuple(panels),
     )
-
-
-def _judge(result: WeightsResult) -> tuple[Finding, ...]:
-    dead = sum(len(flag.filters) for flag in result.dead)
-    pairs = sum(len(flag.filters) for flag in result.duplicates)
-    return (
-        _finding(
-            "weights.non_finite", "fail", result.non_finite, len(result.non_finite), "tensors",
-            "hold NaN or infinity. The model cannot be used: go back to an earlier checkpoint.",
-            "Every parameter is finite.",
-        ),
-        _finding(
-            "weights.dead_filters", "warn", result.dead, dead, f"of {result.filters:,} filters",
-            "are zero: they cost time and do nothing. Prune them, or look for a learning rate "
-            "or weight decay that is too high.",
-            f"None of {result.filters:,} filters is zero.",
-        ),
-        _finding(
-            "weights.duplicate_filters", "warn", result.duplicates, pairs, "filters",
-            "are copies of another one, up to sign and size. Merge them, or check how the "
-            "layer was initialised.",
-            f"No two filters point the same way (cosine above {result.options.duplicate_cosine}).",
-            threshold=result.options.duplicate_cosine,
-        ),
-        _untrained(result),
-        _finding(
-            "weights.batchnorm_degenerate", "warn", result.batchnorm, len(result.batchnorm),
-            "BatchNorm layers",
-            "have statistics that do not describe data. Train with training=True, or "
-            "recalibrate on samples.",
-            "Moving means and variances look like data.",
-        ),
-    )  # fmt: skip
-
-
-def _untrained(result: WeightsResult) -> Finding:
-    if not result.judged_untrained:
-        return Finding(
-            id="weights.untrained_layers", level="not_applicable",
-            title=CHECKS["weights.untrained_layers"],
-            message="No layer is large enough to be compared with its initialiser. "
-                    "Record the training with WeightRecorder and give --history.",
-        )  # fmt: skip
-    how = "did not move in training" if result.by_history else "still look like their initialiser"
-    return _finding(
-        "weights.untrained_layers", "warn", result.untrained, len(result.untrained),
-        f"of {result.judged_untrained} layers",
-        f"{how}. Check that they were trainable and that gradients reach them.",
-        f"Each of {result.judged_untrained} layers moved away from its initial weights.",
-    )  # fmt: skip
-
-
-def _finding(
-    id_: str, level: Level, flags: tuple[Flag, ...], count: int, what: str, problem: str,
-    fine: str, *, threshold: float = 0.0,
-) -> Finding:  # fmt: skip
-    named = ", ".join(_name(flag) for flag in flags[:4])
-    more = f" and {len(flags) - 4} more layers" if len(flags) > 4 else ""
-    return Finding(
-        id=id_,
-        level=level if flags else "pass",
-        title=CHECKS[id_],
-        message=f"{count} {what} {problem} Where: {named}{more}." if flags else fine,
-        value=float(count),
-        unit=what,
-        threshold=threshold,
-        evidence="weights-flags" if flags else "weights-tensors",
-    )
-
-
-def _name(flag: Flag) -> str:
-    return flag.address + (f" [{_numbers(flag.filters, 6)}]" if flag.filters else "")

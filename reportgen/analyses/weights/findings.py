@@ -1,0 +1,138 @@
+"""The verdicts on weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reportgen.analyses.weights.compute import Flag, WeightsResult
+from reportgen.blocks import Table
+from reportgen.results import Finding, Level
+
+CHECKS = {
+    "weights.non_finite": "NaN or infinity in a parameter",
+    "weights.dead_filters": "Dead filters",
+    "weights.duplicate_filters": "Duplicate filters",
+    "weights.untrained_layers": "Untrained layers",
+    "weights.batchnorm_degenerate": "Degenerate BatchNorm statistics",
+}
+
+
+def list_flags(result: WeightsResult) -> Table | None:
+    """Each layer that a check names; None without any."""
+    kinds = (
+        ("NaN or infinity", result.non_finite),
+        ("dead filters", result.dead),
+        ("duplicate filters", result.duplicates),
+        ("untrained", result.untrained),
+        ("BatchNorm", result.batchnorm),
+    )
+    rows = tuple(
+        (kind, flag.address, len(flag.filters) or None, _numbers(flag.filters), flag.remark)
+        for kind, flags in kinds
+        for flag in flags
+    )
+    if not rows:
+        return None
+    return Table(
+        id="weights-flags",
+        title="Flagged layers",
+        caption="Each layer that a check names, with the numbers of its filters.",
+        header=("Check", "Layer", "Filters", "Which", "Remark"),
+        rows=rows,
+    )
+
+
+def _numbers(filters: tuple[int, ...], most: int = 40) -> str:
+    more = f", … ({len(filters) - most} more)" if len(filters) > most else ""
+    return ", ".join(map(str, filters[:most])) + more
+
+
+def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, ...]:
+    """A finding for each check of this section.
+
+    Args:
+        pictures: ids of the blocks that draw a layer's kernels, by its address.
+    """
+    dead = sum(len(flag.filters) for flag in result.dead)
+    pairs = sum(len(flag.filters) for flag in result.duplicates)
+    findings = (
+        _finding(
+            "weights.non_finite", "fail", result.non_finite, len(result.non_finite), "tensors",
+            "hold NaN or infinity. The model cannot be used: go back to an earlier checkpoint.",
+            "Every parameter is finite.",
+        ),
+        _finding(
+            "weights.dead_filters", "warn", result.dead, dead, f"of {result.filters:,} filters",
+            "are zero: they cost time and do nothing. Prune them, or look for a learning rate "
+            "or weight decay that is too high.",
+            f"None of {result.filters:,} filters is zero.",
+        ),
+        _finding(
+            "weights.duplicate_filters", "warn", result.duplicates, pairs, "filters",
+            "are copies of another one, up to sign and size. Merge them, or check how the "
+            "layer was initialised.",
+            f"No two filters point the same way (cosine above {result.options.duplicate_cosine}).",
+        ),
+        _untrained(result),
+        _finding(
+            "weights.batchnorm_degenerate", "warn", result.batchnorm, len(result.batchnorm),
+            "BatchNorm layers",
+            "have statistics that do not describe data. Train with training=True, or "
+            "recalibrate on samples.",
+            "Moving means and variances look like data.",
+        ),
+    )  # fmt: skip
+    flagged = {
+        "weights.non_finite": result.non_finite,
+        "weights.dead_filters": result.dead,
+        "weights.duplicate_filters": result.duplicates,
+        "weights.untrained_layers": result.untrained,
+    }
+    return tuple(_with_picture(f, flagged.get(f.id, ()), pictures) for f in findings)
+
+
+def _with_picture(
+    finding: Finding, flags: tuple[Flag, ...], pictures: Mapping[str, str]
+) -> Finding:
+    """Point at the kernels of the first flagged layer that is drawn, if one is."""
+    drawn = [pictures[flag.address] for flag in flags if flag.address in pictures]
+    return finding.model_copy(update={"evidence": drawn[0]}) if drawn else finding
+
+
+def _untrained(result: WeightsResult) -> Finding:
+    if not result.judged_untrained:
+        return Finding(
+            id="weights.untrained_layers", level="not_applicable",
+            title=CHECKS["weights.untrained_layers"],
+            message="No layer is large enough to be compared with its initialiser. "
+                    "Record the training with WeightRecorder and give --history.",
+        )  # fmt: skip
+    how = "did not move in training" if result.by_history else "still look like their initialiser"
+    return _finding(
+        "weights.untrained_layers", "warn", result.untrained, len(result.untrained),
+        f"of {result.judged_untrained} layers",
+        f"{how}. Check that they were trainable and that gradients reach them.",
+        f"Each of {result.judged_untrained} layers moved away from its initial weights.",
+    )  # fmt: skip
+
+
+def _finding(
+    id_: str, level: Level, flags: tuple[Flag, ...], count: int, what: str, problem: str,
+    fine: str, *, threshold: float = 0.0,
+) -> Finding:  # fmt: skip
+    named = ", ".join(_name(flag) for flag in flags[:4])
+    more = f" and {len(flags) - 4} more layers" if len(flags) > 4 else ""
+    return Finding(
+        id=id_,
+        level=level if flags else "pass",
+        title=CHECKS[id_],
+        message=f"{count} {what} {problem} Where: {named}{more}." if flags else fine,
+        value=float(count),
+        unit=what,
+        threshold=threshold,
+        evidence="weights-flags" if flags else "weights-tensors",
+    )
+
+
+def _name(flag: Flag) -> str:
+    return flag.address + (f" [{_numbers(flag.filters, 6)}]" if flag.filters else "")

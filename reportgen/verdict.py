@@ -1,0 +1,49 @@
+"""The answer of an audit in one line."""
+
+from __future__ import annotations
+
+from reportgen.results import Level, Section, Verdict, VerdictLevel
+
+_RANK: tuple[Level, ...] = ("not_applicable", "pass", "note", "warn", "fail", "error")
+
+
+def judge(sections: tuple[Section, ...]) -> Verdict:
+    """The verdict: the worst level of all findings, in one sentence."""
+    counts: dict[Level, int] = dict.fromkeys(_RANK, 0)
+    for section in sections:
+        for finding in section.findings:
+            counts[finding.level] += 1
+    broken = sum(section.status == "error" for section in sections)
+    worst: Level = "pass"
+    for level in _RANK:
+        worst = level if counts[level] else worst
+    said: VerdictLevel = "pass" if worst == "not_applicable" else worst
+    return Verdict(
+        level="error" if broken else said,
+        sentence=_sentence(counts, broken, _name_worst(sections)),
+        counts=counts,
+    )
+
+
+def _name_worst(sections: tuple[Section, ...], most: int = 3) -> str:
+    """Titles of the findings that fail or warn, failures first."""
+    found = [finding for section in sections for finding in section.findings]
+    titles = [f.title for level in ("fail", "warn") for f in found if f.level == level]
+    more = f" and {len(titles) - most} more" if len(titles) > most else ""
+    return "; ".join(titles[:most]) + more
+
+
+def _sentence(counts: dict[Level, int], broken: int, named: str) -> str:
+    def some(count: int, one: str, many: str) -> str:
+        return f"{count} {one if count == 1 else many}"
+
+    if counts["fail"] or counts["warn"]:
+        said = [some(counts["fail"], "check failed", "checks failed")] * bool(counts["fail"])
+        said += [some(counts["warn"], "check warns", "checks warn")] * bool(counts["warn"])
+        sentence = f"{' and '.join(said)}: {named}"
+    elif counts["pass"] or counts["note"]:
+        sentence = f"No problem found by {some(counts['pass'] + counts['note'], 'check', 'checks')}"
+    else:
+        sentence = "Nothing could be checked"
+    tail = f"; {some(broken, 'section is', 'sections are')} missing because of an error."
+    return sentence + (tail if broken else ".")
