@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 GAP = 16
 MOST_TILE_COLUMNS = 12
 SHARES_WIDTH = 150
-HIGHEST_MOSAIC = {"screen": 720, "paper": 520}
+HIGHEST_MOSAIC = {"screen": 720, "paper": 390}
 # How wide one tile wants to be, by how many of them a panel has.
 _WANTED = ((1, 160), (8, 112), (32, 80), (128, 56))
 _WANTED_MANY = 44
@@ -115,8 +115,8 @@ def _natural_width(panel: Panel, values: NDArray[Any]) -> int:
         return columns * (int(values.shape[2]) * kernels.CELL + kernels.TILE_GAP)
     columns = min(panel.columns, len(values))
     tile = min(int(values.shape[2]), tiles.LARGEST_TILE)
-    # Down to 24 pixels a tile, a panel may stand beside others.
-    return min(columns * max(24, min(tile, 40)), 420)
+    # Down to 24 pixels a tile (34 if they are larger), a panel may stand beside others.
+    return min(columns * max(24, min(tile, 34)), 420)
 
 
 def _panel(
@@ -216,7 +216,7 @@ def _equal_heights(views: list[PanelView], room: int) -> list[PanelView]:
         return views
     # As high as half of the pictures are when they take all their width, within reason:
     # many panels are small multiples, two or three are there to be compared.
-    highest = 180 if len(views) > 3 else HIGHEST_MOSAIC["paper"]
+    highest = 180 if len(views) > 3 else 480
     heights = sorted(room * picture.height / picture.width for picture in pictures)
     height = round(max(72, min(heights[(len(heights) - 1) // 2], highest)))
     return [

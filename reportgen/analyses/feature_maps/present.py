@@ -231,8 +231,9 @@ def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[
         id=f"feature_maps-units-{slug}",
         title=layer.address,
         caption=(
-            f"{layer.class_name}, {_shape(layer)} units. A row is a sample (in the order of the "
-            "data), a column a unit. A column of one colour is a unit that does not respond."
+            f"{layer.class_name}, {_shape(layer)} units. A row is a sample "
+            f"({result.samples[0].why}), a column a unit. A column of one colour is a unit that "
+            "does not respond."
         ),
         alt=f"Responses of the units of {layer.address} to {len(result.samples)} samples.",
         panels=tuple(panels),

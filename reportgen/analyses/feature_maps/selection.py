@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.subject.outputs import CLASSIFICATION
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
     from reportgen.subject.subject import Subject
 
+_VECTORS = 64
 _STANDALONE = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"})
 
 
@@ -38,8 +40,11 @@ def choose_samples(
     values = subject.labels.values
     count = len(subject.samples)
     if subject.reading.task not in CLASSIFICATION or values is None:
-        rows = np.sort(rng.permutation(count)[: most if subject.input.kind == "image" else 64])
-        return tuple(_describe(subject, int(row), "drawn") for row in rows), 0
+        if subject.input.kind == "image":
+            rows, why = np.sort(rng.permutation(count)[:most]), "drawn"
+        else:
+            rows, why = _draw_vectors(subject, rng.permutation(count)[:_VECTORS])
+        return tuple(_describe(subject, int(row), why) for row in rows), 0
     present = np.unique(values)
     kept = present if len(present) <= most else np.sort(rng.permutation(present)[:most])
     rows = np.array([rng.choice(np.flatnonzero(values == value)) for value in kept])
@@ -50,6 +55,13 @@ def choose_samples(
             sample for sample in chosen if sample.row != worst
         ]
     return tuple(chosen), len(present) - len(kept)
+
+
+def _draw_vectors(subject: Subject, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
+    """Rows in an order that makes a picture: by the input if it is one number."""
+    if subject.input.shape != (1,):
+        return np.sort(rows), "in the order of the data"
+    return rows[np.argsort(subject.samples.pixels[rows].ravel())], "by rising input"
 
 
 def _worst_mistake(subject: Subject) -> int | None:
