@@ -7,6 +7,7 @@ before pixels are decoded, and nothing that a file does ends the audit.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import warnings
 from collections import Counter
@@ -55,13 +56,15 @@ class Decoder:
             SkippedImageError: with the cause.
         """
         try:
-            with open_regular(path) as stream, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide
+            with open_regular(path) as stream, warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")  # of odd metadata, that is; pixels decide
                 formats = _FORMATS + (("TIFF",) if path.suffix.lower() in (".tif", ".tiff") else ())
                 with Image.open(stream, formats=formats) as image:
                     _check_size(image.size)
                     own_size = (image.height, image.width)
                     picture = self._convert(image)
+                    if _has_broken_exif(image, said):
+                        self.conversions["EXIF unreadable"] += 1
         except SkippedImageError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -144,11 +147,18 @@ def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:
     try:
         turned = ImageOps.exif_transpose(image)
     except Exception:  # corrupt EXIF of any kind: the pixels are still good
-        conversions["EXIF unreadable"] += 1
         return image
     if image.getexif().get(0x0112) in range(2, 9):
         conversions["EXIF rotation"] += 1
     return turned
+
+
+def _has_broken_exif(image: Image.Image, said: list[warnings.WarningMessage]) -> bool:
+    # Pillow warns of damage within, and passes over a block that is no TIFF without a word.
+    block = image.info.get("exif") or b"MM"
+    return not re.match(rb"(Exif\0\0){0,2}(II|MM)", block) or any(
+        "EXIF" in str(warning.message) for warning in said
+    )
 
 
 def _is_deep_colour(image: Image.Image) -> bool:

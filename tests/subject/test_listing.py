@@ -1,0 +1,216 @@
+"""Which files are samples: folders and tables, the balanced draw, and what is left out by name."""
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reportgen.errors import InputError, UnsafeInputError
+from reportgen.subject.listing import BalancedDraw, Entry, list_csv, list_folder, share_evenly
+
+
+def make(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def names(listing):
+    return [entry.name for entry in listing.entries]
+
+
+def folder(root, limit=100):
+    return list_folder(root, limit=limit, seed=0)
+
+
+# Folders.
+
+
+def test_a_folder_is_a_class(tmp_path):
+    listing = folder(make(tmp_path, "cat/1.png", "cat/deep/2.JPG", "dog/3.jpeg", "empty/notes.txt"))
+    assert [(e.name, e.label) for e in listing.entries] == [
+        ("cat/1.png", "cat"),
+        ("cat/deep/2.JPG", "cat"),
+        ("dog/3.jpeg", "dog"),
+    ]
+    assert listing.labels == ("cat", "dog")
+    assert listing.found == {"cat": 2, "dog": 1}
+    assert listing.ignored == 1
+    assert listing.skipped == ()
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    listing = folder(make(tmp_path, "b.png", "a.png", "readme.md"))
+    assert [(e.name, e.label) for e in listing.entries] == [("a.png", None), ("b.png", None)]
+    assert listing.labels == ()
+    assert listing.ignored == 1
+
+
+def test_hidden_files_and_folders_are_not_samples(tmp_path):
+    make(tmp_path, "cat/1.png", "cat/._1.png", "cat/.cache/2.png", ".git/3.png")
+    assert names(folder(tmp_path)) == ["cat/1.png"]
+    assert folder(tmp_path).ignored == 0
+
+
+def test_an_image_beside_class_folders_is_named(tmp_path):
+    listing = folder(make(tmp_path, "cat/1.png", "stray.png", "LICENSE"))
+    assert names(listing) == ["cat/1.png"]
+    assert listing.skipped == (("image outside of the class folders", "stray.png"),)
+
+
+def test_a_link_that_leads_back_is_no_class(tmp_path):
+    root = make(tmp_path / "images", "cat/1.png", "dog/2.png")
+    (root / "again").symlink_to(root)
+    (root / "above").symlink_to(tmp_path)
+    (root / "cat" / "round").symlink_to(root / "cat")
+    (root / "self").symlink_to(root / "self")
+    listing = folder(root)
+    assert names(listing) == ["cat/1.png", "dog/2.png"]
+    assert set(listing.skipped) == {
+        ("link back to a folder above", "above"),
+        ("link back to a folder above", "again"),
+        ("link to a folder", "cat/round"),
+    }
+    assert sum(listing.skipped_counts.values()) == 3
+
+
+def test_a_flat_folder_with_a_loop(tmp_path):
+    make(tmp_path, "1.png")
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert names(folder(tmp_path)) == ["1.png"]
+    assert folder(tmp_path).skipped == (("link back to a folder above", "again"),)
+
+
+def test_a_class_folder_may_be_a_link_to_elsewhere(tmp_path):
+    make(tmp_path, "store/1.png", "images/dog/2.png")
+    (tmp_path / "images" / "cat").symlink_to(tmp_path / "store")
+    assert names(folder(tmp_path / "images")) == ["cat/1.png", "dog/2.png"]
+
+
+def test_names_that_are_not_utf8_can_be_written(tmp_path):
+    raw = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(raw)
+    Path(os.fsdecode(raw + b"/\xff.png")).write_bytes(b"x")
+    (entry,) = folder(tmp_path).entries
+    assert (entry.name, entry.label) == ("caf\\xe9/\\xff.png", "caf\\xe9")
+    assert entry.path.read_bytes() == b"x"
+    assert folder(tmp_path).labels == ("caf\\xe9",)
+
+
+def test_folders_that_hold_no_sample(tmp_path):
+    with pytest.raises(InputError, match="is not a folder"):
+        folder(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"holds no images \(0 other files\)"):
+        folder(tmp_path)
+    with pytest.raises(InputError, match=r"holds no images \(2 other files\)"):
+        folder(make(tmp_path, "a.txt", "b.csv"))
+
+
+def test_too_many_folders_are_not_classes(tmp_path, monkeypatch):
+    monkeypatch.setattr("reportgen.subject.listing.MAX_CLASSES", 2)
+    with pytest.raises(InputError, match="has 3 folders; at most 2"):
+        folder(make(tmp_path, "a/1.png", "b/1.png", "c/1.png"))
+
+
+def test_three_thousand_files_and_a_limit_of_fifty(tmp_path):
+    for label, count in (("a", 2960), ("b", 30), ("c", 10)):
+        (tmp_path / label).mkdir()
+        for i in range(count):
+            (tmp_path / label / f"{i}.png").touch()
+    listing = folder(tmp_path, limit=50)
+    drawn = [entry.label for entry in listing.entries]
+    assert [drawn.count(label) for label in "abc"] == [20, 20, 10]
+    assert listing.found == {"a": 2960, "b": 30, "c": 10}
+
+
+# The draw.
+
+
+@pytest.mark.parametrize(
+    ("available", "limit", "quotas"),
+    [
+        ({"a": 10, "b": 10}, 6, {"a": 3, "b": 3}),
+        ({"a": 1, "b": 10, "c": 10}, 9, {"a": 1, "b": 4, "c": 4}),
+        ({"a": 1, "b": 2, "c": 100}, 50, {"a": 1, "b": 2, "c": 47}),
+        ({"a": 5, "b": 5, "c": 5}, 7, {"a": 2, "b": 2, "c": 3}),
+        ({"a": 2, "b": 3}, 100, {"a": 2, "b": 3}),
+        ({"a": 9, "b": 9, "c": 9}, 2, {"a": 0, "b": 1, "c": 1}),
+        ({}, 5, {}),
+    ],
+)
+def test_shares_by_hand(available, limit, quotas):
+    assert share_evenly(available, limit) == quotas
+
+
+def draw(entries, limit, seed=0, classes=3):
+    kept = BalancedDraw(limit, seed, classes)
+    for entry in entries:
+        kept.offer(entry)
+    return kept
+
+
+def entries_of(**counts):
+    return [
+        Entry(Path(f"/r/{label}/{i}.png"), f"{label}/{i}.png", label)
+        for label, count in counts.items()
+        for i in range(count)
+    ]
+
+
+def test_the_draw_does_not_depend_on_the_order_of_listing():
+    offers = entries_of(a=200, b=40, c=7)
+    first = draw(offers, 60).entries()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        shuffled = [offers[i] for i in rng.permutation(len(offers))]
+        assert draw(shuffled, 60).entries() == first
+
+
+def test_the_seed_decides_the_draw():
+    offers = entries_of(a=200)
+    drawn = {seed: draw(offers, 20, seed).entries() for seed in (0, 1, 2**62)}
+    assert drawn[0] == draw(offers, 20, 0).entries()
+    assert len({tuple(entries) for entries in drawn.values()}) == 3
+
+
+def test_leftovers_of_small_classes_go_to_large_ones():
+    labels = [entry.label for entry in draw(entries_of(a=200, b=5, c=1), 60).entries()]
+    assert [labels.count(label) for label in "abc"] == [54, 5, 1]
+
+
+def test_every_file_has_the_same_chance():
+    offers = entries_of(a=10)
+    counts = dict.fromkeys((entry.name for entry in offers), 0)
+    for seed in range(400):
+        for entry in draw(offers, 5, seed).entries():
+            counts[entry.name] += 1
+    # Binomial(400, 1/2): 200 with a deviation of 10; five of them.
+    assert all(abs(count - 200) < 50 for count in counts.values())
+
+
+def test_the_same_name_twice_needs_no_order_of_paths():
+    twin = [Entry(Path(f"/{side}/a.png"), "a.png", None) for side in "lr"]
+    assert len(draw(twin * 2, 2).entries()) == 2
+
+
+@pytest.mark.parametrize("classes", [1, 3, 200])
+def test_memory_holds_the_draw_not_the_folder(classes):
+    kept, path, limit, offers = BalancedDraw(50, 0, classes), Path("x"), 50, 1_000_000 // 3
+    labels = [str(i) for i in range(classes)]
+    tracemalloc.start()
+    for i in range(offers):
+        if i == 1000:
+            early, _ = tracemalloc.get_traced_memory()
+        kept.offer(Entry(path, f"{i}.png", labels[i % classes]))
+        if i == 1000:
+            tracemalloc.stop()  # tracing costs time; the sizes of the heaps say the rest
+    assert early < 2**20
+    assert sum(kept.found.values()) == offers
+    sizes = [len(heap) for heap in kept._heaps.values()]
+    assert max(sizes) <= limit
+    assert sum(sizes) <= max(20 * limit, 4 * limit + 4 * classes)
+    assert len(kept.entries()) == limit
