@@ -1,4 +1,4 @@
-"""The installed wheel, outside the checkout: templates are in it, and rendering needs no TensorFlow."""
+"""The installed wheel, outside the checkout: it has its templates and renders without TensorFlow."""
 
 from __future__ import annotations
 

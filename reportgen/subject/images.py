@@ -11,13 +11,15 @@ import re
 import stat
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 ResizePolicy = Literal["stretch", "crop", "pad"]
 PixelArray = NDArray[np.uint8]
@@ -56,7 +58,11 @@ class Decoder:
             SkippedImageError: with the cause.
         """
         try:
-            with open_regular(path) as stream, warnings.catch_warnings(record=True) as said:
+            with (
+                open_regular(path) as stream,
+                warnings.catch_warnings(record=True) as said,
+                _whole_images_only(),
+            ):
                 warnings.simplefilter("always")  # of odd metadata, that is; pixels decide
                 formats = _FORMATS + (("TIFF",) if path.suffix.lower() in (".tif", ".tiff") else ())
                 with Image.open(stream, formats=formats) as image:
@@ -134,6 +140,17 @@ class Decoder:
         return pixels.reshape(height, width, self.channels)
 
 
+@contextmanager
+def _whole_images_only() -> Iterator[None]:
+    """Pillow pads cut-off images with grey if any module told it to (WeasyPrint does)."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
 def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Centre on black; only shrink what does not fit (a 28x28 digit in 32x32 keeps its pixels)."""
     if picture.width > size[0] or picture.height > size[1]:
@@ -146,7 +163,8 @@ def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:
     try:
         turned = ImageOps.exif_transpose(image)
-    except Exception:  # corrupt EXIF of any kind: the pixels are still good
+    except Exception as error:  # corrupt EXIF of any kind: the pixels are still good
+        warnings.warn(f"EXIF: {error}", stacklevel=1)
         return image
     if image.getexif().get(0x0112) in range(2, 9):
         conversions["EXIF rotation"] += 1

@@ -91,7 +91,8 @@ def read_output(
         ConfigurationError: there is no output of that name.
     """
     output = _choose(outputs, wanted)
-    more = f" The first of {len(outputs)} outputs is audited." if len(outputs) > 1 else ""
+    number = f" Output {output.index} ({output.name}) of {len(outputs)} is audited."
+    more = number if len(outputs) > 1 else ""
     task, reason = _read_one(output, labels)
     return Reading(output, task, reason + more)
 

@@ -10,7 +10,7 @@ import tokenize
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,6 @@ class SampleSet:
     sizes: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-    _backing: Any = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -97,7 +96,7 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
     for cause, name in listing.skipped:
         ledger.examples[cause].append(name)
     shape = (*decoder.size, decoder.channels)
-    pixels, backing = _allocate(len(listing.entries), shape)
+    pixels = _allocate(len(listing.entries), shape)
     names: list[str] = []
     labels: list[str | None] = []
     sizes: list[tuple[int, int]] = []
@@ -127,15 +126,14 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
         sizes=np.array(sizes, dtype=np.int64),
         skipped=ledger.rows(),
         notes=tuple(notes),
-        _backing=backing,
     )
 
 
-def _allocate(count: int, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Any]:
+def _allocate(count: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if count * int(np.prod(shape)) <= _IN_MEMORY_BYTES:
-        return np.zeros((count, *shape), np.uint8), None
-    backing = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the sample set
-    return np.memmap(backing, np.uint8, "w+", shape=(count, *shape)), backing
+        return np.zeros((count, *shape), np.uint8)
+    with tempfile.TemporaryFile() as backing:  # its pages live as long as the array
+        return np.memmap(backing, np.uint8, "w+", shape=(count, *shape))
 
 
 def read_archive(path: Path, shape: tuple[int, ...], *, limit: int, seed: int) -> SampleSet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from reportgen.subject.images import Decoder, SkippedImageError
 
@@ -165,3 +165,11 @@ def test_awkward_images_of_strangers(real):
         "invalid-exif.jpg",
     }
     assert not good & set(causes)
+
+
+def test_another_module_cannot_make_cut_images_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint does on import
+    path = save(tmp_path / "a.png", RASTER)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert cause_of(path) == "truncated or broken image"
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True

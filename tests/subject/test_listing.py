@@ -1,14 +1,13 @@
 """Which files are samples: folders and tables, the balanced draw, and what is left out by name."""
 
 import os
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.listing import BalancedDraw, Entry, list_csv, list_folder, share_evenly
+from reportgen.errors import InputError
+from reportgen.subject.listing import BalancedDraw, Entry, list_folder, share_evenly
 
 
 def make(root, *names):
@@ -197,20 +196,14 @@ def test_the_same_name_twice_needs_no_order_of_paths():
     assert len(draw(twin * 2, 2).entries()) == 2
 
 
-@pytest.mark.parametrize("classes", [1, 3, 200])
-def test_memory_holds_the_draw_not_the_folder(classes):
-    kept, path, limit, offers = BalancedDraw(50, 0, classes), Path("x"), 50, 1_000_000 // 3
+@pytest.mark.parametrize(
+    ("classes", "offers", "most"), [(1, 100_000, 50), (3, 100_000, 150), (200, 1_000_000, 800)]
+)
+def test_memory_holds_the_draw_not_the_folder(classes, offers, most):
+    kept, path = BalancedDraw(50, 0, classes), Path("x")
     labels = [str(i) for i in range(classes)]
-    tracemalloc.start()
     for i in range(offers):
-        if i == 1000:
-            early, _ = tracemalloc.get_traced_memory()
         kept.offer(Entry(path, f"{i}.png", labels[i % classes]))
-        if i == 1000:
-            tracemalloc.stop()  # tracing costs time; the sizes of the heaps say the rest
-    assert early < 2**20
     assert sum(kept.found.values()) == offers
-    sizes = [len(heap) for heap in kept._heaps.values()]
-    assert max(sizes) <= limit
-    assert sum(sizes) <= max(20 * limit, 4 * limit + 4 * classes)
-    assert len(kept.entries()) == limit
+    assert sum(len(heap) for heap in kept._heaps.values()) == most
+    assert len(kept.entries()) == 50

@@ -1,0 +1,148 @@
+"""Settings: the command line over audit.toml over the preset; what is wrong is named by key and line."""
+
+import pytest
+
+from reportgen.analyses import BATTERY, find_analysis
+from reportgen.config import AuditConfig, build_config, load_config
+from reportgen.errors import ConfigurationError, ExitCode, InputError
+
+IDS = tuple(analysis.id for analysis in BATTERY)
+
+
+def load(tmp_path, text, **given):
+    (tmp_path / "audit.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_config(tmp_path, given, IDS)
+
+
+def refused(tmp_path, text, **given):
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, text, **given)
+    assert caught.value.exit_code == ExitCode.USAGE == 2
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_the_command_line_wins_over_the_file_wins_over_the_default(tmp_path):
+    text = '[audit]\nseed = 1\nsplit = "train"\npreset = "full"\n'
+    got = load(tmp_path, text, seed=2)
+    assert (got.seed, got.split, got.preset) == (2, "train", "full")
+    assert got.device == "auto"
+    assert load(tmp_path, text).seed == 1
+    assert load(tmp_path, text, preset="quick").preset == "quick"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "limit"),
+    [
+        ("", {}, 2000),
+        ("", {"preset": "quick"}, 500),
+        ('preset = "full"', {}, 20_000),
+        ("max_samples = 7", {"preset": "quick"}, 7),
+        ("max_samples = 7", {"max_samples": 8}, 8),
+    ],
+)
+def test_the_preset_gives_way_to_both(tmp_path, text, given, limit):
+    assert load(tmp_path, f"[audit]\n{text}", **given).sample_limit == limit
+
+
+def test_options_of_an_analysis_are_merged_one_by_one(tmp_path):
+    text = "[overview]\nmax_skipped_share = 0.5\nmax_duplicate_share = 0.5\n"
+    got = load(tmp_path, text, options={"overview": {"max_skipped_share": 0.25}})
+    options = find_analysis("overview").choose_options("quick", got.options["overview"])
+    assert (options.max_skipped_share, options.max_duplicate_share) == (0.25, 0.5)
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    got = load(tmp_path, '[audit]\nmodel = "m.keras"\nimages = "pictures/"\nclasses = ["a", "b"]\n')
+    assert got.model == tmp_path / "m.keras"
+    assert got.images == tmp_path / "pictures"
+    assert got.classes == ("a", "b")
+
+
+def test_a_model_file_needs_no_audit_toml(tmp_path):
+    model = tmp_path / "m.keras"
+    model.touch()
+    assert load_config(model, {}, IDS) == AuditConfig(model=model)
+    with pytest.raises(InputError, match="does not exist"):
+        load_config(tmp_path / "none.keras", {}, IDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[audit]\n\nmodle = 'm'\n", "audit.toml, line 3: unknown key modle. Known: model, images"),
+        ("[audit]\nseed = 'one'\n", "line 2: seed: Input should be a valid integer"),
+        ("[audit]\nseed = -1\n", "line 2: seed: Input should be greater than or equal to 0"),
+        ("[audit]\nonly = 'overview'\n", "line 2: only: Input should be a valid tuple"),
+        ("[audit]\npreset = 'fast'\n", "line 2: preset: Input should be 'quick', 'standard' or"),
+        ("[audit]\nmax_size = nan\n", "line 2: max_size: Input should be"),
+        ("[audit]\ntime_limit = inf\n", "line 2: time_limit: Input should be a finite number"),
+        ("[audit]\nmodel = 3\n", "line 2: model: Input is not a valid path"),
+        ("[audit]\nformats = ['docx']\n", "line 2: formats: Input should be 'html', 'pdf' or"),
+        ("[audit]\noptions = {}\n", "line 2: unknown key 'options'"),
+        ("[overview]\nmax_skipped_share = nan\n", "line 2: overview.max_skipped_share: Input sh"),
+        ("[overview]\nmax_skipped_share = 2\n", "line 2: overview.max_skipped_share: Input shou"),
+        ("[overview]\nmax_skipped_share = 'x'\n", "line 2: overview.max_skipped_share: Input sh"),
+        ("[overview]\nmax_skiped = 1\n", "line 2: unknown key overview.max_skiped. Known: max_"),
+        ("seed = 1\n", "line 1: unknown key 'seed'. Expected the tables audit, overview"),
+        ("[audit]\n[overveiw]\n", "line 2: unknown key 'overveiw'. Expected the tables audit,"),
+        ("audit = 3\n", "line 1: 'audit' is not a table"),
+        ("[[audit]]\nseed = 1\n", "line 1: 'audit' is not a table"),
+        ("[audit]\nseed = \n", "is not valid TOML: Invalid value (at line 2, column 8)"),
+        ("[audit]\nseed = 1\nseed = 2\n", "is not valid TOML: Cannot overwrite a value (at line 3"),
+        ("audit:\n  seed: 1\n", "is not valid TOML: Expected '=' after a key"),
+        (b"[audit]\nmodel = '\xff'\n", "is not valid TOML: 'utf-8' codec can't decode"),
+        (b"[audit]\nseed = 1\0\n", "is not valid TOML"),
+        ("x = " + "[" * 5000, "is not valid TOML"),
+    ],
+)
+def test_mistakes_in_the_file(tmp_path, text, said):
+    assert said in refused(tmp_path, text)
+
+
+def test_the_line_is_that_of_the_right_table(tmp_path):
+    text = "[overview]\n# seed = 0\n[predictions]\nseed = 1\n[audit]\nquiet = true\nseed = 'x'\n"
+    text = text.replace("seed = 1\n", "")
+    assert "line 6: seed" in refused(tmp_path, text)
+
+
+def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(tmp_path):
+    said = refused(tmp_path, "[audit]\nseed = 1\n", seed=-2)
+    assert said == "seed: Input should be greater than or equal to 0 (got -2)."
+
+
+def test_a_file_of_many_megabytes_is_not_parsed(tmp_path):
+    assert "is larger than 1048576 bytes" in refused(tmp_path, "#" * (2**20 + 1))
+
+
+@pytest.mark.parametrize("options", [{"overview": 3}, {"overview": None}])
+def test_options_that_are_no_dictionary(tmp_path, options):
+    said = refused(tmp_path, "[overview]\nmax_skipped_share = 1\n", options=options)
+    assert "options: overview needs a dictionary" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("224x160", (224, 160)), ("8X8", (8, 8)), ("8192x1", (8192, 1)), ((3, 4), (3, 4))],
+)
+def test_input_sizes(text, size):
+    assert build_config({"input_size": text}).input_size == size
+
+
+@pytest.mark.parametrize(
+    "text", ["224", "224x", "x224", "224*224", "-1x5", "1x2x3", " 8x8", "8x8.0", "", (8,), 224]
+)
+def test_input_sizes_that_cannot_be_read(text):
+    with pytest.raises(ConfigurationError, match="input_size: "):
+        build_config({"input_size": text})
+
+
+@pytest.mark.parametrize("text", ["0x8", "8x8193", "99999x1"])
+def test_input_sizes_out_of_range(text):
+    with pytest.raises(ConfigurationError, match="between 1 and 8192"):
+        build_config({"input_size": text})
+
+
+def test_a_path_that_is_not_utf8_does_not_stop_the_record(tmp_path):
+    config = AuditConfig(model=tmp_path / "\udcff.keras")
+    assert "\\\\xff.keras" in config.model_dump_json()
+    assert AuditConfig.model_validate_json(AuditConfig().model_dump_json()) == AuditConfig()

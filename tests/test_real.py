@@ -1,0 +1,54 @@
+"""Whole audits of models that strangers trained, against the accuracies measured before."""
+
+from __future__ import annotations
+
+import pytest
+
+from reportgen.config import load_config
+from reportgen.pipeline import run_audit
+
+IDS = ("overview", "predictions", "feature_maps", "weights")
+
+pytestmark = pytest.mark.real
+
+# (model, images, scaling, accuracy measured on a larger draw of the same images)
+CASES = [
+    ("amaanrzv39_malaria/malaria_model.h5", "malaria_test", "unit", 0.960),
+    ("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", "none", 0.745),
+    ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", "unit",
+     0.948),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case[1])
+def audited(request, real):
+    model, images, scaling, accuracy = request.param
+    settings = {"images": real / "images" / images, "preprocessing": scaling}
+    report, _ = run_audit(load_config(real / "models" / model, settings, IDS))
+    return report, accuracy
+
+
+def test_every_section_is_done_and_every_check_answered(audited):
+    report, _ = audited
+    assert [section.status for section in report.sections] == ["done"] * 4
+    assert len(list(report.findings())) == 13
+    assert not [f.id for f in report.findings() if f.level in ("fail", "error")]
+
+
+def test_the_recorded_accuracy_is_within_the_interval(audited):
+    report, accuracy = audited
+    rows = dict(next(b for b in report.sections[1].blocks if b.id == "predictions-summary").rows)
+    low, high = (float(part.strip(" %")) / 100 for part in
+                 rows["Accuracy"].split("interval")[1].split("to"))  # fmt: skip
+    assert low <= accuracy <= high
+
+
+def test_nothing_is_said_of_the_weights_of_models_that_work(audited):
+    """By hand: none of these kernels has a zero, copied or untouched filter."""
+    report, _ = audited
+    weights = next(s for s in report.sections if s.id == "weights")
+    assert {f.level for f in weights.findings} <= {"pass", "not_applicable"}
+
+
+def test_the_page_keeps_its_limit(audited):
+    assert len(audited[0].to_html().encode()) <= 5_000_000
