@@ -74,6 +74,7 @@ def cli() -> None:
 def _audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     path = click.Path(path_type=Path)
     options = [
+        click.option("--name", help="What the report calls the model.  [default: the file's]"),
         click.option("--images", type=path, help="Class folders, or a folder of plain images."),
         click.option("--data", type=path, help="An .npz file with x and, for labels, y."),
         click.option("--labels", type=path, help="A CSV table of file,label."),

@@ -35,6 +35,7 @@ class AuditConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
     model: Path | None = None
+    name: str | None = Field(default=None, max_length=200)
     images: Path | None = None
     data: Path | None = None
     labels: Path | None = None

@@ -79,7 +79,7 @@ class Skipped(Record):
 class SubjectCard(Record):
     """What was audited, in words and numbers that fit on a front page.
 
-    task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
+    name: as given, else the file's. task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
         ``independent`` (N sigmoids), ``regression`` or ``other``.
     """
 
@@ -108,6 +108,7 @@ class SubjectCard(Record):
     skipped: tuple[Skipped, ...] = ()
     history_steps: int = 0
     samples_sha256: str = ""
+    file_name: str = ""
 
 
 class Verdict(Record):

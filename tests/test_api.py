@@ -102,7 +102,7 @@ def test_a_script_without_a_main_guard_can_audit(samples, tmp_path):
         "print('started')\n"
         f"report = reportgen.audit({str(samples / 'parabola')!r}, preset='quick',\n"
         "                         only=('overview',))\n"
-        "print(report.subject.name)\n"
+        "print(report.subject.file_name)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.stdout.split() == ["started", "model.keras"], done.stderr

@@ -1,4 +1,4 @@
-"""Settings: the command line over audit.toml over the preset; what is wrong is named by key and line."""
+"""Settings: command line over audit.toml over preset; a mistake is named by key and line."""
 
 import pytest
 

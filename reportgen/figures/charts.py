@@ -124,6 +124,8 @@ def drawable(words: str, limit: int = 40) -> str:
 
 
 def _strip(figure: Figure) -> None:
+    # Without words there is nothing to lay out: the axes take the whole picture.
+    figure.set_layout_engine("none")
     for axes in list(figure.axes)[1:]:
         axes.remove()
     axes = figure.axes[0]
@@ -133,6 +135,7 @@ def _strip(figure: Figure) -> None:
         words.remove()
     if (legend := axes.get_legend()) is not None:
         legend.remove()
+    axes.set_position((0.03, 0.04, 0.94, 0.92))
 
 
 def _svg(figure: Figure) -> bytes:

@@ -46,7 +46,7 @@ def key_facts(card: SubjectCard) -> tuple[tuple[str, str], ...]:
 def describe_card(card: SubjectCard) -> tuple[tuple[str, str], ...]:
     """The model and its samples."""
     rows = (
-        ("Model file", card.name),
+        ("Model file", card.file_name or card.name),
         ("Format", card.file_format),
         ("Size", text.file_size(card.size_bytes) if card.size_bytes is not None else ""),
         ("SHA-256 of the file", card.sha256 or ""),

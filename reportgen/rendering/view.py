@@ -123,10 +123,13 @@ def build(report: Report, gallery: Gallery) -> PageView:
 
 
 def _glances(report: Report, gallery: Gallery) -> tuple[Glance, ...]:
-    """The first picture of each section."""
+    """The first picture of each section that no finding on the front page shows already."""
+    shown = {finding.evidence for finding in report.findings() if finding.level in _GRAVITY}
     found = []
     for section in report.sections:
         for block in section.blocks:
+            if block.id in shown:
+                continue
             picture = gallery.thumbnail(block)
             if picture is not None and picture.source:
                 title = f"{section.title}: {block.title}" if block.title else section.title

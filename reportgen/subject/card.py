@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 def describe(subject: Subject) -> SubjectCard:
     """Everything about ``subject`` that needs no analysis."""
+    file_name = subject.file.path.name if subject.file else ""
     file, samples, calls = subject.file, subject.samples, subject.probe.calls
     return SubjectCard(
-        name=file.path.name if file else f"{subject.model.name} (in memory)",
+        name=subject.config.name or file_name or f"{subject.model.name} (in memory)",
+        file_name=file_name,
         file_format=format_name(file.kind) if file else "a live Keras model",
         sha256=file.sha256 if file else None,
         size_bytes=file.size_bytes if file else None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from reportgen.errors import ConfigurationError, InputError
 from reportgen.subject.outputs import Reading
 
 _MAX_NAMES_BYTES = 16 * 2**20
+_MAX_NAME_LENGTH = 200  # a name of a megabyte would stand in the report once for every sample
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,27 @@ def resolve_labels(
     reading: Reading,
     given: tuple[str, ...] | None,
 ) -> Labels:
-    """Match labels to the outputs.
+    """Match labels to the outputs. Class names of more than 200 characters are shortened.
 
     Raises:
         ConfigurationError: the number of classes, or a label, does not fit the model.
     """
+    found = _resolve(labels, label_names, reading, given)
+    return replace(found, classes=tuple(map(_shorten, found.classes, counting())))
+
+
+def _shorten(name: str, position: int) -> str:
+    if len(name) <= _MAX_NAME_LENGTH:
+        return name
+    return f"{name[:_MAX_NAME_LENGTH]}… (class {position})"
+
+
+def _resolve(
+    labels: NDArray[Any] | None,
+    label_names: tuple[str, ...],
+    reading: Reading,
+    given: tuple[str, ...] | None,
+) -> Labels:
     if reading.task == "regression":
         return Labels(_numbers(labels, reading.output.units), (), "")
     count = reading.classes

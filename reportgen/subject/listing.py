@@ -61,7 +61,7 @@ class SkippedNames:
         """Note that ``name`` was left out because of ``cause``."""
         self.counts[cause] += 1
         if self.counts[cause] <= _EXAMPLES:
-            self.names.append((cause, name))
+            self.names.append((cause, name if len(name) <= 200 else f"{name[:200]}…"))
 
 
 class BalancedDraw:

@@ -33,6 +33,13 @@ def test_twelve_folders_named_by_numbers_are_sorted_as_text_too():
     assert got.values[2] == 4  # the folder "2" is Keras' fifth class
 
 
+def test_long_names_are_shortened_after_they_were_matched():
+    long = ["x" * 500 + end for end in "ab"]
+    got = resolve(*names(long[1], long[0], "c"))
+    assert got.values.tolist() == [2, 1, 0]
+    assert got.classes == ("c", "x" * 200 + "… (class 1)", "x" * 200 + "… (class 2)")
+
+
 def test_given_names_decide_the_order():
     got = resolve(*names("dog", "cat"), given=("dog", "emu", "cat"))
     assert got.values.tolist() == [0, 2]

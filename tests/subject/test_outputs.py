@@ -118,7 +118,7 @@ def test_one_of_several_outputs(two_heads, wanted, name, task):
 
 @pytest.mark.parametrize("wanted", ["2", "-1", "weight", ""])
 def test_an_output_that_is_not_there(two_heads, wanted):
-    with pytest.raises(ConfigurationError, match="is not an output. There are 0: kind, 1: size"):
+    with pytest.raises(ConfigurationError, match=r"is not an output\. There are 0: kind, 1: size"):
         read_output(two_heads, None, wanted)
 
 

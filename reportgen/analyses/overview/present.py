@@ -48,6 +48,7 @@ def _identity(result: OverviewResult) -> KeyValues:
     size = f"{card.size_bytes:,} bytes" if card.size_bytes is not None else "not a file"
     rows = [
         ("Model", card.name),
+        ("File", card.file_name or "not a file"),
         ("SHA-256", card.sha256 or "not a file"),
         ("Size", size),
         ("Format", card.file_format),
