@@ -149,7 +149,8 @@ class Gallery:
         )
 
     def _small_grid(self, key: str, block: ImageGrid) -> Picture | None:
-        for panel in block.panels:
+        # Maps say more of a layer than the input does that stands before them.
+        for panel in sorted(block.panels, key=lambda panel: panel.scale is None):
             values = self.array(panel.tiles) if panel.tiles else None
             if values is None:
                 continue
