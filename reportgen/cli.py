@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -144,7 +145,8 @@ def audit(target: Path, **given: Any) -> int:
     from reportgen.terminal import choose_display
 
     config = load_config(target, _read_given(given), tuple(a.id for a in BATTERY))
-    command = ("reportgen", "audit", str(target))
+    spelled = os.fsencode(target).decode("utf-8", "backslashreplace")
+    command = ("reportgen", "audit", spelled)
     with claim(config.out), choose_display(quiet=config.quiet) as display:
         report, timing = run_audit(config, display=display, command=command)
         display.stage("writing the report")

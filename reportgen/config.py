@@ -22,7 +22,7 @@ from reportgen.errors import ConfigurationError, InputError
 Preset = Literal["quick", "standard", "full"]
 Format = Literal["html", "pdf", "json"]
 MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
-_PATHS = ("model", "images", "data", "labels", "classes", "history")
+_PATHS = ("model", "images", "data", "labels", "classes", "history", "out")
 _MAX_TOML_BYTES = 2**20
 
 
@@ -79,7 +79,7 @@ class AuditConfig(BaseModel):
             raise ValueError("each side must be between 1 and 8192")
         return value
 
-    @field_serializer(*_PATHS, "out", when_used="json")
+    @field_serializer(*_PATHS, when_used="json")
     def _spell_path(self, value: Any) -> Any:
         # A path may hold bytes that are not UTF-8, which JSON cannot.
         return (
@@ -176,6 +176,11 @@ def build_config(values: dict[str, Any], file: Path | None = None, text: str = "
         raise ConfigurationError(explain(error, "", AuditConfig, file, text)) from None
 
 
+def _public(model: type[BaseModel]) -> list[str]:
+    """Settings that a user may write."""
+    return [name for name in model.model_fields if name not in ("formats_named", "options")]
+
+
 def explain(
     error: ValidationError, prefix: str, model: type[BaseModel], file: Path | None, text: str
 ) -> str:
@@ -185,7 +190,7 @@ def explain(
     line = _line_of(text, key, prefix.rstrip(".") or "audit")
     where = f"{file}{line}: " if file and line else ""
     if first["type"] == "extra_forbidden":
-        return f"{where}unknown key {prefix}{key}. Known: {', '.join(model.model_fields)}."
+        return f"{where}unknown key {prefix}{key}. Known: {', '.join(_public(model))}."
     got = repr(first["input"])[:60]
     return f"{where}{prefix}{key}: {first['msg']} (got {got})."
 

@@ -79,7 +79,8 @@ class Skipped(Record):
 class SubjectCard(Record):
     """What was audited, in words and numbers that fit on a front page.
 
-    name: as given, else the file's. task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
+    name: as given, else the file's.
+    task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
         ``independent`` (N sigmoids), ``regression`` or ``other``.
     """
 

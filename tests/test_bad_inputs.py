@@ -273,13 +273,12 @@ def test_a_folder_whose_name_is_not_utf8(run, models, tmp_path):
     assert report.subject.classes == ("a", "b")
 
 
-@pytest.mark.xfail(strict=True, reason="card.py and cli.py pass the name on as it is")
 def test_a_model_whose_name_is_not_utf8(run, models, tmp_path):
     root = images(tmp_path / "images", a=2, b=2)
     model = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.keras"))
     model.write_bytes((models / "conv.keras").read_bytes())
     report = report_of(run(model, "--images", root))
-    assert report.subject.name == "\\xff.keras"
+    assert report.subject.file_name == "\\xff.keras"
 
 
 def test_a_note_says_that_the_suffix_was_wrong(run, models, tmp_path):

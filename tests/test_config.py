@@ -69,7 +69,7 @@ def test_a_model_file_needs_no_audit_toml(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[audit]\n\nmodle = 'm'\n", "audit.toml, line 3: unknown key modle. Known: model, images"),
+        ("[audit]\n\nmodle = 'm'\n", "audit.toml, line 3: unknown key modle. Known: model, name"),
         ("[audit]\nseed = 'one'\n", "line 2: seed: Input should be a valid integer"),
         ("[audit]\nseed = -1\n", "line 2: seed: Input should be greater than or equal to 0"),
         ("[audit]\nonly = 'overview'\n", "line 2: only: Input should be a valid tuple"),

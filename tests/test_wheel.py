@@ -1,4 +1,4 @@
-"""The installed wheel, outside the checkout: it has its templates and renders without TensorFlow."""
+"""The installed wheel, outside the checkout: it has its templates and needs no TensorFlow."""
 
 from __future__ import annotations
 

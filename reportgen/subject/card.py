@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import keras
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 def describe(subject: Subject) -> SubjectCard:
     """Everything about ``subject`` that needs no analysis."""
-    file_name = subject.file.path.name if subject.file else ""
     file, samples, calls = subject.file, subject.samples, subject.probe.calls
+    path = os.fsencode(file.path.name) if file else b""
+    file_name = path.decode("utf-8", "backslashreplace")
     return SubjectCard(
         name=subject.config.name or file_name or f"{subject.model.name} (in memory)",
         file_name=file_name,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import reportgen
 from reportgen.analyses.feature_maps.layers import (
     _average,
     _fold,
@@ -221,3 +222,24 @@ def test_maps_of_any_size_keep_their_values(twin, look, factor):
     # Half precision has eleven bits, at least 14 below the largest value.
     stored, exact = found.body.arrays[key].astype(np.float64), found.result.layers[0].after[0]
     np.testing.assert_allclose(stored, exact, rtol=2**-11, atol=exact.max() * 2**-14)
+
+
+def test_nan_behind_a_fused_relu_is_seen():
+    """TensorFlow's fused kernel makes zeros of NaN, so the values after ReLU look fine."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3, activation="relu", name="broken"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    kernel, bias = model.layers[0].get_weights()
+    kernel[0, 0, 0, 1] = np.nan
+    model.layers[0].set_weights([kernel, bias])
+    x = np.random.default_rng(0).random((40, 8, 8, 1), np.float32)
+    report = reportgen.audit(model, x, only=("feature_maps",), preset="quick")
+    finding = next(f for f in report.findings() if f.id == "features.non_finite")
+    assert finding.level == "fail"
+    assert "broken" in finding.message

@@ -61,6 +61,8 @@ def take_census(subject: Subject) -> list[ChannelCensus]:
     taps = [Tap(call.address) for call in calls]
     axes = {tap: 1 if call.channels_first else -1 for tap, call in zip(taps, calls, strict=True)}
     bounds = {tap: BOUNDS.get(call.activation or "") for tap, call in zip(taps, calls, strict=True)}
+    # TensorFlow's fused convolution and ReLU makes zeros of NaN: look before the function too.
+    taps += [Tap(c.address, "before") for c in calls if c.fused and c.activation is not None]
     totals: dict[Tap, dict[str, Any]] = {}
     reducer = _make_reducer(axes, bounds)
     batches = subject.probe.reduce(
@@ -69,7 +71,7 @@ def take_census(subject: Subject) -> list[ChannelCensus]:
     for batch in batches:
         for tap, seen in zip(taps, batch, strict=True):
             totals[tap] = _add(totals.get(tap), seen)
-    return [_finish(call.address, totals[tap]) for tap, call in zip(taps, calls, strict=True)]
+    return [_finish(call.address, totals) for call in calls]
 
 
 def _has_channels(call: LayerCall) -> bool:
@@ -83,6 +85,9 @@ def _make_reducer(axes: Mapping[Tap, int], bounds: Mapping[Tap, Any]) -> Any:
     def reduce(values: Mapping[Tap, Any]) -> list[dict[str, Any]]:
         found = []
         for tap, tensor in values.items():
+            if tap.stage == "before":
+                found.append({"bad": _count_bad(tensor)})
+                continue
             rank = tensor.shape.rank
             channel = axes[tap] % rank
             others = [axis for axis in range(rank) if axis != channel]
@@ -90,7 +95,7 @@ def _make_reducer(axes: Mapping[Tap, int], bounds: Mapping[Tap, Any]) -> Any:
             seen = {
                 "low": tf.reduce_min(tf.where(finite, tensor, tensor.dtype.max), others),
                 "high": tf.reduce_max(tf.where(finite, tensor, tensor.dtype.min), others),
-                "bad": tf.reduce_sum(tf.cast(~finite, tf.int64)),
+                "bad": _count_bad(tensor),
             }
             if bounds[tap]:
                 low, high = bounds[tap]
@@ -104,6 +109,12 @@ def _make_reducer(axes: Mapping[Tap, int], bounds: Mapping[Tap, Any]) -> Any:
     return reduce
 
 
+def _count_bad(tensor: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.reduce_sum(tf.cast(~tf.math.is_finite(tensor), tf.int64))
+
+
 def _add(total: dict[str, Any] | None, seen: dict[str, Any]) -> dict[str, Any]:
     if total is None:
         return seen
@@ -111,12 +122,15 @@ def _add(total: dict[str, Any] | None, seen: dict[str, Any]) -> dict[str, Any]:
     return {key: merge.get(key, np.add)(total[key], seen[key]) for key in seen}
 
 
-def _finish(address: str, total: dict[str, Any]) -> ChannelCensus:
+def _finish(address: str, totals: Mapping[Tap, dict[str, Any]]) -> ChannelCensus:
+    from reportgen.subject.probe import Tap
+
+    total, before = totals[Tap(address)], totals.get(Tap(address, "before"))
     pinned = total["pinned"] / max(1, int(total["count"])) if "pinned" in total else None
     return ChannelCensus(
         address,
         np.asarray(total["low"], np.float64),
         np.asarray(total["high"], np.float64),
         pinned,
-        int(total["bad"]),
+        max(int(total["bad"]), int(before["bad"]) if before else 0),
     )
