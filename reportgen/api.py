@@ -58,13 +58,31 @@ def _read_call(model: Any, x: Any, y: Any, settings: dict[str, Any]) -> tuple[Au
                 "or images='folder'."
             )
         return load_config(Path(model), settings, ids), None
-    if not hasattr(model, "inputs"):
-        raise UsageError(f"audit: a path or a Keras model is needed, got {type(model).__name__}.")
     from reportgen.subject.subject import LiveInput
 
+    if not callable(getattr(model, "predict", None)):
+        raise UsageError(f"audit: a path or a Keras model is needed, got {type(model).__name__}.")
     if x is None:
         raise UsageError("audit: a live model needs samples: audit(model, x, y).")
-    return build_config(settings), LiveInput(model, x, y)
+    return build_config(settings), LiveInput(_with_inputs(model, x), x, y)
+
+
+def _with_inputs(model: Any, x: Any) -> Any:
+    """A subclassed model does not say what it takes: wrap it, with the shape of the samples."""
+    import keras
+    import numpy as np
+
+    if getattr(model, "inputs", None):
+        return model
+    given = keras.Input(np.shape(x)[1:], name="samples")
+    try:
+        return keras.Model(given, model(given), name=model.name)
+    except Exception as error:
+        first = str(error).splitlines()[0][:200]
+        raise UsageError(
+            f"audit: the model does not say what it takes, and cannot be called on samples of "
+            f"shape {np.shape(x)[1:]}: {first}"
+        ) from None
 
 
 def render(folder: str | Path) -> Report:

@@ -113,3 +113,42 @@ def test_all_names_resolve():
         assert getattr(reportgen, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         _ = reportgen.nothing
+
+
+def test_a_subclassed_model_is_audited_too():
+    import keras
+
+    class Subclassed(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = keras.layers.Conv2D(4, 3, activation="relu", name="conv")
+            self.flat = keras.layers.Flatten(name="flat")
+            self.out = keras.layers.Dense(3, activation="softmax", name="out")
+
+        def call(self, x):
+            return self.out(self.flat(self.conv(x)))
+
+    x = np.random.default_rng(0).random((40, 6, 6, 1), np.float32)
+    report = reportgen.audit(Subclassed(), x, np.arange(40) % 3, preset="quick")
+    assert [s.status for s in report.sections] == ["done"] * 4
+    assert report.subject.task == "softmax"
+    assert any("/conv" in block.id or "conv" in block.title for block in report.sections[3].blocks)
+
+
+def test_whole_numbers_reach_an_embedding():
+    import keras
+
+    tokens = keras.Input((10,), dtype="int32")
+    hidden = keras.layers.Flatten()(keras.layers.Embedding(50, 6)(tokens))
+    model = keras.Model(tokens, keras.layers.Dense(2, activation="softmax")(hidden))
+    x = np.random.default_rng(0).integers(0, 50, (40, 10))
+    report = reportgen.audit(model, x, np.arange(40) % 2, preset="quick")
+    assert [s.status for s in report.sections] == ["done"] * 4
+
+
+def test_a_model_that_does_not_fit_the_samples_is_named():
+    import keras
+
+    model = keras.Sequential([keras.layers.Conv2D(4, 3)])
+    with pytest.raises(UsageError, match=r"samples of shape \(8,\)"):
+        reportgen.audit(model, np.zeros((4, 8)))

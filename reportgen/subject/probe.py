@@ -164,7 +164,7 @@ class Probe:
         if self.static_batch and real < self.static_batch:
             filler = np.repeat(batch[:1], self.static_batch - real, axis=0)
             batch = np.concatenate([batch, filler])
-        return tf.convert_to_tensor(batch), tf.constant(real)
+        return tf.cast(batch, self._input_spec().dtype), tf.constant(real)
 
     def _function(
         self, key: Any, finish: Callable[[list[Any], list[Any]], Any], taps: tuple[Tap, ...]
