@@ -73,7 +73,7 @@ def _describe(rows: list[LayerRow]) -> GraphNode:
         parts.insert(1, first.activation)
     return GraphNode(
         id=first.address,
-        title=first.address,
+        title=first.address.split("/")[-1],
         detail=f"{' · '.join(parts)}  {_shape(rows[-1].output_shape[1:])}",
         group=_group(first.class_name),
     )

@@ -45,11 +45,11 @@ _METHOD = (
 
 def _identity(result: OverviewResult) -> KeyValues:
     card = result.card
-    size = f"{card.size_bytes:,} bytes" if card.size_bytes is not None else "not a file"
+    size = f"{card.size_bytes:,} bytes" if card.size_bytes is not None else ""
     rows = [
         ("Model", card.name),
-        ("File", card.file_name or "not a file"),
-        ("SHA-256", card.sha256 or "not a file"),
+        ("File", card.file_name),
+        ("SHA-256", card.sha256 or ""),
         ("Size", size),
         ("Format", card.file_format),
         ("Written by", f"Keras {card.keras_version}" if card.keras_version else "not recorded"),
@@ -66,7 +66,7 @@ def _identity(result: OverviewResult) -> KeyValues:
         id="overview-identity",
         title="Identity",
         caption="What was audited. The hash names the file beyond doubt.",
-        rows=tuple(rows),
+        rows=tuple(row for row in rows if row[1]),
     )
 
 
