@@ -41,7 +41,7 @@ class AuditConfig(BaseModel):
     labels: Path | None = None
     classes: Path | tuple[str, ...] | None = None
     history: Path | None = None
-    split: Literal["train", "validation", "test"] = "test"
+    split: Literal["train", "validation", "test"] | None = None
     preprocessing: str | None = None
     resize: Literal["stretch", "crop", "pad"] = "stretch"
     background: Literal["white", "black"] = "white"

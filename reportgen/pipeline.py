@@ -35,6 +35,7 @@ from reportgen.results import (
 from reportgen.verdict import judge
 from reportgen.worker import InlineExecutor, LocalWorker
 
+_LEFT_OUT = "Left out by --only or --skip. Run the audit without them to check this."
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
 
 
@@ -115,9 +116,15 @@ def run_audit(
         card, versions, device = _open(executor, config, live, timing)
         sections: list[Section] = []
         arrays: dict[str, NDArray[Any]] = {}
-        for analysis, options in chosen:
+        options_of = {analysis.id: options for analysis, options in chosen}
+        for analysis in BATTERY:
+            if analysis.id not in options_of:
+                sections.append(_empty(analysis, "not_applicable", _LEFT_OUT))
+                continue
             display.stage(analysis.id)
-            section, found = _run_one(executor, config, live, analysis, options, card, timing)
+            section, found = _run_one(
+                executor, config, live, analysis, options_of[analysis.id], card, timing
+            )
             sections.append(section)
             arrays |= {f"{analysis.id}/{key}": value for key, value in found.items()}
     report = Report(
@@ -161,7 +168,10 @@ def _run_one(
         body, seconds, memory = _compute(workers, config, live, analysis, options, card)
     except (ReportgenError, MemoryError) as error:
         return _empty(
-            analysis, "error", f"This analysis failed, so nothing here was checked. {error}"
+            analysis,
+            "error",
+            f"This analysis failed, so nothing here was checked. {error} Run the audit again; "
+            "if it fails again, report this sentence.",
         ), {}
     timing.seconds[analysis.id] = seconds
     timing.peak_memory_bytes[analysis.id] = memory

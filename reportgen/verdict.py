@@ -45,5 +45,7 @@ def _sentence(counts: dict[Level, int], broken: int, named: str) -> str:
         sentence = f"No problem found by {some(counts['pass'] + counts['note'], 'check', 'checks')}"
     else:
         sentence = "Nothing could be checked"
-    tail = f"; {some(broken, 'section is', 'sections are')} missing because of an error."
-    return sentence + (tail if broken else ".")
+    if broken:
+        missing = some(broken, "section is", "sections are")
+        return f"{missing} missing because of an error. Elsewhere: {sentence}."
+    return f"{sentence}."

@@ -153,7 +153,7 @@ def section(status: str, *levels: str) -> Section:
         (
             [("done", "fail"), ("error", "error")],
             "error",
-            "1 check failed: t; 1 section is missing because of an error.",
+            "1 section is missing because of an error. Elsewhere: 1 check failed: t.",
         ),
     ],
 )

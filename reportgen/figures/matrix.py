@@ -56,7 +56,9 @@ def _name_axes(axes: Axes, block: HeatMap, rows: int, columns: int, drawable: Dr
     axes.set_yticks(shown, [drawable(block.row_labels[i], 22) for i in shown])
     shown = [i for i in thinned(columns, MOST_LABELS) if i < len(block.column_labels)]
     names = [drawable(block.column_labels[i], 18) for i in shown]
-    turned = max((len(name) for name in names), default=0) * len(names) > 60
+    # A name has about 5.5 pixels a letter, and the width of its cell.
+    room = (size(block)[0] - 180) / max(1, len(names))
+    turned = max((len(name) for name in names), default=0) * 5.5 > room
     axes.set_xticks(shown, names, rotation=90 if turned else 0)
     axes.set_xlabel(drawable(block.column_title, 60))
     axes.set_ylabel(drawable(block.row_title, 60))

@@ -43,7 +43,7 @@ def describe(subject: Subject) -> SubjectCard:
         samples=len(samples),
         samples_found=samples.found,
         labelled=subject.labels.values is not None,
-        split=subject.config.split,
+        split=subject.config.split or "not declared",
         preprocessing=subject.scaling,
         resize=subject.config.resize if samples.sizes.size else "none",
         notes=subject.notes,

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from reportgen.errors import ConfigurationError, InputError
 from reportgen.subject.outputs import Reading
 
+_SEVERAL = (
+    "The labels mark several classes a sample, or none. Predictions are compared with one class "
+    "a sample only, so they are shown but not scored."
+)
 _MAX_NAMES_BYTES = 16 * 2**20
 _MAX_NAME_LENGTH = 200  # a name of a megabyte would stand in the report once for every sample
 
@@ -23,11 +27,13 @@ class Labels:
 
     values: class positions ``(n,)`` int64; targets ``(n, units)`` float for regression; None.
     classes: names in the order of the outputs. order: where that order comes from, in words.
+    unscored: why labels that are there cannot be compared with the predictions.
     """
 
     values: NDArray[Any] | None
     classes: tuple[str, ...]
     order: str
+    unscored: str = ""
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -123,11 +129,17 @@ def _match_names(
         classes, order = names, "labels sorted as text, as Keras does"
     elif set(names) <= set(map(str, range(count))):
         classes, order = tuple(map(str, range(count))), "labels are positions"
-    else:
+    elif len(names) > count:
         raise ConfigurationError(
             f"labels: {len(names)} different labels ({_some(names)}), but the model "
-            f"distinguishes {count} classes. Name them with --classes FILE, in the order "
-            "of the outputs."
+            f"distinguishes only {count} classes. These samples were not made for this model: "
+            "check both paths."
+        )
+    else:
+        what = "label is" if len(names) == 1 else "different labels are"
+        raise ConfigurationError(
+            f"labels: {len(names)} {what} there ({_some(names)}), but the model distinguishes "
+            f"{count} classes. Name all of them with --classes FILE, in the order of the outputs."
         )
     position = {name: i for i, name in enumerate(classes)}
     unknown = sorted(set(labels) - set(position))
@@ -146,10 +158,8 @@ def _match_positions(labels: NDArray[Any], given: tuple[str, ...] | None, count:
                 f"labels: y has shape {labels.shape}, the model distinguishes {count} classes."
             )
         if not (labels.sum(axis=1) == 1).all():
-            raise ConfigurationError(
-                "labels: a row of y marks several classes or none. "
-                "Give one class a sample; several at once are not audited yet."
-            )
+            names = given or tuple(f"class {i}" for i in range(count))
+            return Labels(None, names, "positions in y", unscored=_SEVERAL)
         labels = labels.argmax(axis=1)
     with np.errstate(invalid="ignore"):  # 1e300 is no position; the comparison below finds it
         positions = labels.astype(np.int64)

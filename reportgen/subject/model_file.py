@@ -271,4 +271,7 @@ def _explain(path: Path, error: Exception) -> Exception:
             "Open the model where the class is defined and call `reportgen.audit(model, ...)`."
         )
     first = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
-    return InputError(f"{path} cannot be opened by Keras: {first[:300]}")
+    return InputError(
+        f"{path} cannot be opened by this Keras: {first[:300]} Open it with the Keras that wrote "
+        "it and save it as .keras."
+    )

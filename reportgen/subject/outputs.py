@@ -118,7 +118,10 @@ def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:
     if activation in ("sigmoid", "hard_sigmoid"):
         if units == 1:
             return "binary", "One sigmoid unit: the probability of the second class."
-        return "independent", f"{units} sigmoid units: each class is judged on its own."
+        return "independent", (
+            f"{units} sigmoid units: each class is judged on its own; where one label a sample is "
+            "given, the class with the highest value is the answer."
+        )
     if activation is not None:
         return "regression", f"The output ends in {activation}: read as numbers."
     return _read_linear(units, labels)

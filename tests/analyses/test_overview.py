@@ -101,7 +101,7 @@ def test_identical_samples_with_different_labels(trained, survey, pictures):
     )  # fmt: skip
     finding = found.findings["inputs.duplicates"]
     assert finding.level == "warn"  # however few there are
-    assert "1 groups of identical samples have different labels" in finding.message
+    assert "identical samples have different labels in 1 group" in finding.message
     first, second = rows_of(found.body, "overview-duplicates")
     assert len(first[1].split(", ")) == 2
     assert len(second[1].split(", ")) == 1

@@ -1,11 +1,14 @@
 """Weights: each planted defect gives its finding with layer and filter; the sound twin none."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from reportgen.analyses.weights.checks import dead_filters, duplicate_pairs, looks_initial
+from reportgen.analyses.weights.drawing import _draw_units
 from reportgen.subject.history import HistoryWriter
 
 
@@ -201,3 +204,18 @@ def test_a_shared_layer_is_read_once(weigh):
     x = keras.Input((4,))
     found = weigh(keras.Model(x, shared(shared(x))), np.zeros((4, 4), np.uint8))
     assert [row.name for row in found.result.tensors] == ["kernel", "bias"]
+
+
+def test_dense_units_are_folded_and_never_averaged():
+    """A unit of 200 inputs becomes a tile of its own; its weights stand in reading order."""
+    kernel = np.arange(200 * 3, dtype=np.float32).reshape(200, 3)
+    call = SimpleNamespace(address="d", class_name="Dense")
+    drawn = _draw_units(call, kernel, 64)
+    assert drawn.tiles.shape == (3, 14, 15)  # 15 is the root of 200, rounded up
+    np.testing.assert_array_equal(drawn.tiles[1].ravel()[:200], kernel[:, 1])
+    assert np.isnan(drawn.tiles[1].ravel()[200:]).all()
+    assert drawn.filters_left == 0
+    assert _draw_units(call, kernel, 2).filters_left == 1
+    single = _draw_units(call, kernel.T[:1], 64)  # one input: the units make one picture
+    np.testing.assert_array_equal(single.tiles[0].ravel()[:200], kernel.T[0])
+    assert _draw_units(call, np.zeros((20_000, 4), np.float32), 64) is None

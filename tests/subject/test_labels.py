@@ -54,7 +54,9 @@ def test_some_positions_written_as_text_are_positions():
 
 @pytest.mark.parametrize("text", ["3", "007", "-1", "٢", "9" * 5000])
 def test_text_that_only_looks_like_a_position(text):
-    with pytest.raises(ConfigurationError, match=r"2 different labels .* distinguishes 3 classes"):
+    with pytest.raises(
+        ConfigurationError, match=r"2 different labels are there .* distinguishes 3 classes"
+    ):
         resolve(*names("0", text))
 
 
@@ -67,7 +69,9 @@ def test_unknown_labels_are_named():
 
 
 def test_numbers_of_classes_that_differ_are_told():
-    with pytest.raises(ConfigurationError, match=r"2 different labels \(a, b\), but .* 3 classes"):
+    with pytest.raises(
+        ConfigurationError, match=r"2 different labels are there \(a, b\), but .* 3 classes"
+    ):
         resolve(*names("a", "b"))
     with pytest.raises(ConfigurationError, match="2 names, but the model distinguishes 3 classes"):
         resolve(None, given=("a", "b"))
@@ -99,6 +103,14 @@ def test_one_unit_has_two_classes(task):
     assert resolve(np.array([True, False]), task=task, units=1).values.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("labels", [[[1, 1, 0]], [[0, 0, 0]]])
+def test_several_classes_a_sample_are_not_scored_and_say_so(labels):
+    got = resolve(np.array(labels))
+    assert got.values is None
+    assert len(got.classes) == 3
+    assert "several classes a sample" in got.unscored
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
@@ -107,8 +119,6 @@ def test_one_unit_has_two_classes(task):
         (np.array([0.5, 1]), "holds fractions"),
         (np.array([1e300, 1]), "holds fractions"),
         (np.eye(4)[:2], r"y has shape \(2, 4\)"),
-        (np.array([[1, 1, 0]]), "marks several classes or none"),
-        (np.array([[0, 0, 0]]), "marks several classes or none"),
         (np.array([[0.2, 0.5, 0.3]]), r"y has shape \(1, 3\)"),
         (np.zeros((2, 3, 1)), "holds fractions"),
     ],

@@ -87,10 +87,11 @@ def test_truncated(model_files, tmp_path, suffix, share):
     assert "broken or truncated" in refused(path)
 
 
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_flipped_bytes_raise_nothing_but_our_errors(model_files, tmp_path, suffix):
-    whole = np.frombuffer(getattr(model_files, f"good_{suffix}").read_bytes(), np.uint8)
-    rng, path = np.random.default_rng(0), tmp_path / f"a.{suffix}"
+# Only the archive: the HDF5 library itself can hang on damaged files, which no exception ends.
+# In an audit that happens in the worker process, and ends at --time-limit.
+def test_flipped_bytes_raise_nothing_but_our_errors(model_files, tmp_path):
+    whole = np.frombuffer(model_files.good_keras.read_bytes(), np.uint8)
+    rng, path = np.random.default_rng(0), tmp_path / "a.keras"
     outcomes = {"read": 0, "refused": 0}
     for _ in range(200):
         damaged = whole.copy()
@@ -135,7 +136,7 @@ def test_archives_that_are_no_model(tmp_path):
     assert "without config.json" in refused(archive(tmp_path / "a.keras", other="{}"))
     assert "config.json is not valid JSON" in refused(archive(tmp_path / "b.keras", config="{"))
     for number, config in enumerate(("[]", "3", "null", '{"class_name": "Sequential"}')):
-        assert "cannot be opened by Keras" in refused(
+        assert "cannot be opened by this Keras" in refused(
             archive(tmp_path / f"c{number}.keras", config=config)
         )
 

@@ -88,17 +88,25 @@ def judge(result: FeatureMapsResult) -> tuple[Finding, ...]:
             f"Every activation is finite over {result.census_samples:,} samples.",
         ),
         _dead(result, count),
+        _not_bounded() if not problems.bounded else
         _finding(
             result, "features.saturated", problems.saturated, float(len(problems.saturated)),
             "layers",
             f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
             "pass no gradient. Check the scaling of the input and the initial weights."
             if problems.saturated else
-            (f"None of {problems.bounded} bounded layers is pinned at its bounds."
-             if problems.bounded else
-             "No hidden layer has a bounded activation function, so none can saturate."),
+            f"Of {problems.bounded} bounded layers none is pinned at its bounds.",
         ),
     )  # fmt: skip
+
+
+def _not_bounded() -> Finding:
+    return Finding(
+        id="features.saturated",
+        level="not_applicable",
+        title=CHECKS["features.saturated"],
+        message="No hidden layer has a bounded activation function, so none can saturate.",
+    )
 
 
 def _dead(result: FeatureMapsResult, count: int) -> Finding:

@@ -64,7 +64,10 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
         "of the range.",
     ]
     if left:
-        lines.append(f"Left out by the budget: {'; '.join(left)}. --preset full shows more.")
+        lines.append(
+            f"Left out by the budget: {'; '.join(left)}. Raise "
+            "feature_maps.layers, .samples, .mosaic_channels or .mosaic_samples to see more."
+        )
     return tuple(lines)
 
 

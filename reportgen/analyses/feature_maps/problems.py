@@ -79,8 +79,8 @@ def find_problems(
         channels += len(entry.low)
         own = np.flatnonzero(entry.constant & ~_inherited(call, calls, counted))
         if len(own):
-            values = ", ".join(f"{entry.low[i]:.3g}" for i in own[:4])
-            dead.append(Problem(call.address, tuple(own.tolist()), len(entry.low), f"at {values}"))
+            remark = _say_values(entry.low[own])
+            dead.append(Problem(call.address, tuple(own.tolist()), len(entry.low), remark))
         if entry.pinned is not None:
             bounded += 1
             pinned = np.flatnonzero(entry.pinned > thresholds.pinned_share)
@@ -90,6 +90,13 @@ def find_problems(
                     Problem(call.address, tuple(pinned.tolist()), len(entry.low), remark)
                 )
     return Problems(tuple(bad), tuple(dead), tuple(saturated), channels, bounded)
+
+
+def _say_values(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+    if (values == values[0]).all():
+        return f"always {values[0]:.3g}"
+    more = f" and {len(values) - 4} more" if len(values) > 4 else ""
+    return "always at " + ", ".join(f"{value:.3g}" for value in values[:4]) + more
 
 
 def _inherited(

@@ -195,8 +195,11 @@ def _skipped_finding(result: OverviewResult) -> Finding:
         said, level = "Every sample that was drawn could be read.", "pass"
     else:
         causes = "; ".join(f"{item.cause} ({item.count})" for item in card.skipped[:3])
+        more = len(card.skipped) - 3
+        causes += f"; {more} more causes" if more > 0 else ""
         said = (
-            f"{count} samples were left out ({share:.1%}): {causes}. "
+            f"{count} {'sample was' if count == 1 else 'samples were'} left out ({share:.1%}): "
+            f"{causes}. "
             "Mend or remove these files; numbers may change with them."
         )
         level = "warn" if share > limit else "note"
@@ -217,19 +220,23 @@ def _duplicates_finding(result: OverviewResult) -> Finding:
     extra = sum(len(group.names) - 1 for group in result.duplicates)
     conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
     share = extra / max(1, result.card.samples)
-    if not extra:
+    repeated = f"{extra} {'sample repeats' if extra == 1 else 'samples repeat'}"
+    if result.card.samples < 2:
+        said, level = "There is only one sample to compare. Audit more.", "not_applicable"
+    elif not extra:
         said, level = "No two samples are identical.", "pass"
     elif conflicts:
         level = "warn"
         said = (
-            f"{extra} samples repeat another one, and {conflicts} groups of identical samples "
-            "have different labels. Decide which label is right, then remove the copies."
+            f"{repeated} another one, and identical samples have different labels in {conflicts} "
+            f"{'group' if conflicts == 1 else 'groups'}. Decide which label is right, then remove "
+            "the copies."
         )
     else:
         level = "warn" if share > limit else "note"
         said = (
-            f"{extra} samples repeat another one ({share:.1%}). Remove the copies: they count "
-            "twice, and may stand in the training data too."
+            f"{repeated} another one ({share:.1%}). Remove the copies: they count twice, and may "
+            "stand in the training data too."
         )
     return Finding(
         id="inputs.duplicates",

@@ -106,6 +106,7 @@ class PredictionsResult:
     mistakes_found: int
     mistake_pictures: NDArray[np.uint8] | None
     scores: Scores | None
+    unscored: str
     regression: Regression | None
     options: Options
 
@@ -149,6 +150,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
         mistakes_found=found,
         mistake_pictures=_pictures(subject, mistakes),
         scores=scores,
+        unscored=subject.labels.unscored,
         regression=regression,
         options=options,
     )

@@ -38,6 +38,8 @@ def _why_unscored(result: PredictionsResult) -> str:
         return "Every prediction is NaN or infinite. Check the weights and the input scaling."
     if result.task == "other":
         return "The output is not one answer a sample, so it was not scored."
+    if result.unscored:
+        return result.unscored
     return "The samples have no labels. Give class folders, --labels, or y in --data."
 
 
@@ -140,7 +142,7 @@ def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
         title=CHECKS["predictions.class_collapse"],
         message=said,
         value=worst,
-        unit="per sample",
+        unit="predictions per sample",
         threshold=limit,
         evidence="predictions-classes",
     )
@@ -149,9 +151,14 @@ def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
 def _fit(result: PredictionsResult, fit: Regression) -> Finding:
     worst = int(np.argmin(fit.r2))
     low, high = fit.r2_interval[worst]
+    r2 = float(fit.r2[worst])
+    claim = (
+        f"The model explains {r2:.1%} of the targets' variance"
+        if r2 >= 0
+        else "The model is further off than always answering the targets' mean"
+    )
     said = (
-        f"The model explains {fit.r2[worst]:.1%} of the targets' variance "
-        f"(R2, 95 % interval {low:.2f} to {high:.2f}); its mean absolute error is "
+        f"{claim} (R2 {r2:.2f}, 95 % interval {low:.2f} to {high:.2f}); its mean absolute error is "
         f"{fit.mae[worst]:.4g} where the targets' deviation is {fit.spread[worst]:.4g}."
     )
     level: Level = "pass"
@@ -159,7 +166,10 @@ def _fit(result: PredictionsResult, fit: Regression) -> Finding:
         level, said = "note", said + " Too few samples for a verdict."
     elif low <= 0:
         level = "warn"
-        said += " That is not better than always answering the mean. Check the input scaling."
+        said += (
+            " That is not better than always answering the mean. Check the input scaling, and "
+            "whether the targets were scaled in training."
+        )
     return Finding(
         id="predictions.accuracy",
         level=level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,8 @@ def _gallery(
             rows=tuple((s.name, s.predicted, s.actual, s.confidence) for s in shown),
         )
     arrays[key] = pictures
-    labels = tuple(_label(sample) for sample in shown)
+    short = _shorten({name for sample in shown for name, _ in sample.shares})
+    labels = tuple(_label(sample, short) for sample in shown)
     return ImageGrid(
         id=id_,
         title=title,
@@ -138,7 +140,20 @@ def _gallery(
     )
 
 
-def _label(sample: ShownSample) -> TileLabel:
+def _shorten(names: set[str]) -> dict[str, str]:
+    """Names without the words that all of them begin with: they stand in narrow rows."""
+    first, last = min(names, default=""), max(names, default="")
+    prefix = ""
+    for one, other in zip(first, last, strict=False):  # all others lie between these two
+        if one != other or len(names) < 2:
+            break
+        prefix += one
+    while prefix and prefix[-1].isalnum():
+        prefix = prefix[:-1]
+    return {name: name[len(prefix) :] or name for name in names}
+
+
+def _label(sample: ShownSample, short: Mapping[str, str]) -> TileLabel:
     tone = "plain" if sample.right is None else "good" if sample.right else "bad"
     if sample.actual is None:
         detail = ""
@@ -149,7 +164,8 @@ def _label(sample: ShownSample) -> TileLabel:
         detail=detail,
         tone=tone,  # type: ignore[arg-type]
         shares=tuple(
-            Share(name=name, value=value, tone=_tone(name, sample)) for name, value in sample.shares
+            Share(name=short.get(name, name), value=value, tone=_tone(name, sample))
+            for name, value in sample.shares
         ),
     )
 

@@ -94,6 +94,7 @@ class WeightsResult:
     checked_layers: int
     judged_untrained: int
     by_history: bool
+    norms: int
     options: Options
 
 
@@ -141,6 +142,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
         dead=tuple(dead), duplicates=tuple(duplicates), untrained=untrained,
         batchnorm=tuple(batchnorm), filters=filters, checked_layers=kernels,
         judged_untrained=judged, by_history=by_history, options=options,
+        norms=sum(c.class_name == "BatchNormalization" for c in calls),
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 Look = Literal["colour", "mosaic", "matrix"]
-_MAX_MATRIX = 512
+_MAX_MATRIX = 128  # a picture cell for each weight; beyond, units are drawn one by one
+_MAX_INPUTS = 128**2
 _NUMBERED_SIDE = 7
 
 
@@ -153,8 +154,8 @@ def _draw_dense(
             filters_left=kernel.shape[1] - units, channels_left=0,
             what="a tile is a unit; its pixels are the weights of the input's pixels",
         )  # fmt: skip
-    if min(kernel.shape) > _MAX_MATRIX or max(kernel.shape) > 8 * _MAX_MATRIX:
-        return None
+    if max(kernel.shape) > _MAX_MATRIX or min(kernel.shape) == 1:
+        return _draw_units(call, kernel, most * 4)
     tall = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
     what = "a row is an input, a column a unit"
     if tall is not kernel:
@@ -163,6 +164,29 @@ def _draw_dense(
         address=call.address, class_name=call.class_name, look="matrix", shape=kernel.shape,
         tiles=np.ascontiguousarray(tall[None]), columns=1, largest=_largest(kernel),
         filters_left=0, channels_left=0, what=what,
+    )  # fmt: skip
+
+
+def _draw_units(call: LayerCall, kernel: NDArray[np.float32], most: int) -> DrawnKernel | None:
+    """Each unit's weights folded into a picture, in the order of its inputs; never averaged."""
+    inputs, units = kernel.shape
+    if inputs > _MAX_INPUTS:
+        return None
+    single = inputs == 1  # one input: the units themselves make the picture
+    rows = kernel if single else kernel.T[:most]
+    side = int(np.ceil(np.sqrt(rows.shape[1])))
+    folded = np.full((len(rows), -(-rows.shape[1] // side) * side), np.nan, np.float32)
+    folded[:, : rows.shape[1]] = rows
+    shown = units if single else len(rows)
+    what = (
+        "a cell is a unit, in reading order"
+        if single
+        else "a tile is a unit; its cells are the weights of the inputs, in reading order"
+    )
+    return DrawnKernel(
+        address=call.address, class_name=call.class_name, look="mosaic", shape=kernel.shape,
+        tiles=folded.reshape(len(rows), -1, side), columns=8, largest=_largest(kernel),
+        filters_left=units - shown, channels_left=0, what=what,
     )  # fmt: skip
 
 

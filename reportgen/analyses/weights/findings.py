@@ -74,6 +74,7 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
             f"No two filters point the same way (cosine above {result.options.duplicate_cosine}).",
         ),
         _untrained(result),
+        _no_norms() if not result.norms else
         _finding(
             "weights.batchnorm_degenerate", "warn", result.batchnorm, len(result.batchnorm),
             "BatchNorm layers",
@@ -97,6 +98,15 @@ def _with_picture(
     """Point at the kernels of the first flagged layer that is drawn, if one is."""
     drawn = [pictures[flag.address] for flag in flags if flag.address in pictures]
     return finding.model_copy(update={"evidence": drawn[0]}) if drawn else finding
+
+
+def _no_norms() -> Finding:
+    return Finding(
+        id="weights.batchnorm_degenerate",
+        level="not_applicable",
+        title=CHECKS["weights.batchnorm_degenerate"],
+        message="The model has no BatchNormalization.",
+    )
 
 
 def _untrained(result: WeightsResult) -> Finding:
