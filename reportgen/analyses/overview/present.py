@@ -142,12 +142,16 @@ def _samples(result: OverviewResult) -> list[Block]:
 
 def _class_bars(result: OverviewResult) -> Bars:
     low, high = min(result.class_counts), max(result.class_counts)
+    spread = (
+        f"Every class has {low} samples."
+        if low == high
+        else f"From {low} to {high} samples a class."
+    )
     return Bars(
         id="overview-classes",
         title="Samples by class",
         caption=(
-            f"From {low} to {high} samples a class. Classes with few samples have wide "
-            "intervals in every number that follows."
+            f"{spread} Classes with few samples have wide intervals in every number that follows."
         ),
         alt=f"Bars of the number of samples in {len(result.class_counts)} classes.",
         names=result.card.classes,
