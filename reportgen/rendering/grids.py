@@ -24,7 +24,9 @@ Item = TypeVar("Item")
 GAP = 16
 MOST_TILE_COLUMNS = 12
 SHARES_WIDTH = 150
-HIGHEST_MOSAIC = {"screen": 720, "paper": 390}
+# Two grids of either kind have to find room on a page.
+HIGHEST_MOSAIC = {"screen": 720, "paper": 350}
+HIGHEST_OF_MANY = {"screen": 180, "paper": 100}
 # How wide one tile wants to be, by how many of them a panel has.
 _WANTED = ((1, 160), (8, 112), (32, 80), (128, 56))
 _WANTED_MANY = 44
@@ -77,7 +79,7 @@ def lay_out(block: ImageGrid, gallery: Gallery) -> GridView:
         for index, panel in enumerate(block.panels)
     ]
     if per_row > 1:
-        views = _equal_heights(views, room)
+        views = _equal_heights(views, room, gallery.encoding.target)
     legend = gallery.legend(next(iter(scales))) if shared else None
     # Narrow panels have no room for the unit: it is said once where they all have the same.
     units = {scale.unit for scale in scales}
@@ -97,7 +99,7 @@ def _panels_in_a_row(block: ImageGrid, gallery: Gallery) -> int:
     arrays = [gallery.array(panel.tiles) if panel.tiles else None for panel in block.panels]
     if any(panel.labels and len(panel.labels) > 1 for panel in block.panels):
         return 1
-    most = 4 if gallery.encoding.target == "paper" else 5
+    most = 5
     for panel, values in zip(block.panels, arrays, strict=True):
         if values is None or values.ndim < 3:
             continue
@@ -210,13 +212,13 @@ def _tiles(
     return made
 
 
-def _equal_heights(views: list[PanelView], room: int) -> list[PanelView]:
+def _equal_heights(views: list[PanelView], room: int, medium: str) -> list[PanelView]:
     pictures = [view.picture for view in views if view.picture]
     if not pictures:
         return views
     # As high as half of the pictures are when they take all their width, within reason:
     # many panels are small multiples, two or three are there to be compared.
-    highest = 180 if len(views) > 3 else 480
+    highest = HIGHEST_OF_MANY[medium] if len(views) > 3 else 480
     heights = sorted(room * picture.height / picture.width for picture in pictures)
     height = round(max(72, min(heights[(len(heights) - 1) // 2], highest)))
     return [
