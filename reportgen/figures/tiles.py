@@ -151,7 +151,7 @@ def _rgba(rgb: Bytes, transparent: NDArray[np.bool_]) -> Bytes:
     return np.concatenate([rgb, alpha[..., None]], axis=-1)
 
 
-def _enlarged(image: Image.Image, smallest: int = 300) -> Image.Image:
+def _enlarged(image: Image.Image, smallest: int = 180) -> Image.Image:
     # PDF viewers smooth what they enlarge; a picture with enough pixels of its own stays sharp.
     factor = min(8, smallest // max(image.size))
     if factor < 2:
