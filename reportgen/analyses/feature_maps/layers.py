@@ -26,8 +26,7 @@ class ShownLayer:
     reach: the end of the layer's one colour scale. signed: a value before or after the
         activation function is negative; after_signed: one after it is. beyond: share of the
         values before it that are larger than ``reach``.
-    reduced: maps were reduced by averaging by this factor. dead: of the channels shown, those
-        that are zero on these samples.
+    reduced: maps were reduced by averaging by this factor.
     """
 
     address: str

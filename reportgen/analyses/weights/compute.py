@@ -91,7 +91,6 @@ class WeightsResult:
     untrained: tuple[Flag, ...]
     batchnorm: tuple[Flag, ...]
     filters: int
-    checked_layers: int
     judged_untrained: int
     by_history: bool
     norms: int
@@ -103,7 +102,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
     calls = _first_calls(subject.probe.calls)
     norms = _following_norms(subject.probe.calls)
     tensors: list[TensorRow] = []
-    dead, duplicates, batchnorm, filters, kernels = [], [], [], 0, 0
+    dead, duplicates, batchnorm, filters = [], [], [], 0
     for call in track(calls, "reading weights"):
         tensors += _read_tensors(call, options)
         problem = batchnorm_problem(call.layer)
@@ -113,7 +112,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
         if kernel is None or kernel.ndim < 2:
             continue
         rows = as_filters(call.class_name, kernel)
-        filters, kernels = filters + len(rows), kernels + 1
+        filters += len(rows)
         zero = dead_filters(rows, batch_scale(norms.get(call.address)))
         if len(zero):
             dead.append(Flag(call.address, tuple(zero.tolist()), f"of {len(rows)}"))
@@ -140,7 +139,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
     return WeightsResult(
         tensors=tuple(tensors), kernels=drawn, undrawn=undrawn, non_finite=bad,
         dead=tuple(dead), duplicates=tuple(duplicates), untrained=untrained,
-        batchnorm=tuple(batchnorm), filters=filters, checked_layers=kernels,
+        batchnorm=tuple(batchnorm), filters=filters,
         judged_untrained=judged, by_history=by_history, options=options,
         norms=sum(c.class_name == "BatchNormalization" for c in calls),
     )  # fmt: skip
