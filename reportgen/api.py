@@ -8,6 +8,7 @@ from typing import Any
 from reportgen.config import AuditConfig, build_config, load_config
 from reportgen.errors import UsageError
 from reportgen.report import Report
+from reportgen.subject.user_code import name_objects
 
 
 def audit(
@@ -29,7 +30,8 @@ def audit(
         **settings: the options of ``reportgen audit`` with underscores, for example
             ``images="photos/"``, ``classes=["cat", "dog"]`` (a path or names),
             ``preprocessing="unit"``, ``preset="quick"``, ``seed=1``; and ``options=
-            {"predictions": {"min_accuracy": 0.9}}`` for one analysis.
+            {"predictions": {"min_accuracy": 0.9}}`` for one analysis. ``custom_objects`` takes
+            classes and functions by name, as Keras does, or ``["module:name"]``.
 
     Raises:
         ReportgenError: one of its subclasses, with the cause and the next step.
@@ -37,6 +39,7 @@ def audit(
     from reportgen.output import claim, write_report
     from reportgen.pipeline import run_audit
 
+    settings["custom_objects"] = name_objects(settings.get("custom_objects"))
     config, live = _read_call(model, x, y, dict(settings))
     if out is None:
         return run_audit(config, live=live)[0]

@@ -121,6 +121,25 @@ def _audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--device", type=click.Choice(["auto", "cpu", "gpu"])),
         click.option("--max-size", type=float, metavar="MB", help="Of the page.  [default: 5]"),
         click.option("--time-limit", type=float, metavar="S", help="For each analysis."),
+        click.option("--memory-limit", type=float, metavar="GB", help="For opening and computing."),
+        click.option(
+            "--architecture",
+            metavar="NETWORK",
+            help="For a file of weights: FILE.json, module:function, or a keras.applications name.",
+        ),
+        click.option(
+            "--custom-objects",
+            multiple=True,
+            metavar="MODULE:NAME",
+            help="A class or function of your own that the model uses. Repeat for more.",
+        ),
+        click.option("--sha256", metavar="HEX", help="Refuse the file if its hash differs."),
+        click.option(
+            "--allow-unsafe",
+            is_flag=True,
+            default=None,
+            help="Open a file that holds code. The report says so at its top.",
+        ),
         click.option("--quiet", is_flag=True, default=None, help="Print errors only."),
     ]
     for option in reversed(options):
@@ -159,7 +178,7 @@ def audit(target: Path, **given: Any) -> int:
 def _read_given(given: dict[str, Any]) -> dict[str, Any]:
     """What was typed, in the terms of `AuditConfig`; what was not typed is left out."""
     settings = given.pop("settings", ())
-    values = {key: value for key, value in given.items() if value is not None}
+    values = {key: value for key, value in given.items() if value is not None and value != ()}
     for key in ("only", "skip", "formats"):
         if key in values:
             values[key] = tuple(part.strip() for part in values[key].split(",") if part.strip())
@@ -208,6 +227,32 @@ def _exit_code(report: Report, config: AuditConfig, pdf_missing: bool) -> int:
     gate = {"never": (), "fail": ("fail",), "warn": ("fail", "warn")}[config.fail_on]
     met = any(finding.level in gate for finding in report.findings())
     return ExitCode.GATE if met else ExitCode.DONE
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--custom-objects", multiple=True, metavar="MODULE:NAME", help="As for audit.")
+def inspect(model: Path, as_json: bool, custom_objects: tuple[str, ...]) -> int:
+    """Tell what MODEL is and whether it is safe. Builds nothing, executes nothing.
+
+    Exit codes: 0 it can be audited; 3 unsafe, or 4 unreadable, or something is missing.
+    """
+    import json
+
+    from reportgen.opening import inspect_file
+    from reportgen.rendering.text import printable
+    from reportgen.subject.model_file.inspection import describe
+
+    facts = inspect_file(model, custom_objects)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for word, said in describe(facts):
+            click.echo(f"{word + ':':12} {printable(said, 1000)}")
+    if not facts["safe"]:
+        return ExitCode.UNSAFE
+    return ExitCode.INPUT if facts["needs"] else ExitCode.DONE
 
 
 @cli.command()

@@ -24,6 +24,8 @@ Format = Literal["html", "pdf", "json"]
 MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "out")
 _MAX_TOML_BYTES = 2**20
+# They decide what code runs. A folder that somebody else made must not decide that.
+_COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
 
 
 class AuditConfig(BaseModel):
@@ -60,6 +62,11 @@ class AuditConfig(BaseModel):
     max_size: float = Field(default=5.0, gt=0.2, allow_inf_nan=False)
     time_limit: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
     quiet: bool = False
+    memory_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    architecture: str | None = Field(default=None, max_length=4096)
+    custom_objects: tuple[str, ...] = ()
+    allow_unsafe: bool = False
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("input_size", mode="before")
@@ -145,11 +152,20 @@ def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
             f"{file}{_line_of(text, 'options', 'audit')}: unknown key 'options'. "
             "Options of an analysis stand in a table of its name."
         )
+    for key in _COMMAND_LINE_ONLY:
+        if key in values:
+            raise ConfigurationError(
+                f"{file}{_line_of(text, key, 'audit')}: {key} is not taken from a file. "
+                f"Say --{key.replace('_', '-')} on the command line."
+            )
     for name, table in tables.items():
         _check_options(name, table, file, text)
     for key in _PATHS:
         if isinstance(values.get(key), str):
             values[key] = file.parent / values[key]
+    network = values.get("architecture")
+    if isinstance(network, str) and network.endswith(".json"):
+        values["architecture"] = str(file.parent / network)
     return {**values, "options": tables}
 
 

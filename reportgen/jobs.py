@@ -13,28 +13,85 @@ import json
 import pickle
 import time
 import zlib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from reportgen import isolation
 from reportgen.blocks import Block
 from reportgen.config import AuditConfig
-from reportgen.errors import ReportgenError
+from reportgen.errors import ReportgenError, UnsafeInputError
+from reportgen.isolation import memory_within
 from reportgen.results import Finding, SectionBody, SubjectCard
 
 if TYPE_CHECKING:
+    import keras
+
+    from reportgen.subject.model_file import ModelFile
     from reportgen.subject.subject import LiveInput, Subject
 
 _findings = TypeAdapter(tuple[Finding, ...])
 _blocks = TypeAdapter(tuple[Block, ...])
 # One subject a process: opening is the slow part, and every analysis looks at the same one.
 _open: dict[str, Subject] = {}
+_screened: dict[str, ModelFile] = {}
+_loaded: dict[str, tuple[ModelFile, keras.Model]] = {}
+# Reading the structure of a file needs little; what asks for more is no model.
+SCREENING_BYTES = 2**30
 
 
 class WeightsChangedError(ReportgenError):
     """An analysis did not leave the weights as it found them."""
+
+
+def screen_job(config: AuditConfig) -> bytes:
+    """Read and judge the model file, with little memory and without TensorFlow; its size."""
+    from reportgen.subject.network import screen
+
+    try:
+        with memory_within(SCREENING_BYTES):
+            file = screen(config)
+    except MemoryError:
+        raise _bomb(config.model) from None
+    _screened.clear()
+    _screened[config.model_dump_json()] = file
+    return json.dumps({"size_bytes": file.size_bytes}).encode()
+
+
+def inspect_job(path: Path, custom_objects: tuple[str, ...]) -> bytes:
+    """Facts about a model file, as JSON."""
+    from reportgen.subject.model_file import examine
+    from reportgen.subject.model_file.inspection import inspect
+    from reportgen.subject.user_code import names_of
+
+    try:
+        with memory_within(SCREENING_BYTES):
+            facts = inspect(examine(path, custom=names_of(custom_objects)))
+    except MemoryError:
+        raise _bomb(path) from None
+    return json.dumps(facts).encode()
+
+
+def _bomb(path: Path | None) -> UnsafeInputError:
+    return UnsafeInputError(
+        f"{path} was not opened. Reading its structure takes more than "
+        f"{SCREENING_BYTES >> 20} MB of memory, which no model needs: it may be a bomb."
+    )
+
+
+def load_job(config: AuditConfig) -> bytes:
+    """Build the network and load its weights."""
+    from reportgen.subject.network import open_network, screen
+
+    key = config.model_dump_json()
+    screened = _screened.pop(key) if key in _screened else screen(config)
+    _loaded.clear()
+    _loaded[key] = open_network(config, screened)
+    return b""
 
 
 def open_job(config: AuditConfig, live: LiveInput | None = None) -> bytes:
@@ -44,6 +101,7 @@ def open_job(config: AuditConfig, live: LiveInput | None = None) -> bytes:
         "card": subject.card.model_dump(mode="json"),
         "versions": _versions(),
         "device": _device(),
+        "isolation": _isolation(),
     }
     return json.dumps(facts).encode()
 
@@ -110,11 +168,25 @@ def unpack_body(packed: bytes) -> tuple[SectionBody, float, int]:
     return body, float(head["seconds"]), int(head["memory"])
 
 
-def read_card(packed: bytes) -> tuple[SubjectCard, dict[str, str], str]:
-    """The card, the versions and the device from `open_job`."""
+@dataclass(frozen=True)
+class Opened:
+    """What `open_job` tells: the card, the versions at work, the device, how shut in."""
+
+    card: SubjectCard
+    versions: dict[str, str]
+    device: str
+    isolation: tuple[str, ...]
+
+
+def read_card(packed: bytes) -> Opened:
+    """What `open_job` packed, validated."""
     facts = json.loads(packed)
-    card = SubjectCard.model_validate(facts["card"])
-    return card, {str(k): str(v) for k, v in facts["versions"].items()}, str(facts["device"])
+    return Opened(
+        SubjectCard.model_validate(facts["card"]),
+        {str(key): str(value) for key, value in facts["versions"].items()},
+        str(facts["device"]),
+        tuple(map(str, facts["isolation"])),
+    )
 
 
 def _subject(config: AuditConfig, live: LiveInput | None) -> Subject:
@@ -123,13 +195,14 @@ def _subject(config: AuditConfig, live: LiveInput | None) -> Subject:
         from reportgen.subject.subject import open_subject
 
         _open.clear()
-        _open[key] = open_subject(config, live)
+        _open[key] = open_subject(config, live, _loaded.pop(key, None))
     return _open[key]
 
 
 def close_subject() -> None:
     """Let go of the subject (a live model must not be kept alive by us)."""
-    _open.clear()
+    for cache in (_open, _screened, _loaded):
+        cache.clear()
 
 
 def peak_memory_bytes() -> int:
@@ -152,6 +225,19 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "scikit-learn": sklearn.__version__,
     }
+
+
+def _isolation() -> tuple[str, ...]:
+    """How far the process that opened the model was shut in, in sentences."""
+    limits = isolation.current()
+    if limits is None:
+        return ("The model was opened in the caller's own process, without limits.",)
+    gigabytes = limits.memory_limit_bytes / 2**30
+    return (
+        limits.network or "The process that opened the model had no network.",
+        limits.memory or f"Its memory was limited to {gigabytes:.1f} GiB.",
+        "Its environment held no secrets: only what libraries need was passed on.",
+    )
 
 
 def _device() -> str:

@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Analysis, AnalysisOptions, unmet
 from reportgen.config import AuditConfig
-from reportgen.errors import (
-    ConfigurationError,
-    LimitError,
-    ReportgenError,
-    WorkerDiedError,
-    WorkerError,
-)
-from reportgen.jobs import close_subject, compute_job, open_job, present_job, read_card, unpack_body
+from reportgen.errors import ConfigurationError, ReportgenError
+from reportgen.jobs import Opened, close_subject, compute_job, present_job, unpack_body
+from reportgen.opening import open_subject, wait
 from reportgen.progress import listening
 from reportgen.report import Report
 from reportgen.results import (
@@ -107,13 +102,20 @@ def run_audit(
             executor = stack.enter_context(
                 InlineExecutor()
                 if live
-                else LocalWorker(device=config.device, listener=display.advance)
+                else LocalWorker(
+                    device=config.device,
+                    listener=display.advance,
+                    memory_limit=int((config.memory_limit or 0) * 2**30) or None,
+                )
             )
         if live:
             stack.enter_context(listening(display.advance))
             stack.callback(close_subject)  # a live model is not ours to keep
         display.stage("opening model and samples")
-        card, versions, device = _open(executor, config, live, timing)
+        started = time.perf_counter()
+        opened = open_subject(executor, config, live)
+        timing.seconds["opening"] = time.perf_counter() - started
+        card = opened.card
         sections: list[Section] = []
         arrays: dict[str, NDArray[Any]] = {}
         options_of = {analysis.id: options for analysis, options in chosen}
@@ -130,24 +132,10 @@ def run_audit(
     report = Report(
         verdict=judge(tuple(sections)),
         subject=card,
-        environment=_environment(config, versions, device, chosen, command),
+        environment=_environment(config, opened, chosen, command),
         sections=tuple(sections),
     )
     return report.with_arrays(arrays), timing
-
-
-def _open(
-    workers: Executor, config: AuditConfig, live: Any, timing: Timing
-) -> tuple[SubjectCard, dict[str, str], str]:
-    started = time.perf_counter()
-    try:
-        packed = _wait(workers, config, workers.submit(open_job, config, live))
-    except WorkerDiedError as error:
-        raise LimitError(f"The model or the samples could not be opened. {error}") from None
-    except WorkerError as error:
-        raise ReportgenError(f"The model or the samples could not be opened. {error}") from None
-    timing.seconds["opening"] = time.perf_counter() - started
-    return read_card(packed)
 
 
 def _run_one(
@@ -213,20 +201,10 @@ def _compute(
 ) -> tuple[SectionBody, float, int]:
     parts = analysis.split(options, card) if analysis.split else [options]
     futures = [workers.submit(compute_job, config, live, analysis.id, part) for part in parts]
-    packed = [_wait(workers, config, future) for future in futures]
-    return unpack_body(_wait(workers, config, workers.submit(present_job, analysis.id, packed)))
-
-
-def _wait(workers: Executor, config: AuditConfig, future: Any) -> bytes:
-    try:
-        return bytes(future.result(timeout=config.time_limit))
-    except TimeoutError:
-        if isinstance(workers, LocalWorker):
-            workers.kill()
-        raise WorkerDiedError(
-            f"It did not finish within {config.time_limit:g} seconds and was ended. "
-            "Raise --time-limit, or lower --max-samples."
-        ) from None
+    limit = config.time_limit
+    packed = [wait(workers, limit, future) for future in futures]
+    presented = workers.submit(present_job, analysis.id, packed)
+    return unpack_body(wait(workers, limit, presented))
 
 
 def is_reproducible() -> bool:
@@ -253,8 +231,7 @@ def creation_time() -> datetime:
 
 def _environment(
     config: AuditConfig,
-    versions: dict[str, str],
-    device: str,
+    opened: Opened,
     chosen: Chosen,
     command: tuple[str, ...],
 ) -> Environment:
@@ -264,11 +241,12 @@ def _environment(
     return Environment(
         created=creation_time().isoformat(),
         reportgen=__version__,
-        versions={**versions, "python": platform.python_version()},
-        device=None if fixed else device,
+        versions={**opened.versions, "python": platform.python_version()},
+        device=None if fixed else opened.device,
         host=None if fixed else f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         seed=config.seed,
         preset=config.preset,
         options={a.id: options.model_dump(mode="json") for a, options in chosen},
         command=command,
+        isolation=() if fixed else opened.isolation,
     )

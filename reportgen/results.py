@@ -82,6 +82,8 @@ class SubjectCard(Record):
     name: as given, else the file's.
     task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
         ``independent`` (N sigmoids), ``regression`` or ``other``.
+    unsafe: why opening the file was not safe, where ``--allow-unsafe`` let it pass.
+    repairs: what the file needed to open.
     """
 
     name: str
@@ -110,6 +112,8 @@ class SubjectCard(Record):
     history_steps: int = 0
     samples_sha256: str = ""
     file_name: str = ""
+    unsafe: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 class Verdict(Record):
@@ -132,3 +136,4 @@ class Environment(Record):
     preset: str
     options: dict[str, dict[str, Any]]
     command: tuple[str, ...] = ()
+    isolation: tuple[str, ...] = ()

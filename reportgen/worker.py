@@ -3,7 +3,8 @@
 `LocalWorker` is a `concurrent.futures.Executor` of one process. It is started as a plain
 subprocess and not through multiprocessing, because that would import the user's main script
 again. Calls go in as pickles (they come from us); what comes back is
-bytes and JSON, which the parent does not execute.
+bytes and JSON, which the parent does not execute. The process opens files that nobody vouches
+for, so it first gives up its network, most memory and the secrets (`reportgen.isolation`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO, Any
 
-from reportgen import errors
+from reportgen import errors, isolation
 from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError
 from reportgen.progress import Listener
 
 _HEADER = struct.Struct("<cQ")
 _PROGRESS, _RESULT, _ERROR = b"P", b"R", b"E"
 _LOG_TAIL_BYTES = 2000
+# What libraries do when an allocation fails: abort, or use the pointer that is none.
+_DEATHS_OF_HUNGER = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
 # The worker looks for modules exactly where its parent does, in the same order.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from reportgen.worker import main; main()"
+    "from reportgen.worker import main; main(int(sys.argv[2]))"
 )
 
 
@@ -44,11 +47,23 @@ class LocalWorker(Executor):
     A call that raises gives the same exception if it is one of ours, else a `WorkerError`
     with its cause. A process that dies or is killed gives a `WorkerDiedError`; the next call
     starts a fresh one.
+
+    Args:
+        device: "cpu" hides the GPUs from the process.
+        listener: is told how far a call is.
+        memory_limit: bytes; default: 80 % of what the machine or its control group has.
     """
 
-    def __init__(self, *, device: str = "auto", listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        listener: Listener | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
         self._device = device
         self._listener = listener
+        self._memory_limit = memory_limit or isolation.default_memory_limit()
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._lock = threading.Lock()
@@ -115,7 +130,7 @@ class LocalWorker(Executor):
             self._drop_process()
             self._log = self._log or tempfile.TemporaryFile()  # noqa: SIM115  closed in shutdown
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, json.dumps(sys.path)],
+                [sys.executable, "-c", _START, json.dumps(sys.path), str(self._memory_limit)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -126,7 +141,8 @@ class LocalWorker(Executor):
         return self._process
 
     def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
+        environment = isolation.clean_environment(os.environ)
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
         if self._device == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         return environment
@@ -145,7 +161,7 @@ class LocalWorker(Executor):
         code = self._process.wait() if self._process else None
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = " The system may have run out of memory." if -code == signal.SIGKILL else ""
+            hint = _explain_signal(-code, self._memory_limit)
             return WorkerDiedError(f"The worker process was ended by {name}.{hint}")
         said = f"The worker process ended with code {code}. {self._log_tail()}"
         return WorkerDiedError(said.strip())
@@ -183,6 +199,45 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {first[:300]}{where}"
 
 
+def _explain_signal(number: int, limit_bytes: int) -> str:
+    """What may have happened and the next step. No limit of ours sends SIGKILL."""
+    limit = _say_size(limit_bytes)
+    if number == signal.SIGKILL:
+        return (
+            f" The system may have run out of memory (the limit for the worker was {limit}). "
+            "Free some memory, or lower --max-samples."
+        )
+    if number in _DEATHS_OF_HUNGER and sys.platform == "linux":
+        return (
+            f" It may have needed more memory than its limit of {limit}. "
+            "Raise --memory-limit, or lower --max-samples."
+        )
+    return ""
+
+
+def _explain_hunger(error: BaseException) -> str:
+    limits = isolation.current()
+    if limits is None or not limits.memory_limit_bytes:
+        return describe(error)
+    return (
+        f"It needed more memory than the limit of {_say_size(limits.memory_limit_bytes)}. "
+        f"Raise --memory-limit, or lower --max-samples. ({describe(error)})"
+    )
+
+
+def _is_hunger(error: BaseException) -> bool:
+    """Whether the process lacked memory. A GPU's memory is not ours to limit."""
+    if isinstance(error, MemoryError):
+        return True
+    # TensorFlow's error, by name: it must not be imported for this.
+    return type(error).__name__ == "ResourceExhaustedError" and "GPU" not in str(error)
+
+
+def _say_size(size_bytes: int) -> str:
+    """A limit as a person reads it: ``4.0 GiB``."""
+    return f"{size_bytes / 2**30:.1f} GiB"
+
+
 def _rebuild(message: dict[str, str]) -> ReportgenError:
     """The exception that the worker raised, if it is one of ours; else a `WorkerError`."""
     kind = getattr(errors, message["kind"], None)
@@ -208,8 +263,9 @@ def _send(stream: IO[bytes], kind: bytes, payload: bytes) -> None:
     stream.flush()
 
 
-def main() -> None:
+def main(memory_limit: int) -> None:
     """Serve calls from standard input until it closes."""
+    isolation.isolate(memory_limit)  # before anything else: nothing else is to be trusted
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
@@ -235,7 +291,8 @@ def _answer(payload: bytes, replies: IO[bytes], watch: Callable[[], Any]) -> Non
     except ReportgenError as error:
         message = {"kind": type(error).__name__, "text": str(error)}
     except BaseException as error:  # SystemExit from inside a model must not end us either
-        message = {"kind": "WorkerError", "text": describe(error)}
+        text = _explain_hunger(error) if _is_hunger(error) else describe(error)
+        message = {"kind": "WorkerError", "text": text}
     else:
         return _send(replies, _RESULT, result)
     return _send(replies, _ERROR, json.dumps(message).encode())

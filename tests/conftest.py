@@ -14,6 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many damaged files of each format are tried."""
+    parser.addoption("--damages", type=int, default=2000, metavar="N")
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of shipped samples."""

@@ -156,7 +156,7 @@ def test_no_such_target(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "code", "words", "worker"),
     [
-        ("lambda", 3, ("holds code in doubler (Lambda)",), True),
+        ("lambda", 3, ("doubler: holds Python code (Lambda)",), True),
         ("custom", 4, ("needs the custom class 'Odd'",), True),
         ("two_inputs", 2, ("2 inputs (left (4,), right (4,))",), False),
         ("any_size", 2, ("--input-size HxW",), True),
@@ -286,4 +286,4 @@ def test_a_note_says_that_the_suffix_was_wrong(run, models, tmp_path):
     path = tmp_path / "m.h5"
     path.write_bytes((models / "conv.keras").read_bytes())
     report = report_of(run(path, "--images", root))
-    assert any("Keras 3 archive (.keras) by its bytes" in note for note in report.subject.notes)
+    assert any("Keras archive (.keras) by its bytes" in note for note in report.subject.notes)

@@ -31,7 +31,7 @@ def audited(request, real):
 def test_every_section_is_done_and_every_check_answered(audited):
     report, _ = audited
     assert [section.status for section in report.sections] == ["done"] * 4
-    assert len(list(report.findings())) == 13
+    assert len(list(report.findings())) == 15
     assert not [f.id for f in report.findings() if f.level in ("fail", "error")]
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 
 import pytest
 
+from reportgen import isolation
 from reportgen.errors import InputError, WorkerDiedError, WorkerError
 from reportgen.progress import tell, track
 from reportgen.worker import InlineExecutor, LocalWorker
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these measures")
 
 
 def echo(data: bytes) -> bytes:
@@ -59,6 +64,57 @@ def sleep() -> bytes:
     tell(0, 1, "asleep")
     time.sleep(60)
     return b""
+
+
+def read_environment() -> bytes:
+    return json.dumps(dict(os.environ)).encode()
+
+
+def read_isolation() -> bytes:
+    found = isolation.current()
+    assert found is not None
+    return json.dumps([found.network, found.memory, found.memory_limit_bytes]).encode()
+
+
+def connect(port: int) -> bytes:
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    return b"connected"
+
+
+def look_up() -> bytes:
+    socket.getaddrinfo("example.org", 80)
+    return b"found"
+
+
+def allocate(size: int) -> bytes:
+    return str(len(bytearray(size))).encode()
+
+
+def exhaust_tensorflow() -> bytes:
+    class ResourceExhaustedError(Exception):
+        pass
+
+    raise ResourceExhaustedError("OOM when allocating tensor on CPU:0 by allocator mklcpu")
+
+
+def exhaust_gpu() -> bytes:
+    class ResourceExhaustedError(Exception):
+        pass
+
+    raise ResourceExhaustedError("OOM when allocating tensor on GPU:0 by allocator GPU_0_bfc")
+
+
+def send_signal(number: int) -> bytes:
+    os.kill(os.getpid(), number)
+    return b""
+
+
+def predict_with_tensorflow() -> bytes:
+    import keras
+    import numpy as np
+
+    layers = [keras.layers.Input((32, 32, 3)), keras.layers.Conv2D(8, 3), keras.layers.Flatten()]
+    return str(keras.Sequential(layers).predict(np.zeros((4, 32, 32, 3)), verbose=0).shape).encode()
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +190,83 @@ def test_inline_runs_here_and_wraps_errors():
         executor.submit(refuse).result()
     with pytest.raises(WorkerError, match="ZeroDivisionError: by design"):
         executor.submit(break_down).result()
+
+
+def test_secrets_do_not_reach_the_worker(monkeypatch):
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "REPORTGEN_PASSWORD", "TF_VAR_x"):
+        monkeypatch.setenv(name, "hush")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with LocalWorker(device="cpu") as worker:
+        found = json.loads(worker.submit(read_environment).result())
+    assert "hush" not in found.values()
+    assert found["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert found["PATH"] == os.environ["PATH"]
+    assert (found["CUDA_VISIBLE_DEVICES"], found["KERAS_BACKEND"]) == ("-1", "tensorflow")
+
+
+def test_a_call_can_say_how_it_is_isolated(worker):
+    network, memory, limit = json.loads(worker.submit(read_isolation).result())
+    assert (limit > 0) == (memory == "")
+    assert isinstance(network, str)
+    assert isolation.current() is None, "the parent is not"
+
+
+@linux
+def test_the_worker_reaches_no_network(worker):
+    network = json.loads(worker.submit(read_isolation).result())[0]
+    if network:
+        pytest.skip(network)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert connect(port) == b"connected"
+        with pytest.raises(WorkerError, match=r"PermissionError|OSError|ConnectionRefusedError"):
+            worker.submit(connect, port).result()
+    with pytest.raises(WorkerError, match="gaierror"):
+        worker.submit(look_up).result()
+
+
+@linux
+def test_memory_beyond_the_limit_is_an_error_and_the_process_lives():
+    with LocalWorker(memory_limit=2**30) as worker:
+        before = worker.submit(find_pid).result()
+        assert json.loads(worker.submit(read_isolation).result())[1:] == ["", 2**30]
+        started = time.perf_counter()
+        with pytest.raises(
+            WorkerError, match=r"limit of 1\.0 GiB\. Raise --memory-limit.*MemoryErr"
+        ):
+            worker.submit(allocate, 2**31).result()
+        assert time.perf_counter() - started < 5
+        assert worker.submit(allocate, 2**20).result() == str(2**20).encode()
+        assert worker.submit(find_pid).result() == before
+
+
+@linux
+def test_tensorflow_runs_within_four_gib():
+    with LocalWorker(device="cpu", memory_limit=2**32) as worker:
+        assert worker.submit(predict_with_tensorflow).result() == b"(4, 7200)"
+
+
+@linux
+def test_tensorflow_out_of_memory_names_the_limit_unless_it_is_the_gpus(worker):
+    with pytest.raises(WorkerError, match=r"GiB\. Raise --memory-limit"):
+        worker.submit(exhaust_tensorflow).result()
+    with pytest.raises(WorkerError) as caught:
+        worker.submit(exhaust_gpu).result()
+    assert "--memory-limit" not in str(caught.value)
+
+
+@linux
+@pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV"])
+def test_a_death_that_hunger_may_explain_names_the_limit(name):
+    with LocalWorker(memory_limit=2**31) as worker:
+        said = rf"ended by {name}\. .* limit of 2\.0 GiB\. Raise --memory-limit"
+        with pytest.raises(WorkerDiedError, match=said):
+            worker.submit(send_signal, signal.Signals[name]).result()
+        assert worker.submit(echo, b"next").result() == b"next"
+
+
+def test_a_kill_names_the_limit_and_does_not_ask_to_raise_it():
+    with LocalWorker(memory_limit=2**31) as worker:
+        with pytest.raises(WorkerDiedError, match=r"out of memory .*2\.0 GiB") as caught:
+            worker.submit(die).result()
+        assert "Raise" not in str(caught.value)

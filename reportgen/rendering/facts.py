@@ -65,6 +65,8 @@ def describe_card(card: SubjectCard) -> tuple[tuple[str, str], ...]:
         ("Resize", card.resize),
         ("SHA-256 of the samples", card.samples_sha256),
         ("Training history", f"{card.history_steps} steps" if card.history_steps else "none"),
+        *(("Not safe", reason) for reason in card.unsafe),
+        *(("Repaired", repair) for repair in card.repairs),
         *(("Note", note) for note in card.notes),
     )
     return tuple((key, value) for key, value in rows if value)
@@ -87,6 +89,7 @@ def describe_run(made: Environment) -> tuple[tuple[str, str], ...]:
         ("Seed", str(made.seed)),
         ("Preset", made.preset),
         ("Command", " ".join(made.command)),
+        ("Isolation", " ".join(made.isolation)),
     )
     return tuple((key, value) for key, value in rows if value)
 

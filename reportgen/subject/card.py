@@ -50,6 +50,8 @@ def describe(subject: Subject) -> SubjectCard:
         skipped=samples.skipped,
         history_steps=len(subject.history.steps) if subject.history else 0,
         samples_sha256=_hash_samples(samples),
+        unsafe=tuple(str(hazard) for hazard in file.hazards) if file else (),
+        repairs=tuple(str(repair) for repair in file.repairs) if file else (),
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError
+from reportgen.subject.user_code import load_named
 
 FloatArray = NDArray[np.float32]
 Preprocessing = Callable[[FloatArray], FloatArray]
@@ -73,20 +71,12 @@ def find_preprocessing(name: str) -> tuple[Preprocessing, str]:
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise ConfigurationError(
             f"preprocessing: {name!r} is unknown. Use one of {', '.join(NAMES)}, "
             "or module:function."
         )
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # asked for by name: the user's own module beside the call
-    try:
-        found: Any = getattr(importlib.import_module(module), function)
-    except Exception as error:  # the user's module may raise anything while it is imported
-        raise ConfigurationError(
-            f"preprocessing: {name!r} cannot be imported ({type(error).__name__}: {error})."
-        ) from None
+    found = load_named(name, "preprocessing")
     if not callable(found):
         raise ConfigurationError(f"preprocessing: {name!r} is not a function.")
     return lambda pixels: _call_user(found, pixels, name), f"your function {name}"

@@ -20,7 +20,8 @@ from reportgen.subject.images import Decoder
 from reportgen.subject.inputs import InputSpec, read_input, scales_inside
 from reportgen.subject.labels import Labels, read_class_names, resolve_labels
 from reportgen.subject.listing import list_csv, list_folder
-from reportgen.subject.model_file import ModelFile, identify, open_model
+from reportgen.subject.model_file import ModelFile
+from reportgen.subject.network import open_network, screen
 from reportgen.subject.outputs import Reading, list_outputs, probabilities, read_output
 from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
 from reportgen.subject.probe import Probe
@@ -111,13 +112,20 @@ class Subject:
         return digest.hexdigest()
 
 
-def open_subject(config: AuditConfig, live: LiveInput | None = None) -> Subject:
+def open_subject(
+    config: AuditConfig,
+    live: LiveInput | None = None,
+    opened: tuple[ModelFile, keras.Model] | None = None,
+) -> Subject:
     """Open model, samples, labels and history, and state how each was understood.
+
+    Args:
+        opened: the model file and its network, if they were opened before.
 
     Raises:
         InputError, UnsafeInputError, ConfigurationError: with the next step in the message.
     """
-    file, model = _open_model(config, live)
+    file, model = (None, live.model) if live else opened or open_network(config, screen(config))
     spec = read_input(model, config.input_size, from_images=config.images is not None)
     probe = Probe(model, spec.shape)
     samples = _open_samples(config, live, spec)
@@ -140,17 +148,6 @@ def open_subject(config: AuditConfig, live: LiveInput | None = None) -> Subject:
         preprocess=preprocess,
         notes=(*(file.notes if file else ()), *scaling_notes, *samples.notes),
     )
-
-
-def _open_model(
-    config: AuditConfig, live: LiveInput | None
-) -> tuple[ModelFile | None, keras.Model]:
-    if live is not None:
-        return None, live.model
-    if config.model is None:
-        raise UsageError("No model was given.")
-    file = identify(config.model)
-    return file, open_model(file)
 
 
 def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) -> SampleSet:

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "reportgen"
 IDS = [analysis.id for analysis in BATTERY]
 # The public list of findings, for the sections that are there.
 PUBLIC = {
-    "overview": {"inputs.skipped", "inputs.duplicates"},
+    "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped", "inputs.duplicates"},
     "predictions": {
         "predictions.accuracy", "predictions.calibration", "predictions.class_collapse"
     },

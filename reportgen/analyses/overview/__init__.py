@@ -13,6 +13,8 @@ ANALYSIS: Analysis[Options, OverviewResult] = Analysis(
     compute=compute,
     present=present,
     checks={
+        "model.unsafe_content": "Code and paths in the file",
+        "model.repaired": "Repairs to open the file",
         "inputs.skipped": "Samples left out",
         "inputs.duplicates": "Identical samples",
     },

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reportgen.analyses.overview.architecture import draw_architecture
 from reportgen.analyses.overview.compute import LayerRow, OverviewResult
+from reportgen.analyses.overview.findings import find_all
 from reportgen.blocks import Bars, Block, Cell, KeyValues, Table
-from reportgen.results import Finding, SectionBody
+from reportgen.results import SectionBody
 
 _SHOWN_GROUPS = 20
 
@@ -25,7 +26,7 @@ def present(result: OverviewResult) -> SectionBody:
         )
     blocks += _samples(result)
     return SectionBody(
-        findings=(_skipped_finding(result), _duplicates_finding(result)),
+        findings=find_all(result),
         blocks=tuple(blocks),
         method=_METHOD,
     )
@@ -39,6 +40,9 @@ _METHOD = (
     "as two. The receptive field is the window of the input that one output position sees "
     "(Araujo et al. 2019, eq. 1-2). Activation memory is the layer's output in float32, for one "
     "sample.",
+    "Before anything was built, the file was read without following links in it, and every class "
+    "and function that it names was held against the list of what Keras offers for networks; sizes "
+    "that it declares, against what it stores.",
     "Two samples are identical if all their pixels agree at the model's input size.",
 )
 
@@ -61,6 +65,8 @@ def _identity(result: OverviewResult) -> KeyValues:
     ]
     if card.classes:
         rows.append(("Class order", f"{card.class_order}: {_some(card.classes)}"))
+    rows += [("Not safe", reason) for reason in card.unsafe]
+    rows += [("Repaired", repair) for repair in card.repairs]
     rows += [("Note", note) for note in card.notes]
     return KeyValues(
         id="overview-identity",
@@ -188,67 +194,4 @@ def _duplicate_table(result: OverviewResult) -> Table:
             (len(g.names), ", ".join(sorted(set(g.labels))), ", ".join(g.names[:6]))
             for g in groups[:_SHOWN_GROUPS]
         ),
-    )
-
-
-def _skipped_finding(result: OverviewResult) -> Finding:
-    card, limit = result.card, result.options.max_skipped_share
-    count = sum(item.count for item in card.skipped)
-    share = count / max(1, count + card.samples)
-    if not count:
-        said, level = "Every sample that was drawn could be read.", "pass"
-    else:
-        causes = "; ".join(f"{item.cause} ({item.count})" for item in card.skipped[:3])
-        more = len(card.skipped) - 3
-        causes += f"; {more} more causes" if more > 0 else ""
-        said = (
-            f"{count} {'sample was' if count == 1 else 'samples were'} left out ({share:.1%}): "
-            f"{causes}. "
-            "Mend or remove these files; numbers may change with them."
-        )
-        level = "warn" if share > limit else "note"
-    return Finding(
-        id="inputs.skipped",
-        level=level,  # type: ignore[arg-type]
-        title="Samples left out",
-        message=said,
-        value=share,
-        unit="share",
-        threshold=limit,
-        evidence="overview-ledger" if count else "overview-samples",
-    )
-
-
-def _duplicates_finding(result: OverviewResult) -> Finding:
-    limit = result.options.max_duplicate_share
-    extra = sum(len(group.names) - 1 for group in result.duplicates)
-    conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
-    share = extra / max(1, result.card.samples)
-    repeated = f"{extra} {'sample repeats' if extra == 1 else 'samples repeat'}"
-    if result.card.samples < 2:
-        said, level = "There is only one sample to compare. Audit more.", "not_applicable"
-    elif not extra:
-        said, level = "No two samples are identical.", "pass"
-    elif conflicts:
-        level = "warn"
-        said = (
-            f"{repeated} another one, and identical samples have different labels in {conflicts} "
-            f"{'group' if conflicts == 1 else 'groups'}. Decide which label is right, then remove "
-            "the copies."
-        )
-    else:
-        level = "warn" if share > limit else "note"
-        said = (
-            f"{repeated} another one ({share:.1%}). Remove the copies: they count twice, and may "
-            "stand in the training data too."
-        )
-    return Finding(
-        id="inputs.duplicates",
-        level=level,  # type: ignore[arg-type]
-        title="Identical samples",
-        message=said,
-        value=share,
-        unit="share",
-        threshold=limit,
-        evidence="overview-duplicates" if extra else "overview-samples",
     )

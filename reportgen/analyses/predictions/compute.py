@@ -12,6 +12,13 @@ from pydantic import Field
 
 from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.predictions.calibration import Calibration, measure_calibration
+from reportgen.analyses.predictions.choice import (
+    ShownSample,
+    draw_kinds,
+    draw_strip,
+    show,
+    take_pictures,
+)
 from reportgen.analyses.predictions.regression import Regression, measure_regression
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ class Options(AnalysisOptions):
 
     shown_samples: int = Field(default=20, ge=1, le=200)
     shown_mistakes: int = Field(default=12, ge=0, le=200)
+    shown_kinds: int = Field(default=40, ge=0, le=400)
     shown_classes: int = Field(default=10, ge=1, le=50)
     bins: int = Field(default=15, ge=2, le=100)
     min_accuracy: float | None = Field(default=None, ge=0, le=1)
@@ -40,25 +48,9 @@ class Options(AnalysisOptions):
     min_samples: int = Field(default=30, ge=1)
 
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {"shown_samples": 10, "shown_mistakes": 6},
-        "full": {"shown_samples": 60, "shown_mistakes": 48},
+        "quick": {"shown_samples": 10, "shown_mistakes": 6, "shown_kinds": 20},
+        "full": {"shown_samples": 60, "shown_mistakes": 48, "shown_kinds": 100},
     }
-
-
-@dataclass(frozen=True)
-class ShownSample:
-    """One sample of the strip: row in the samples, name, what was said and what is true.
-
-    shares: the most probable classes and their probabilities, most probable first.
-    """
-
-    row: int
-    name: str
-    predicted: str
-    actual: str | None
-    right: bool | None
-    confidence: float
-    shares: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -104,6 +96,8 @@ class PredictionsResult:
     strip_pictures: NDArray[np.uint8] | None
     mistakes: tuple[ShownSample, ...]
     mistakes_found: int
+    kinds: tuple[ShownSample, ...]
+    kind_pictures: NDArray[np.uint8] | None
     mistake_pictures: NDArray[np.uint8] | None
     scores: Scores | None
     unscored: str
@@ -118,12 +112,14 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(raw.reshape(len(raw), -1)).all(axis=1))
     strip: list[ShownSample] = []
     mistakes: list[ShownSample] = []
+    kinds: list[ShownSample] = []
     found, scores, regression = 0, None, None
     if classes and finite.any():
         probabilities = subject.probabilities
         targets = subject.labels.values
         strip = [
-            _show(subject, probabilities, r, options) for r in _draw(targets, finite, options, rng)
+            show(subject, probabilities, r, options.shown_classes)
+            for r in draw_strip(targets, finite, options.shown_samples, rng)
         ]
         if targets is not None:
             scores = _score(
@@ -133,8 +129,18 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
             found = len(wrong)
             worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
             mistakes = [
-                _show(subject, probabilities, row, options)
+                show(subject, probabilities, row, options.shown_classes)
                 for row in worst[: options.shown_mistakes]
+            ]
+            kinds = [
+                show(subject, probabilities, row, options.shown_classes)
+                for row in draw_kinds(
+                    targets,
+                    probabilities.argmax(axis=1),
+                    worst,
+                    shown=options.shown_mistakes,
+                    count=options.shown_kinds,
+                )
             ]
     elif _is_labelled_regression(subject) and finite.any():
         regression = measure_regression(subject, finite, rng)
@@ -145,10 +151,12 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
         balanced_draw=subject.card.samples < subject.card.samples_found,
         non_finite=int((~finite).sum()),
         strip=tuple(strip),
-        strip_pictures=_pictures(subject, strip),
+        strip_pictures=take_pictures(subject, strip),
         mistakes=tuple(mistakes),
         mistakes_found=found,
-        mistake_pictures=_pictures(subject, mistakes),
+        mistake_pictures=take_pictures(subject, mistakes),
+        kinds=tuple(kinds),
+        kind_pictures=take_pictures(subject, kinds),
         scores=scores,
         unscored=subject.labels.unscored,
         regression=regression,
@@ -158,46 +166,6 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
 
 def _is_labelled_regression(subject: Subject) -> bool:
     return subject.reading.task == "regression" and subject.labels.values is not None
-
-
-def _draw(
-    targets: NDArray[Any] | None, finite: NDArray[np.bool_], options: Options,
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:  # fmt: skip
-    """Rows for the strip: classes take turns, so that each is seen."""
-    rows = rng.permutation(np.flatnonzero(finite))
-    if targets is None:
-        return np.sort(rows[: options.shown_samples])
-    turn = np.zeros(len(rows), np.int64)
-    for value in np.unique(targets[rows]):
-        members = np.flatnonzero(targets[rows] == value)
-        turn[members] = np.arange(len(members))
-    chosen = rows[np.argsort(turn, kind="stable")][: options.shown_samples]
-    return np.asarray(chosen[np.lexsort((chosen, targets[chosen]))])
-
-
-def _show(subject: Subject, probabilities: FloatArray, row: int, options: Options) -> ShownSample:
-    classes, values = subject.labels.classes, subject.labels.values
-    order = np.argsort(-probabilities[row], kind="stable")
-    actual = None if values is None else classes[values[row]]
-    predicted = classes[order[0]]
-    return ShownSample(
-        row=int(row),
-        name=subject.samples.names[row],
-        predicted=predicted,
-        actual=actual,
-        right=None if values is None else bool(values[row] == order[0]),
-        confidence=float(probabilities[row, order[0]]),
-        shares=tuple(
-            (classes[i], float(probabilities[row, i])) for i in order[: options.shown_classes]
-        ),
-    )
-
-
-def _pictures(subject: Subject, shown: list[ShownSample]) -> NDArray[np.uint8] | None:
-    if subject.input.kind != "image" or not shown:
-        return None
-    return subject.pictures(np.array([sample.row for sample in shown]))
 
 
 def _score(

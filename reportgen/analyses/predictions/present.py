@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.predictions import regression_blocks
-from reportgen.analyses.predictions.compute import PredictionsResult, Scores, ShownSample
+from reportgen.analyses.predictions.choice import ShownSample
+from reportgen.analyses.predictions.compute import PredictionsResult, Scores
 from reportgen.analyses.predictions.curves import (
     draw_precision_recall,
     draw_reliability,
@@ -43,6 +44,8 @@ def present(result: PredictionsResult) -> SectionBody:
         blocks += _score_blocks(result, result.scores, arrays)
         if result.mistakes:
             blocks.append(_mistakes_block(result, arrays))
+        if result.kinds:
+            blocks.append(_kinds_block(result, arrays))
     if result.regression is not None:
         blocks += regression_blocks.present(result.regression, result.samples)
     if not blocks:
@@ -112,6 +115,22 @@ def _mistakes_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) 
         result.mistakes,
         result.mistake_pictures,
         "mistakes",
+        arrays,
+    )
+
+
+def _kinds_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> Block:
+    caption = (
+        f"{len(result.kinds)} pairs of classes that are confused, one sample of each: the one the "
+        "model was most sure of. Look for what the two classes share in the picture."
+    )
+    return _gallery(
+        "predictions-kinds",
+        "Other kinds of mistakes",
+        caption,
+        result.kinds,
+        result.kind_pictures,
+        "kinds",
         arrays,
     )
 

@@ -1,0 +1,155 @@
+"""Building the network and giving it its weights. The only place here that imports Keras."""
+
+from __future__ import annotations
+
+import copy
+import math
+import posixpath
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import h5py
+
+from reportgen.errors import InputError, UnsafeInputError
+from reportgen.subject.model_file import archive, hdf5_file
+from reportgen.subject.model_file.configuration import walk
+from reportgen.subject.model_file.content import Content
+from reportgen.subject.model_file.guards import MAX_PARAMETERS
+
+if TYPE_CHECKING:
+    import keras
+
+_SLACK = 1_000_000
+
+
+def build(
+    config: Any, content: Content, *, custom: Mapping[str, Any], allow_unsafe: bool = False
+) -> keras.Model:
+    """The network that ``config`` describes, with its initial weights.
+
+    Raises:
+        UnsafeInputError: it would allocate more than the file stores.
+        InputError: Keras cannot build it; the message is a predicate with Keras' cause.
+    """
+    import keras
+
+    from reportgen.subject.model_file.operations import OBJECTS
+
+    stored = sum(array.elements for array in content.arrays)
+    budget = math.inf if allow_unsafe else min(stored + _SLACK, MAX_PARAMETERS)
+    try:
+        with _budget(budget):
+            model = keras.saving.deserialize_keras_object(
+                copy.deepcopy(config),
+                custom_objects={**OBJECTS, **_by_registered_name(config, custom)},
+                safe_mode=not allow_unsafe,
+            )
+    except (InputError, UnsafeInputError):
+        raise
+    except Exception as error:
+        raise InputError(_explain(error)) from None
+    if not isinstance(model, keras.Model):
+        raise InputError(f"holds a {type(model).__name__}, not a model.")
+    return model
+
+
+def _by_registered_name(config: Any, custom: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's objects also under the names that the file registered them with."""
+    objects = dict(custom)
+    for _, node in walk(config):
+        registered = node.get("registered_name")
+        if isinstance(registered, str) and registered.rpartition(">")[2] in custom:
+            objects.setdefault(registered, custom[registered.rpartition(">")[2]])
+    return objects
+
+
+@contextmanager
+def _budget(limit: float) -> Iterator[None]:
+    """Count the parameters while they are asked for, before each is allocated."""
+    import keras
+
+    original, spent = keras.layers.Layer.add_weight, 0
+
+    def add_weight(self: Any, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+        nonlocal spent
+        sides = [shape] if isinstance(shape, int) else list(shape or ())
+        spent += math.prod(int(side) for side in sides if side is not None)
+        if spent > limit:
+            raise UnsafeInputError(
+                f"layer {self.name[:80]}: it would allocate {spent:,} parameters, far more than "
+                "the file stores."
+            )
+        return original(self, shape, *args, **kwargs)
+
+    keras.layers.Layer.add_weight = add_weight
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = original
+
+
+def load_archive_weights(model: keras.Model, stream: IO[bytes]) -> tuple[str, ...]:
+    """Weights of a .keras archive, through a clean copy that holds nothing but arrays.
+
+    Returns the repairs that the names needed.
+
+    Raises:
+        InputError: they do not fit the network.
+    """
+    with archive.open_weights(stream) as source:
+        if source is None:
+            raise InputError("has no weights in it (model.weights.h5 is missing).")
+        return load_weights_file(model, source)
+
+
+def load_weights_file(model: keras.Model, source: IO[bytes]) -> tuple[str, ...]:
+    """Like `load_archive_weights`, for an HDF5 file that Keras wrote with ``save_weights``."""
+    with tempfile.TemporaryDirectory() as folder:
+        clean = Path(folder) / "clean.weights.h5"
+        repairs = _copy_weights(source, clean)
+        try:
+            model.load_weights(clean)
+        except Exception as error:
+            raise InputError(_explain(error)) from None
+    return repairs
+
+
+def _copy_weights(source: IO[bytes], target: Path) -> tuple[str, ...]:
+    turned = False
+    try:
+        with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+            for array in hdf5_file.survey(old)[1]:
+                path = array.name.replace("\\", "/")
+                if path.startswith("optimizer/"):
+                    continue
+                turned |= path != array.name
+                new.create_dataset(path, data=old[array.key][()])
+                _copy_attributes(old, new, array.key, path)
+    except hdf5_file.DAMAGE as error:
+        raise InputError(f"holds damaged weights ({error}). Copy it again.") from None
+    return ("The groups of weights were named with backslashes, as Windows does",) if turned else ()
+
+
+def _copy_attributes(old: h5py.File, new: h5py.File, key: str, path: str) -> None:
+    """The layer's name beside its weights, which Keras 3 compares."""
+    group = old[posixpath.dirname(key)]
+    if "name" in group.attrs and isinstance(group.attrs["name"], str):
+        new[posixpath.dirname(path)].attrs["name"] = group.attrs["name"]
+
+
+def _explain(error: Exception) -> str:
+    """Keras' cause in one line: the innermost one, without the configuration it prints."""
+    text = str(error)
+    unknown = re.search(r"Could not locate (?:class|function) '([^']{1,80})'", text) or re.search(
+        r"Unknown (?:layer|object|activation function)[^:]{0,20}: '?([^'\s]{1,80})", text
+    )
+    if unknown:
+        return f"needs {unknown[1]!r}, which Keras does not have."
+    if "Exception encountered: " in text:
+        text = text.rpartition("Exception encountered: ")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"cannot be built by this Keras: {(lines or [type(error).__name__])[0][:300]}"

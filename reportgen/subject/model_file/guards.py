@@ -1,0 +1,198 @@
+"""The guards: each looks for one kind of danger in what was read, before anything is built."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reportgen.subject.model_file.allowed import FOREIGN_CODE
+from reportgen.subject.model_file.configuration import name_of, walk
+from reportgen.subject.model_file.content import Array, Content, Format, Hazard
+from reportgen.subject.model_file.declared import Declared
+from reportgen.subject.model_file.references import Origin, Reference, references
+
+MAX_PARAMETERS = 2 * 10**9  # 8 GB of float32
+MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample
+_MAX_INTEGER = 2**31
+_SLACK = 1_000_000  # parameters that a file may declare beyond what it stores
+_SMALL = 1024  # numbers; counters, seeds and learning rates are stored beside weights
+_FREE_INTEGERS = ("seed", "shared_object_id", "salt", "mask_value", "oov_token", "keras_history")
+_PATH_KEYS = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "vocabulary_file")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the guards look at. config: after the repairs, which is what would be built.
+
+    custom: names of classes and functions that the user supplies.
+    """
+
+    content: Content
+    config: Any
+    declared: Declared
+    custom: frozenset[str] = frozenset()
+
+
+def guard_reading(evidence: Evidence) -> Iterator[Hazard]:
+    """What the readers of the container found: links, names, ratios, operations."""
+    yield from evidence.content.hazards
+
+
+def guard_code(evidence: Evidence) -> Iterator[Hazard]:
+    """Layers that bring code along or call it from elsewhere."""
+    for reference in references(evidence.config, evidence.custom):
+        if reference.origin is Origin.CODE:
+            short = reference.what.replace(">", ".").rpartition(".")[2]
+            what = FOREIGN_CODE.get(
+                short, FOREIGN_CODE["Lambda"]
+            )
+            yield Hazard("code", _layer(reference), what)
+
+
+def guard_references(evidence: Evidence) -> Iterator[Hazard]:
+    """Anything that is no layer, initializer, regularizer, constraint or activation."""
+    for reference in references(evidence.config, evidence.custom):
+        if reference.origin is Origin.FOREIGN:
+            said = f"refers to {reference.what}, which is no part of a network"
+            yield Hazard("references", _layer(reference), said)
+
+
+def _layer(reference: Reference) -> str:
+    return f"layer {reference.where}" if reference.where else "the model"
+
+
+def guard_paths(evidence: Evidence) -> Iterator[Hazard]:
+    """Vocabularies that are files or addresses: opening would read them."""
+    for where, node in walk(evidence.config):
+        settings = node.get("config")
+        if not isinstance(settings, dict):
+            continue
+        for key in _PATH_KEYS:
+            if isinstance(settings.get(key), str):
+                said = f"{key} is a path ({settings[key][:60]}), which opening would read"
+                yield Hazard("paths", f"layer {where or name_of(node)}", said)
+
+
+def guard_integers(evidence: Evidence) -> Iterator[Hazard]:
+    """Numbers that no size, stride or axis can have."""
+    stack: list[tuple[Any, Any]] = [("", evidence.config)]
+    while stack:
+        key, value = stack.pop()
+        if isinstance(value, dict):
+            stack += [(k, v) for k, v in value.items() if k not in _FREE_INTEGERS]
+        elif isinstance(value, list):
+            stack += [(key, item) for item in value]
+        elif isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+            said = f"{str(key)[:40]} is {_number(value)}, which no network needs"
+            yield Hazard("integers", "", said)
+            return
+
+
+def guard_parameters(evidence: Evidence) -> Iterator[Hazard]:
+    """Weights that are declared and not stored: opening would allocate them."""
+    declared = evidence.declared.lower_bound
+    if declared > MAX_PARAMETERS:
+        said = f"it declares {_number(declared)} parameters; the limit is {MAX_PARAMETERS:,}"
+        yield Hazard("parameters", _largest(evidence), said)
+    content = evidence.content
+    stored = sum(array.elements for array in content.arrays)
+    if content.config is not None and declared > stored + _SLACK:
+        said = f"it declares {_number(declared)} parameters and stores {stored:,}"
+        yield Hazard("parameters", _largest(evidence), said)
+
+
+def _largest(evidence: Evidence) -> str:
+    sizes = [
+        (sum(math.prod(shape) for _, shape in layer.weights), layer.address)
+        for layer in evidence.declared.layers
+        if layer.weights
+    ]
+    return f"layer {max(sizes)[1][:80]}" if sizes else ""
+
+
+def _number(value: int) -> str:
+    return f"{value:,}" if abs(value) < 10**18 else f"about 10**{len(str(abs(value))[:4300]) - 1}"
+
+
+def guard_activations(evidence: Evidence) -> Iterator[Hazard]:
+    """Outputs that no memory holds: the first prediction would allocate them."""
+    for layer in evidence.declared.layers:
+        for shape in layer.output_shapes or ():
+            size = math.prod(side for side in shape[1:] if side is not None)
+            if size > MAX_ACTIVATION:
+                said = f"gives {_number(size)} numbers for one sample"
+                yield Hazard("activations", f"layer {layer.address[:80]}", said)
+                return
+
+
+def guard_arrays(evidence: Evidence) -> Iterator[Hazard]:
+    """Stored arrays that the network has no place for."""
+    content, declared = evidence.content, evidence.declared
+    if content.format is Format.WEIGHTS:  # the user named the network: a misfit is a mistake
+        return
+    if content.format is Format.HDF5:
+        by_layer: dict[str, list[Array]] = {}
+        for array in content.arrays:
+            by_layer.setdefault(array.layer, []).append(array)
+        for layer, arrays in by_layer.items():
+            shapes = declared.of(layer)
+            if shapes is not None:
+                yield from _undeclared(arrays, Counter(map(_squeezed, shapes)))
+    if declared.complete and content.config is not None:
+        known = {_squeezed(shape) for layer in declared.layers for _, shape in layer.weights or ()}
+        limit = max((math.prod(shape) for shape in known), default=0)
+        rest = content.rest if content.format is Format.HDF5 else content.arrays
+        for array in rest:
+            optimizer = array.name.startswith("optimizer")
+            fits = _squeezed(array.shape) in known or array.elements <= _SMALL
+            if not fits and not (optimizer and array.elements <= limit):
+                yield _undeclared_hazard(array)
+
+
+def _undeclared(arrays: list[Array], shapes: Counter[tuple[int, ...]]) -> Iterator[Hazard]:
+    left = shapes.copy()
+    for array in arrays:
+        shape = _squeezed(array.shape)
+        if left[shape] > 0:
+            left[shape] -= 1
+        elif array.elements > _SMALL:
+            yield _undeclared_hazard(array)
+
+
+def _undeclared_hazard(array: Array) -> Hazard:
+    shape = " x ".join(str(side) for side in array.shape) or "one number"
+    said = f"a dataset of {shape[:60]} that the network does not declare"
+    return Hazard("arrays", array.name[:80], said)
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Old versions stored 1-D kernels with an axis more, and kernels in another order."""
+    return tuple(sorted(side for side in shape if side != 1))
+
+
+GUARDS: tuple[Callable[[Evidence], Iterator[Hazard]], ...] = (
+    guard_reading,
+    guard_code,
+    guard_references,
+    guard_paths,
+    guard_integers,
+    guard_parameters,
+    guard_activations,
+    guard_arrays,
+)
+
+
+def find_hazards(evidence: Evidence) -> tuple[Hazard, ...]:
+    """Every reason not to open the file, each once; at most twenty."""
+    found = (hazard for guard in GUARDS for hazard in guard(evidence))
+    return tuple(dict.fromkeys(found))[:20]
+
+
+def missing_code(evidence: Evidence) -> tuple[Reference, ...]:
+    """Classes and functions that are somebody's own, and were not given."""
+    found = references(evidence.config, evidence.custom)
+    missing = {ref.what: ref for ref in found if ref.origin is Origin.CUSTOM}
+    return tuple(missing.values())

@@ -1,0 +1,237 @@
+"""Reading and judging a model file. Nothing is built, nothing of it is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
+from reportgen.subject.model_file import archive, hdf5_file, saved_model
+from reportgen.subject.model_file.configuration import is_object, parse
+from reportgen.subject.model_file.content import Content, Format, Hazard
+from reportgen.subject.model_file.declared import Declared, declare
+from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
+from reportgen.subject.model_file.guards import Evidence, find_hazards, missing_code
+from reportgen.subject.model_file.references import Reference
+from reportgen.subject.model_file.repairs import Repair, repair
+from reportgen.subject.model_file.training import describe_training
+
+_SHOWN = 5
+_READERS = {Format.KERAS: archive.read_archive, Format.HDF5: hdf5_file.read_hdf5}
+Stamp = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that was read and judged, and not yet opened.
+
+    config: the network in the terms of Keras 3. repairs: what that took.
+    hazards: the reasons why opening it is not safe. missing: code of its own that it needs.
+    stamp: tells whether the file on the disk is still the one that was read.
+    """
+
+    path: Path
+    content: Content
+    config: Any
+    declared: Declared
+    sha256: str
+    size_bytes: int
+    stamp: Stamp
+    repairs: tuple[Repair, ...] = ()
+    hazards: tuple[Hazard, ...] = ()
+    missing: tuple[Reference, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Format:
+        """The format, by the bytes."""
+        return self.content.format
+
+    @property
+    def keras_version(self) -> str | None:
+        """The Keras that wrote it, if it says so."""
+        return self.content.writer
+
+    @property
+    def training(self) -> dict[str, str]:
+        """What the file says of its training: optimizer, loss, metrics."""
+        return describe_training(self.content.training)
+
+
+def identify(
+    path: Path,
+    *,
+    custom: Iterable[str] = (),
+    architecture: Path | None = None,
+    sha256: str | None = None,
+    allow_unsafe: bool = False,
+) -> ModelFile:
+    """Read ``path`` and make sure that it may be opened.
+
+    Args:
+        custom: names of classes and functions that the user supplies.
+        architecture: a JSON file with the network, for a file of weights.
+        sha256: the hash that the file must have.
+        allow_unsafe: let hazards pass; they stay in the result.
+
+    Raises:
+        UnsafeInputError: opening it would run or read what it must not; names each reason.
+        InputError: not a model that can be opened; says what it is and the way out.
+    """
+    file = examine(path, custom=custom, architecture=architecture, sha256=sha256)
+    if file.hazards and not allow_unsafe:
+        raise UnsafeInputError(f"{path} was not opened. {_reasons(file.hazards)}")
+    if file.missing:
+        raise InputError(f"{path} {_needs(file.missing)}")
+    if file.kind is Format.FUNCTION:
+        raise InputError(
+            f"{path} is a SavedModel without Keras layers: only the function that it computes was "
+            f"saved, so there is nothing to look into. {WAY_OUT}"
+        )
+    return file
+
+
+def examine(
+    path: Path,
+    *,
+    custom: Iterable[str] = (),
+    architecture: Path | None = None,
+    sha256: str | None = None,
+) -> ModelFile:
+    """Like `identify`, but hazards and missing code are told, not raised.
+
+    Raises:
+        InputError: not a model file, or broken.
+        UnsafeInputError: its hash is not ``sha256``; then nothing of it was parsed.
+    """
+    if path.is_dir():
+        content, digest, size, stamp = _read_folder(path, sha256)
+    else:
+        content, digest, size, stamp = _read_file(path, sha256)
+    content = _with_architecture(path, content, architecture)
+    config, repairs = repair(content.config, content.writer)
+    whole = content.format in (Format.KERAS, Format.HDF5) and not content.hazards
+    if (whole or content.config is not None) and not is_object(config):
+        raise InputError(f"{path} holds a configuration that is no network. Copy it again.")
+    evidence = Evidence(content, config, declare(config), frozenset(custom))
+    return ModelFile(
+        path,
+        content,
+        config,
+        evidence.declared,
+        digest,
+        size,
+        stamp,
+        repairs,
+        find_hazards(evidence),
+        missing_code(evidence),
+        (*suffix_note(path, content.format), *content.notes),
+    )
+
+
+def _reasons(hazards: tuple[Hazard, ...]) -> str:
+    shown = "; ".join(str(hazard) for hazard in hazards[:_SHOWN])
+    more = f"; and {len(hazards) - _SHOWN} more" if len(hazards) > _SHOWN else ""
+    return (
+        f"It is not safe: {shown}{more}. Save the model without this. Only if you trust whoever "
+        "made the file: --allow-unsafe."
+    )
+
+
+def _needs(missing: tuple[Reference, ...]) -> str:
+    parts = [reference.what.replace(">", ".").rpartition(".") for reference in missing]
+    names = ", ".join(repr(name) for _, _, name in parts[:_SHOWN])
+    module = parts[0][0] if "." in missing[0].what and ">" not in missing[0].what else "module"
+    where = f" (layer {missing[0].where[:80]})" if missing[0].where else ""
+    return (
+        f"needs the custom class {names}{where}, which is not part of Keras. Name the module that "
+        f"defines it: --custom-objects {module}:{parts[0][2]}, or open the model there and call "
+        "`reportgen.audit(model, x, y)`."
+    )
+
+
+def stamp_of(stream: IO[bytes]) -> Stamp:
+    """What tells one state of a file on the disk from another."""
+    status = os.fstat(stream.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _read_file(path: Path, sha256: str | None) -> tuple[Content, str, int, Stamp]:
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a regular file. Copy the model into one.")
+    try:
+        with path.open("rb") as stream:  # one descriptor for the hash and for everything read
+            digest, stamp = hashlib.file_digest(stream, "sha256").hexdigest(), stamp_of(stream)
+            _check_hash(path, digest, sha256)
+            stream.seek(0)
+            kind = recognise(path, stream.read(4096))
+            stream.seek(0)
+            return _read(path, kind, stream), digest, stamp[2], stamp
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Give the path of a model file.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _read(path: Path, kind: Format, stream: IO[bytes]) -> Content:
+    try:
+        return _READERS[kind](stream)
+    except UnsafeInputError as error:
+        return Content(kind, hazards=(Hazard("limits", "", str(error).rstrip(".")),))
+    except InputError as error:
+        raise InputError(f"{path} {error}") from None
+
+
+def _check_hash(path: Path, digest: str, wanted: str | None) -> None:
+    if wanted is not None and digest != wanted.lower():
+        raise UnsafeInputError(
+            f"{path} is not the file that was pinned: its SHA-256 is {digest}, not "
+            f"{wanted[:64].lower()}. Nothing of it was read. Find out who changed it."
+        )
+
+
+def _read_folder(path: Path, sha256: str | None) -> tuple[Content, str, int, Stamp]:
+    if not (path / "saved_model.pb").is_file():
+        said = "is a folder without an audit.toml or a saved_model.pb. Give a model file."
+        raise InputError(f"{path} {said}")
+    digest, size = _hash_folder(path)
+    _check_hash(path, digest, sha256)
+    try:
+        return saved_model.read_saved_model(path), digest, size, (size,)
+    except UnsafeInputError as error:
+        hazard = Hazard("limits", "", str(error).rstrip("."))
+        return Content(Format.SAVED_MODEL, hazards=(hazard,)), digest, size, (size,)
+    except InputError as error:
+        raise InputError(f"{path} {error}") from None
+
+
+def _hash_folder(path: Path) -> tuple[str, int]:
+    """SHA-256 over the names and hashes of the files that Keras wrote, and their size in bytes."""
+    total, size = hashlib.sha256(), 0
+    files = [path / "saved_model.pb", path / "keras_metadata.pb", *sorted(path.glob("variables/*"))]
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            total.update(f"{digest}  {os.fsencode(file.name)!r}\n".encode())
+            size += file.stat().st_size
+    return total.hexdigest(), size
+
+
+def _with_architecture(path: Path, content: Content, architecture: Path | None) -> Content:
+    if architecture is None or content.hazards:
+        return content
+    if content.format is not Format.WEIGHTS:
+        raise ConfigurationError(
+            f"architecture: {path} holds its own network ({format_name(content.format)}). "
+            "Leave --architecture away."
+        )
+    try:
+        config = parse(architecture.read_bytes(), str(architecture))
+    except OSError as error:
+        raise InputError(f"{architecture} cannot be read: {error.strerror}.") from None
+    return replace(content, config=config)

@@ -1,0 +1,224 @@
+"""Repairs of one layer's settings. Each takes a layer's node, and says whether it changed it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from reportgen.subject.model_file.allowed import LAYERS, MODELS
+from reportgen.subject.model_file.configuration import Node, layers_of
+
+ERA = "__era__"  # 1, 2 or 3: which Keras wrote it; only while the rules run
+_MODULES = re.compile(
+    r"(tensorflow\.|tf_)?(python\.)?keras(\.src|\.api|\._tf_keras)*"
+    r"(\.(layers|engine|models|experimental|preprocessing|core|legacy)\b.*)?"
+)
+_OLD_NAMES = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+    "LSTMV1": "LSTM", "LSTMV2": "LSTM", "GRUV1": "GRU", "GRUV2": "GRU",
+    "DenseFeaturesV2": "DenseFeatures",
+    "CategoryEncodingV1": "CategoryEncoding", "NormalizationV1": "Normalization",
+}  # fmt: skip
+ANY: tuple[Any, ...] = ("anything",)
+_CONVOLUTIONS = tuple(name for name in LAYERS if "Conv" in name)
+_RECURRENT = (
+    "RNN", "LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell",
+    "StackedRNNCells", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D",
+)  # fmt: skip
+# (classes, key, values at which the key means nothing). ANY: it never matters for a prediction.
+_GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
+    (("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
+      "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), "groups", (1, None)),
+    (_RECURRENT, "time_major", (False, None)),
+    (_RECURRENT, "implementation", ANY),
+    (_RECURRENT, "consume_less", ANY),
+    (_RECURRENT, "input_dim", ANY),
+    (("LSTM", "GRU", "SimpleRNN", "Embedding"), "input_length", ANY),
+    (("BatchNormalization",), "renorm", (False, None)),
+    (("BatchNormalization",), "renorm_clipping", ANY),
+    (("BatchNormalization",), "renorm_momentum", ANY),
+    (("BatchNormalization",), "virtual_batch_size", (None,)),
+    (("BatchNormalization",), "adjustment", (None,)),
+    (("BatchNormalization",), "fused", ANY),
+    (("BatchNormalization",), "mode", (0, None)),
+    (("MultiHeadAttention",), "query_shape", ANY),
+    (("MultiHeadAttention",), "key_shape", ANY),
+    (("MultiHeadAttention",), "value_shape", ANY),
+    (("Embedding", "Dense"), "input_dtype", ANY),
+    (("Dense",), "input_dim", ANY),
+)  # fmt: skip
+_RENAMED = (
+    (("LeakyReLU",), "alpha", "negative_slope"),
+    (_CONVOLUTIONS, "kernel_regulariser", "kernel_regularizer"),
+)
+# What Keras 2 wrote beside the settings of every layer, and Keras 3 derives.
+_LEFT_OVER = (
+    "batch_size", "expects_training_arg", "must_restore_from_config", "stateful_config",
+    "save_spec", "is_graph_network", "input_spec", "_tf_keras_layer",
+)  # fmt: skip
+_ACTIVATION_KEYS = ("activation", "recurrent_activation")
+KEPT_CURVE = {
+    "module": "reportgen.subject.model_file.operations",
+    "class_name": "function",
+    "config": "hard_sigmoid",
+    "registered_name": "reportgen>hard_sigmoid",
+}
+
+
+def settings_of(node: Node) -> dict[str, Any]:
+    """The layer's settings; an empty dictionary where there are none."""
+    config = node.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def unpack_tuples(value: Any) -> Any:
+    """Tuples as Keras 2 wrote them into SavedModels, as lists. Depth was limited on reading."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__tuple__" and isinstance(value.get("items"), list):
+            return [unpack_tuples(item) for item in value["items"]]
+        return {key: unpack_tuples(item) for key, item in value.items()}
+    return [unpack_tuples(item) for item in value] if isinstance(value, list) else value
+
+
+def mark_era(root: Node, writer: str | None) -> None:
+    """Note on every layer which Keras wrote it: some words changed their meaning."""
+    first = (writer or "2")[:1]
+    era = int(first) if first in "123" else 2
+    stack: list[Any] = [root]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                value[ERA] = era
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+
+
+def unmark_era(root: Node) -> None:
+    """Take the notes of `mark_era` away."""
+    stack: list[Any] = [root]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            value.pop(ERA, None)
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+
+
+def rename_class(node: Node) -> bool:
+    """Names that only old versions used."""
+    name = node["class_name"]
+    if name == "Model" and layers_of(node):
+        node["class_name"] = "Functional"
+    elif name in _OLD_NAMES:
+        node["class_name"] = _OLD_NAMES[name]
+    return False
+
+
+def set_module(node: Node) -> bool:
+    """Where Keras 3 looks for the class. Other modules are left as they are, for the guards."""
+    module, name = node.get("module"), node["class_name"]
+    if module is not None and not (isinstance(module, str) and _MODULES.fullmatch(module)):
+        return False
+    if module is not None and node[ERA] == 3 and name not in MODELS:
+        return False
+    if name in MODELS and layers_of(node):
+        node["module"] = "keras" if name == "Sequential" else "keras.src.models.functional"
+    elif name in LAYERS:
+        node["module"] = "keras.layers"
+    if "module" in node and node.get("registered_name") != name:
+        node.setdefault("registered_name", None)
+    return False
+
+
+def drop_left_over(node: Node) -> bool:
+    """What is not needed to build: compilation, and shapes that follow from the input."""
+    node.pop("compile_config", None)
+    config = settings_of(node)
+    if node["class_name"] in LAYERS:
+        node.pop("build_config", None)
+        for key in _LEFT_OVER:
+            config.pop(key, None)
+    return False
+
+
+def simplify_dtype(node: Node) -> bool:
+    """Policies of Keras 2 by their name."""
+    config = settings_of(node)
+    policy = config.get("dtype")
+    if isinstance(policy, dict) and policy.get("class_name") in ("Policy", "PolicyV1"):
+        name = settings_of(policy).get("name")
+        if isinstance(name, str) and not name.startswith("_infer"):
+            config["dtype"] = name
+        else:
+            del config["dtype"]
+    return False
+
+
+def unpack_axis(node: Node) -> bool:
+    """Normalisation layers wrote ``axis`` as a list of one."""
+    config = settings_of(node)
+    axis = config.get("axis")
+    if isinstance(axis, list) and len(axis) == 1:
+        config["axis"] = axis[0]
+    return False
+
+
+def drop_gone_arguments(node: Node) -> bool:
+    """Arguments that came and went, where they change nothing; other values stay, and say so."""
+    config, changed = settings_of(node), False
+    for classes, key, values in _GONE:
+        if key in config and (classes is None or node["class_name"] in classes):
+            value = config[key]
+            if values is ANY or any(value is v or (value == v and v is not None) for v in values):
+                del config[key]
+                changed |= values is not ANY
+    return changed
+
+
+def drop_augmentation_arguments(node: Node) -> bool:
+    """Augmentation does nothing when a model predicts, so its extra settings do not matter."""
+    if not node["class_name"].startswith("Random") or node[ERA] == 3:
+        return False
+    config = settings_of(node)
+    extra = [key for key in ("value_range", "auto_vectorize", "rng_type") if key in config]
+    for key in extra:
+        del config[key]
+    return bool(extra)
+
+
+def rename_arguments(node: Node) -> bool:
+    """Arguments with a new name."""
+    config = settings_of(node)
+    for classes, old, new in _RENAMED:
+        if node["class_name"] in classes and old in config:
+            config.setdefault(new, config[old])
+            del config[old]
+    return False
+
+
+def replace_thresholded_relu(node: Node) -> bool:
+    """``x if x > theta else 0``: a ReLU with a threshold (they differ at theta itself only)."""
+    if node["class_name"] != "ThresholdedReLU":
+        return False
+    config = settings_of(node)
+    node.update(class_name="ReLU", module="keras.layers", registered_name=None)
+    config["threshold"] = config.pop("theta", 1.0)
+    return True
+
+
+def keep_hard_sigmoid(node: Node) -> bool:
+    """Keras 2: clip(0.2 x + 0.5, 0, 1). Keras 3: clip(x / 6 + 0.5, 0, 1)."""
+    config, changed = settings_of(node), False
+    for key in _ACTIVATION_KEYS:
+        value = config.get(key)
+        if isinstance(value, dict):  # as Keras 2.12 and later write a function by its name
+            value = value.get("config")
+        if value == "hard_sigmoid" and node[ERA] < 3:
+            config[key] = dict(KEPT_CURVE)
+            changed = True
+    return changed

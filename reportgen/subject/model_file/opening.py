@@ -1,0 +1,100 @@
+"""Opening a model file that was read and judged: build, repair names, load weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reportgen.errors import InputError, UnsafeInputError
+from reportgen.subject.model_file import hdf5_file, saved_model
+from reportgen.subject.model_file.building import build, load_archive_weights, load_weights_file
+from reportgen.subject.model_file.content import Content, Format
+from reportgen.subject.model_file.identification import ModelFile, stamp_of
+from reportgen.subject.model_file.repairs import Repair
+from reportgen.subject.model_file.weights import load_arrays
+
+if TYPE_CHECKING:
+    import keras
+
+
+def open_model(
+    file: ModelFile,
+    *,
+    custom: Mapping[str, Any] | None = None,
+    architecture: Callable[[Content], keras.Model] | None = None,
+    allow_unsafe: bool = False,
+) -> keras.Model:
+    """Like `open_repaired`, without what it took."""
+    options = {"custom": custom, "architecture": architecture, "allow_unsafe": allow_unsafe}
+    return open_repaired(file, **options)[0]  # type: ignore[arg-type]
+
+
+def open_repaired(
+    file: ModelFile,
+    *,
+    custom: Mapping[str, Any] | None = None,
+    architecture: Callable[[Content], keras.Model] | None = None,
+    allow_unsafe: bool = False,
+) -> tuple[keras.Model, tuple[Repair, ...]]:
+    """The model with its weights, not compiled; and every repair that this took.
+
+    Args:
+        custom: classes and functions by name that the user supplies.
+        architecture: makes the network for a file of weights that has none.
+
+    Raises:
+        UnsafeInputError: building would allocate far more than the file stores.
+        InputError: it cannot be built, or the weights do not fit; says why and the way out.
+    """
+    try:
+        if file.config is not None:
+            network = build(
+                file.config, file.content, custom=custom or {}, allow_unsafe=allow_unsafe
+            )
+        elif architecture is not None:
+            network = architecture(file.content)
+        else:
+            raise InputError(
+                "holds weights only: there is no network in it. Give the network with "
+                "--architecture: a JSON file, module:function, or a name of keras.applications."
+            )
+        return network, (*file.repairs, *_load(file, network))
+    except (InputError, UnsafeInputError) as error:
+        raise type(error)(f"{file.path} {_as_sentence(error, file)}") from None
+
+
+def _as_sentence(error: Exception, file: ModelFile) -> str:
+    said = str(error)
+    if isinstance(error, UnsafeInputError):
+        return f"was not opened. {said}"
+    if "--architecture" in said or "Copy" in said:
+        return said
+    writer = f" {file.keras_version}" if file.keras_version else ""
+    return (
+        f"{said} Open it with the Keras{writer} that wrote it, save it as .keras, and audit that "
+        "file."
+    )
+
+
+def _load(file: ModelFile, network: keras.Model) -> tuple[Repair, ...]:
+    content = file.content
+    if content.format is Format.SAVED_MODEL:
+        values = dict(saved_model.read_arrays(file.path, [array.key for array in content.arrays]))
+        pairs = ((array, values[array.key]) for array in content.arrays)
+        load_arrays(network, pairs, era=2)
+        return ()
+    with file.path.open("rb") as stream:
+        if stamp_of(stream) != file.stamp:
+            raise InputError("changed while it was being read. Audit it again.")
+        if content.format is Format.KERAS:
+            said = load_archive_weights(network, stream)
+            return tuple(Repair("backslashes", text) for text in said)
+        if content.format is Format.WEIGHTS and not any(a.layer for a in content.arrays):
+            return tuple(Repair("backslashes", text) for text in load_weights_file(network, stream))
+        stored = hdf5_file.read_arrays(stream, content.arrays)
+        load_arrays(network, stored, era=_era(file), backend=content.backend)
+        return ()
+
+
+def _era(file: ModelFile) -> int:
+    return 1 if any(repair.rule == "keras_1" for repair in file.repairs) else 2

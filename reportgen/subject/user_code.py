@@ -1,0 +1,81 @@
+"""Code of the user's own, by ``module:name``. It is imported only because it was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reportgen.errors import ConfigurationError, UsageError
+
+
+def names_of(specs: Iterable[str]) -> frozenset[str]:
+    """The names that ``[NAME=]module:name`` supplies, without importing anything.
+
+    Raises:
+        ConfigurationError: one of them is not spelled like that.
+    """
+    return frozenset(_split(spec)[0] for spec in specs)
+
+
+def load_objects(specs: Iterable[str]) -> dict[str, Any]:
+    """The classes and functions of ``[NAME=]module:name``, by name.
+
+    Raises:
+        ConfigurationError: one cannot be imported.
+    """
+    return {name: load_named(target, "custom_objects") for name, target in map(_split, specs)}
+
+
+def name_objects(given: Mapping[str, Any] | Iterable[str] | None) -> tuple[str, ...]:
+    """Custom objects as ``NAME=module:name``, so that they can be found in another process.
+
+    Raises:
+        UsageError: one is not part of an importable module.
+    """
+    if not isinstance(given, Mapping):
+        return tuple(given or ())
+    return tuple(f"{name}={_address(name, found)}" for name, found in given.items())
+
+
+def _address(name: str, found: Any) -> str:
+    module, path = getattr(found, "__module__", ""), getattr(found, "__qualname__", "<>")
+    if module in ("", "__main__") or "<" in path:
+        raise UsageError(
+            f"custom_objects: {name} is defined in a script or in a function, where the process "
+            "that opens the model cannot find it. Move it into a module, or open the model here "
+            "and call reportgen.audit(model, x, y)."
+        )
+    return f"{module}:{path}"
+
+
+def _split(spec: str) -> tuple[str, str]:
+    name, equals, target = spec.rpartition("=")
+    module, colon, attribute = target.partition(":")
+    if not (colon and module and attribute):
+        raise ConfigurationError(
+            f"custom_objects: {spec!r} is not module:name, for example my_layers:Odd."
+        )
+    return (name if equals else attribute.rpartition(".")[2]), target
+
+
+def load_named(target: str, setting: str) -> Any:
+    """What ``module:name`` names; modules beside the call are found too.
+
+    Raises:
+        ConfigurationError: it cannot be imported; names ``setting`` and the cause.
+    """
+    module, _, attribute = target.partition(":")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # asked for by name: the user's own module beside the call
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # the user's module may raise anything while it is imported
+        raise ConfigurationError(
+            f"{setting}: {target!r} cannot be imported ({type(error).__name__}: {error})."
+        ) from None
+    return found
