@@ -111,7 +111,20 @@ OPERATIONS = frozenset(
     """.split()
 )
 
+QUANTIZERS = frozenset(
+    """
+    AWQConfig AbsMaxQuantizer Float8QuantizationConfig GPTQConfig Int4QuantizationConfig
+    Int8QuantizationConfig
+    """.split()
+)
+
 MODELS = frozenset({"Sequential", "Functional", "Model"})
+# Classes of Keras 2 that Keras 3 no longer has, and nothing stands for.
+GONE = frozenset(
+    """
+    LocallyConnected1D LocallyConnected2D CuDNNLSTM CuDNNGRU DenseFeatures SequenceFeatures
+    """.split()
+)
 # How Keras writes values that JSON has no word for.
 VALUES = frozenset(
     "__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__".split()
@@ -131,4 +144,5 @@ CLASSES = {
     "constraints": CONSTRAINTS,
     "activations": ACTIVATIONS,
     "dtype_policies": POLICIES,
+    "quantizers": QUANTIZERS,
 }

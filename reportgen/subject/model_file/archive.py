@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import stat
 import tempfile
@@ -118,6 +119,8 @@ def _refuse_member(member: zipfile.ZipInfo) -> str | None:
         return "a name with a null byte"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "a symbolic link, which could point anywhere"
+    if member.compress_size > member.file_size * 1.1 + 2**16:
+        return "claims to unpack to less than it takes, so it lies about its size"
     if name.endswith(".json") and member.file_size > MAX_BYTES:
         return f"claims more than {MAX_BYTES >> 20} MB"
     return None
@@ -130,7 +133,9 @@ def _show(member: zipfile.ZipInfo) -> str:
 def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
     if archive.getinfo(name).is_dir():
         raise InputError(f"has a folder where {name} should be. Copy the model again.")
-    return parse(archive.read(name), name)
+    buffer = io.BytesIO()
+    _unpack(archive, name, buffer)
+    return parse(buffer.getvalue(), name)
 
 
 def _survey_weights(archive: zipfile.ZipFile) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import posixpath
 import re
@@ -19,6 +20,7 @@ from reportgen.subject.model_file import archive, hdf5_file
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.guards import MAX_PARAMETERS
+from reportgen.subject.model_file.repairs import layers
 
 if TYPE_CHECKING:
     import keras
@@ -39,12 +41,14 @@ def build(
 
     from reportgen.subject.model_file.operations import OBJECTS
 
+    config = copy.deepcopy(config)
+    _drop_unknown(config)
     stored = sum(array.elements for array in content.arrays)
     budget = math.inf if allow_unsafe else min(stored + _SLACK, MAX_PARAMETERS)
     try:
         with _budget(budget):
             model = keras.saving.deserialize_keras_object(
-                copy.deepcopy(config),
+                config,
                 custom_objects={**OBJECTS, **_by_registered_name(config, custom)},
                 safe_mode=not allow_unsafe,
             )
@@ -55,6 +59,25 @@ def build(
     if not isinstance(model, keras.Model):
         raise InputError(f"holds a {type(model).__name__}, not a model.")
     return model
+
+
+def _drop_unknown(config: Any) -> None:
+    """Arguments that this Keras does not know, where they are off: other versions wrote them."""
+    import keras
+
+    for _, node in layers(config):
+        settings = node.get("config")
+        if node.get("module") != "keras.layers" or not isinstance(settings, dict):
+            continue
+        kind = getattr(keras.layers, node["class_name"], None)
+        known = {
+            name
+            for base in getattr(kind, "__mro__", ())
+            for name in inspect.signature(base.__init__).parameters
+        }
+        for key in [key for key in settings if known and key not in known]:
+            if settings[key] is None or settings[key] is False:
+                del settings[key]
 
 
 def _by_registered_name(config: Any, custom: Mapping[str, Any]) -> dict[str, Any]:

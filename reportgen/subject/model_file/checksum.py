@@ -77,7 +77,8 @@ def _zeros(pairs: int) -> Words:
     if pairs == 0:
         return bits
     if pairs == 1:
-        return (_table()[bits & 0xFFFF] ^ (bits >> np.uint32(16))).astype(np.uint32)
+        moved: Words = _table()[bits & 0xFFFF] ^ (bits >> np.uint32(16))
+        return moved
     half = _zeros(pairs // 2)
     whole = _apply(half, half)
     return _apply(_zeros(1), whole) if pairs % 2 else whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
@@ -54,6 +55,11 @@ def _children(node: Any) -> Any:
     if isinstance(node, dict):
         return node.values()
     return node if isinstance(node, list) else ()
+
+
+def clean_name(name: str) -> str:
+    """``name`` with the characters that TensorFlow takes in names of layers."""
+    return re.sub(r"[^A-Za-z0-9_.>-]", "_", name)
 
 
 def is_object(value: Any) -> TypeGuard[Node]:

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from reportgen.subject.model_file.allowed import FOREIGN_CODE
+from reportgen.subject.model_file.array_guards import guard_arrays
 from reportgen.subject.model_file.configuration import name_of, walk
-from reportgen.subject.model_file.content import Array, Content, Format, Hazard
-from reportgen.subject.model_file.declared import Declared
+from reportgen.subject.model_file.content import Hazard
+from reportgen.subject.model_file.evidence import Evidence
 from reportgen.subject.model_file.references import Origin, Reference, references
 
 MAX_PARAMETERS = 2 * 10**9  # 8 GB of float32
 MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample
 _MAX_INTEGER = 2**31
 _SLACK = 1_000_000  # parameters that a file may declare beyond what it stores
-_SMALL = 1024  # numbers; counters, seeds and learning rates are stored beside weights
 _FREE_INTEGERS = ("seed", "shared_object_id", "salt", "mask_value", "oov_token", "keras_history")
 _PATH_KEYS = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "vocabulary_file")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the guards look at. config: after the repairs, which is what would be built.
-
-    custom: names of classes and functions that the user supplies.
-    """
-
-    content: Content
-    config: Any
-    declared: Declared
-    custom: frozenset[str] = frozenset()
 
 
 def guard_reading(evidence: Evidence) -> Iterator[Hazard]:
@@ -46,9 +31,7 @@ def guard_code(evidence: Evidence) -> Iterator[Hazard]:
     for reference in references(evidence.config, evidence.custom):
         if reference.origin is Origin.CODE:
             short = reference.what.replace(">", ".").rpartition(".")[2]
-            what = FOREIGN_CODE.get(
-                short, FOREIGN_CODE["Lambda"]
-            )
+            what = FOREIGN_CODE.get(short, FOREIGN_CODE["Lambda"])
             yield Hazard("code", _layer(reference), what)
 
 
@@ -126,51 +109,6 @@ def guard_activations(evidence: Evidence) -> Iterator[Hazard]:
                 said = f"gives {_number(size)} numbers for one sample"
                 yield Hazard("activations", f"layer {layer.address[:80]}", said)
                 return
-
-
-def guard_arrays(evidence: Evidence) -> Iterator[Hazard]:
-    """Stored arrays that the network has no place for."""
-    content, declared = evidence.content, evidence.declared
-    if content.format is Format.WEIGHTS:  # the user named the network: a misfit is a mistake
-        return
-    if content.format is Format.HDF5:
-        by_layer: dict[str, list[Array]] = {}
-        for array in content.arrays:
-            by_layer.setdefault(array.layer, []).append(array)
-        for layer, arrays in by_layer.items():
-            shapes = declared.of(layer)
-            if shapes is not None:
-                yield from _undeclared(arrays, Counter(map(_squeezed, shapes)))
-    if declared.complete and content.config is not None:
-        known = {_squeezed(shape) for layer in declared.layers for _, shape in layer.weights or ()}
-        limit = max((math.prod(shape) for shape in known), default=0)
-        rest = content.rest if content.format is Format.HDF5 else content.arrays
-        for array in rest:
-            optimizer = array.name.startswith("optimizer")
-            fits = _squeezed(array.shape) in known or array.elements <= _SMALL
-            if not fits and not (optimizer and array.elements <= limit):
-                yield _undeclared_hazard(array)
-
-
-def _undeclared(arrays: list[Array], shapes: Counter[tuple[int, ...]]) -> Iterator[Hazard]:
-    left = shapes.copy()
-    for array in arrays:
-        shape = _squeezed(array.shape)
-        if left[shape] > 0:
-            left[shape] -= 1
-        elif array.elements > _SMALL:
-            yield _undeclared_hazard(array)
-
-
-def _undeclared_hazard(array: Array) -> Hazard:
-    shape = " x ".join(str(side) for side in array.shape) or "one number"
-    said = f"a dataset of {shape[:60]} that the network does not declare"
-    return Hazard("arrays", array.name[:80], said)
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Old versions stored 1-D kernels with an axis more, and kernels in another order."""
-    return tuple(sorted(side for side in shape if side != 1))
 
 
 GUARDS: tuple[Callable[[Evidence], Iterator[Hazard]], ...] = (

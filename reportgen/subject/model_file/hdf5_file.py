@@ -14,7 +14,7 @@ from reportgen.errors import InputError
 from reportgen.subject.model_file.configuration import MAX_BYTES, parse
 from reportgen.subject.model_file.content import Array, Content, Format, Hazard
 
-MAX_OBJECTS = 100_000
+MAX_OBJECTS = 20_000
 _MAX_LEVELS = 64
 _MAX_NAMES_BYTES = 16 * 2**20
 # Filters that h5py brings along; any other would be a library loaded from the disk.
@@ -100,8 +100,8 @@ def survey(root: h5py.Group) -> tuple[tuple[Hazard, ...], list[Array]]:
     seen, stack, count = {_token(root)}, [(root, 0)], 0
     while stack and not hazards:
         group, level = stack.pop()
+        count += len(group)
         for name in group:
-            count += 1
             path = posixpath.join(group.name, name)
             reason = _refuse_link(group, name)
             if count > MAX_OBJECTS:
@@ -163,8 +163,8 @@ def _refuse_dataset(item: h5py.Dataset, array: Array) -> str | None:
     filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
     if filters - _OWN_FILTERS:
         return "a dataset with a filter that would load a library from the disk"
-    if item.dtype.hasobject:
-        return "a dataset of references or texts, which are no weights"
+    if item.dtype.kind not in "biuf":
+        return "a dataset of something else than numbers, which are no weights"
     size = array.elements * item.dtype.itemsize
     if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
         return f"a dataset of {size >> 20} MB that takes {array.stored_bytes} bytes: a bomb"

@@ -11,16 +11,19 @@ from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
 from reportgen.subject.model_file import archive, hdf5_file, saved_model
+from reportgen.subject.model_file.allowed import GONE
 from reportgen.subject.model_file.configuration import is_object, parse
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
+from reportgen.subject.model_file.evidence import Evidence
 from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
-from reportgen.subject.model_file.guards import Evidence, find_hazards, missing_code
+from reportgen.subject.model_file.guards import find_hazards, missing_code
 from reportgen.subject.model_file.references import Reference
-from reportgen.subject.model_file.repairs import Repair, repair
+from reportgen.subject.model_file.repairs import Repair, layers, repair
 from reportgen.subject.model_file.training import describe_training
 
 _SHOWN = 5
+MAX_LAYERS = 10_000
 _READERS = {Format.KERAS: archive.read_archive, Format.HDF5: hdf5_file.read_hdf5}
 Stamp = tuple[int, ...]
 
@@ -113,11 +116,18 @@ def examine(
     else:
         content, digest, size, stamp = _read_file(path, sha256)
     content = _with_architecture(path, content, architecture)
+    content = _limit_layers(content)
     config, repairs = repair(content.config, content.writer)
     whole = content.format in (Format.KERAS, Format.HDF5) and not content.hazards
     if (whole or content.config is not None) and not is_object(config):
         raise InputError(f"{path} holds a configuration that is no network. Copy it again.")
-    evidence = Evidence(content, config, declare(config), frozenset(custom))
+    evidence = Evidence(
+        content,
+        config,
+        declare(config),
+        frozenset(custom),
+        old_layout=content.backend == "theano" or any(r.rule == "keras_1" for r in repairs),
+    )
     return ModelFile(
         path,
         content,
@@ -133,6 +143,17 @@ def examine(
     )
 
 
+def _limit_layers(content: Content) -> Content:
+    """Leave a configuration alone that is so large that repairing it would take minutes."""
+    if not is_object(content.config):
+        return content
+    count = sum(1 for _ in layers(content.config))
+    if count <= MAX_LAYERS:
+        return content
+    said = f"it has {count:,} layers; the limit is {MAX_LAYERS:,}"
+    return replace(content, config=None, hazards=(*content.hazards, Hazard("layers", "", said)))
+
+
 def _reasons(hazards: tuple[Hazard, ...]) -> str:
     shown = "; ".join(str(hazard) for hazard in hazards[:_SHOWN])
     more = f"; and {len(hazards) - _SHOWN} more" if len(hazards) > _SHOWN else ""
@@ -143,6 +164,13 @@ def _reasons(hazards: tuple[Hazard, ...]) -> str:
 
 
 def _needs(missing: tuple[Reference, ...]) -> str:
+    gone = [reference for reference in missing if reference.what.rpartition(".")[2] in GONE]
+    if gone:
+        name = gone[0].what.rpartition(".")[2]
+        return (
+            f"has a layer of the class {name!r} ({gone[0].where[:80]}), which Keras 3 no longer "
+            "has. Supply one that computes the same with --custom-objects, or audit it with Keras 2."
+        )
     parts = [reference.what.replace(">", ".").rpartition(".") for reference in missing]
     names = ", ".join(repr(name) for _, _, name in parts[:_SHOWN])
     module = parts[0][0] if "." in missing[0].what and ">" not in missing[0].what else "module"

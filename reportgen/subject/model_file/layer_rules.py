@@ -23,18 +23,22 @@ _OLD_NAMES = {
 }  # fmt: skip
 ANY: tuple[Any, ...] = ("anything",)
 _CONVOLUTIONS = tuple(name for name in LAYERS if "Conv" in name)
-_RECURRENT = (
+_SPATIAL_DROPOUT = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+_DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
+RECURRENT = (
     "RNN", "LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell",
     "StackedRNNCells", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D",
 )  # fmt: skip
 # (classes, key, values at which the key means nothing). ANY: it never matters for a prediction.
 _GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
-    (("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
-      "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), "groups", (1, None)),
-    (_RECURRENT, "time_major", (False, None)),
-    (_RECURRENT, "implementation", ANY),
-    (_RECURRENT, "consume_less", ANY),
-    (_RECURRENT, "input_dim", ANY),
+    ((*_DEPTHWISE, "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), "groups", (1, None)),
+    (_DEPTHWISE, "kernel_initializer", ANY),
+    (_DEPTHWISE, "kernel_regularizer", ANY),
+    (_DEPTHWISE, "kernel_constraint", ANY),
+    (RECURRENT, "time_major", (False, None)),
+    (RECURRENT, "implementation", ANY),
+    (RECURRENT, "consume_less", ANY),
+    (RECURRENT, "input_dim", ANY),
     (("LSTM", "GRU", "SimpleRNN", "Embedding"), "input_length", ANY),
     (("BatchNormalization",), "renorm", (False, None)),
     (("BatchNormalization",), "renorm_clipping", ANY),
@@ -48,6 +52,8 @@ _GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
     (("MultiHeadAttention",), "value_shape", ANY),
     (("Embedding", "Dense"), "input_dtype", ANY),
     (("Dense",), "input_dim", ANY),
+    (_SPATIAL_DROPOUT, "trainable", ANY),
+    (_SPATIAL_DROPOUT, "noise_shape", ANY),
 )  # fmt: skip
 _RENAMED = (
     (("LeakyReLU",), "alpha", "negative_slope"),
@@ -62,7 +68,7 @@ _ACTIVATION_KEYS = ("activation", "recurrent_activation")
 KEPT_CURVE = {
     "module": "reportgen.subject.model_file.operations",
     "class_name": "function",
-    "config": "hard_sigmoid",
+    "config": "reportgen>hard_sigmoid",  # Keras looks functions up by this
     "registered_name": "reportgen>hard_sigmoid",
 }
 
@@ -107,6 +113,14 @@ def unmark_era(root: Node) -> None:
             stack += value.values()
         elif isinstance(value, list):
             stack += value
+
+
+def name_layer_list(node: Node) -> bool:
+    """A Sequential was a bare list of layers until Keras 2.2."""
+    if isinstance(node.get("config"), list):
+        name = node.get("name") or "sequential"
+        node["config"] = {"name": name, "layers": node["config"]}
+    return False
 
 
 def rename_class(node: Node) -> bool:
@@ -157,6 +171,16 @@ def simplify_dtype(node: Node) -> bool:
         else:
             del config["dtype"]
     return False
+
+
+def replace_size_augmentation(node: Node) -> bool:
+    """RandomHeight and RandomWidth do nothing when a model predicts, and are gone."""
+    if node["class_name"] not in ("RandomHeight", "RandomWidth"):
+        return False
+    name = settings_of(node).get("name")
+    node.update(class_name="Identity", module="keras.layers", registered_name=None)
+    node["config"] = {"name": name}
+    return True
 
 
 def unpack_axis(node: Node) -> bool:

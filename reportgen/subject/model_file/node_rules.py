@@ -6,12 +6,14 @@ Keras 2: ``[["conv", 0, 0, {"y": ["other", 0, 0]}], ...]`` for each call; Keras 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, layers_of
-from reportgen.subject.model_file.layer_rules import ERA, settings_of
+from reportgen.subject.model_file.layer_rules import ERA, RECURRENT, settings_of
 from reportgen.subject.model_file.tensorflow_functions import FUNCTIONS, read_operation
 
+_ENDS = ("input_layers", "output_layers")
 _CONSTANT = "_CONSTANT_VALUE"
 _WRAPPED = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod")
 OPERATION = {
@@ -26,21 +28,63 @@ def translate_calls(node: Node) -> bool:
     for layer in layers_of(node):
         calls = layer.get("inbound_nodes")
         if isinstance(calls, list):
-            layer["inbound_nodes"] = [_translate(call) for call in calls]
+            layer["inbound_nodes"] = [_translate(call, layer["class_name"]) for call in calls]
+    return False
+
+
+def map_references(value: Any, change: Callable[[str, int], tuple[str, int]]) -> Any:
+    """``value`` with every reference to a layer's call, ``[name, call, output, ...]``, changed."""
+    if isinstance(value, list):
+        head = value[:3]
+        if len(head) == 3 and isinstance(head[0], str) and isinstance(head[1], int):
+            return [*change(head[0], head[1]), *map_references(value[2:], change)]
+        return [map_references(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: map_references(item, change) for key, item in value.items()}
+    return value
+
+
+def renumber_calls(node: Node) -> bool:
+    """Keras 2 counted the calls of a nested model from 1, as its own making was call 0."""
+    config, inside = settings_of(node), layers_of(node)
+    models = {layer.get("name") for layer in inside if layers_of(layer) and layer[ERA] < 3}
+    if not models:
+        return False
+    seen: dict[str, list[int]] = {}
+
+    def note(name: str, call: int) -> tuple[str, int]:
+        seen.setdefault(name, []).append(call)
+        return name, call
+
+    for place in (*(layer.get("inbound_nodes") for layer in inside), *map(config.get, _ENDS)):
+        map_references(place, note)
+    shifted = {name for name, calls in seen.items() if name in models and min(calls) >= 1}
+
+    def shift(name: str, call: int) -> tuple[str, int]:
+        return name, call - (name in shifted)
+
+    for layer in inside:
+        if "inbound_nodes" in layer:
+            layer["inbound_nodes"] = map_references(layer["inbound_nodes"], shift)
+    # Among the outputs, Keras 3 still counts the calls of functional models from 1.
+    shifted -= {layer.get("name") for layer in inside if layer["class_name"] == "Functional"}
+    for key in _ENDS:
+        if key in config:
+            config[key] = map_references(config[key], shift)
     return False
 
 
 def unwrap_endpoints(node: Node) -> bool:
     """A list of one input or output: Keras 2 meant the tensor, Keras 3 means a list."""
     config = settings_of(node)
-    for key in ("input_layers", "output_layers"):
+    for key in _ENDS:
         ends = config.get(key)
         if node[ERA] < 3 and isinstance(ends, list) and len(ends) == 1 and is_tensor(ends[0]):
             config[key] = ends[0]
     return False
 
 
-def _translate(call: Any) -> Any:
+def _translate(call: Any, class_name: str) -> Any:
     if not isinstance(call, list):
         return call
     if is_tensor(call):  # Keras 2 sometimes leaves the outer list away
@@ -52,6 +96,9 @@ def _translate(call: Any) -> Any:
         {key: _tensors_in(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
     )
     keywords.pop("name", None)
+    if class_name in RECURRENT and len(tensors) > 1:  # a state that is handed over
+        keywords["initial_state"] = tensors[1:]
+        tensors = tensors[:1]
     if not tensors:
         return {"args": [], "kwargs": keywords}
     return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": keywords}
@@ -63,7 +110,8 @@ def is_tensor(value: Any) -> bool:
         isinstance(value, list)
         and len(value) in (3, 4)
         and isinstance(value[0], str)
-        and all(isinstance(part, int) and not isinstance(part, bool) for part in value[1:3])
+        and type(value[1]) is int
+        and (type(value[2]) is int or value[0] == _CONSTANT)
     )
 
 

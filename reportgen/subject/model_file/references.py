@@ -13,6 +13,7 @@ from reportgen.subject.model_file.allowed import (
     ACTIVATIONS,
     CLASSES,
     FOREIGN_CODE,
+    GONE,
     INITIALIZERS,
     MODELS,
     OPERATIONS,
@@ -105,6 +106,8 @@ def _is_given(target: str, registered: Any, custom: frozenset[str]) -> bool:
 
 
 def _judge_class(name: str, module: Any, registered: Any) -> Origin:
+    if name in GONE and (module is None or _is_keras(str(module))):
+        return Origin.CUSTOM
     if module is None:
         return Origin.KERAS if name in _ALL_CLASSES else Origin.CUSTOM
     if not isinstance(module, str):

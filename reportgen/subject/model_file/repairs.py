@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.subject.model_file import input_rules, keras1, layer_rules, node_rules
+from reportgen.subject.model_file import input_rules, keras1, layer_rules, name_rules, node_rules
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
 
 _SHOWN = 3
@@ -46,8 +46,14 @@ class Repair:
 
 
 RULES = (
+    Rule("layer_lists", "", layer_rules.name_layer_list),
     Rule("class_names", "", layer_rules.rename_class),
     Rule("modules", "", layer_rules.set_module),
+    Rule(
+        "names",
+        "Names with characters that Keras 3 does not take were changed",
+        name_rules.clean_names,
+    ),
     Rule("left_over_settings", "", layer_rules.drop_left_over),
     Rule("dtype_policy", "", layer_rules.simplify_dtype),
     Rule("axis_list", "", layer_rules.unpack_axis),
@@ -60,6 +66,11 @@ RULES = (
         "inactive_augmentation",
         "Settings of augmentation that Keras 3 does not know were dropped; it is inactive here",
         layer_rules.drop_augmentation_arguments,
+    ),
+    Rule(
+        "size_augmentation",
+        "RandomHeight and RandomWidth are gone in Keras 3; they do nothing when a model predicts",
+        layer_rules.replace_size_augmentation,
     ),
     Rule("renamed_arguments", "", layer_rules.rename_arguments),
     Rule(
@@ -88,6 +99,7 @@ RULES = (
         "A TensorFlow function in the graph became a layer that calls the same function",
         node_rules.wrap_tensorflow_call,
     ),
+    Rule("call_numbers", "", node_rules.renumber_calls),
     Rule("calls", "", node_rules.translate_calls),
     Rule("endpoints", "", node_rules.unwrap_endpoints),
 )

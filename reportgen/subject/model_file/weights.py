@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.errors import InputError
 from reportgen.subject.model_file import keras1
+from reportgen.subject.model_file.configuration import clean_name
 from reportgen.subject.model_file.content import Array
 
 # The last word of a weight's name. Two known words that differ are two different weights.
@@ -40,12 +41,20 @@ def load_arrays(
     groups: dict[str, list[Pair]] = {}
     for array, value in arrays:
         if array.layer != _TOP_LEVEL:
-            groups.setdefault(array.layer, []).append((array, value))
+            groups.setdefault(clean_name(array.layer), []).append((array, value))
     layers = [layer for layer in model.layers if layer.weights]
     for layer, group in _pair_layers(layers, groups):
         if era == 1 or backend == "theano":
-            group = _translate(layer, group, backend)
+            group = _translate(layer, group, backend, era)
         _assign(layer, group)
+    _finalize(model)
+
+
+def _finalize(model: Any) -> None:
+    """Layers that keep a second form of their weights make it anew."""
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 def _pair_layers(layers: list[Any], groups: dict[str, list[Pair]]) -> list[tuple[Any, list[Pair]]]:
@@ -60,9 +69,13 @@ def _pair_layers(layers: list[Any], groups: dict[str, list[Pair]]) -> list[tuple
     )
 
 
-def _translate(layer: Any, group: list[Pair], backend: str | None) -> list[Pair]:
+def _translate(layer: Any, group: list[Pair], backend: str | None, era: int) -> list[Pair]:
     values = keras1.convert_arrays(
-        type(layer).__name__, layer.get_config(), [value for _, value in group], backend=backend
+        type(layer).__name__,
+        layer.get_config(),
+        [value for _, value in group],
+        backend=backend,
+        era=era,
     )
     if len(values) == len(group):
         return [(array, value) for (array, _), value in zip(group, values, strict=True)]
@@ -81,7 +94,7 @@ def _assign(layer: Any, group: list[Pair]) -> None:
     if matched is None:
         raise InputError(_mismatch(layer, variables, group))
     for variable, value in zip(variables, matched, strict=True):
-        variable.assign(value.reshape(variable.shape))
+        variable.assign(value)
 
 
 def _without_state(group: list[Pair], variables: list[Any]) -> list[Pair]:
@@ -117,11 +130,7 @@ def _by_name(variables: list[Any], group: list[Pair]) -> list[Any] | None:
 
 
 def _fits(variable: Any, value: Any) -> bool:
-    """The same shape, up to axes of one that TensorFlow adds to kernels of one dimension."""
-    if tuple(variable.shape) == value.shape:
-        return True
-    squeezed = tuple(side for side in variable.shape if side != 1)
-    return squeezed == tuple(side for side in value.shape if side != 1) and value.size > 0
+    return bool(tuple(variable.shape) == np.shape(value))
 
 
 def _word(name: str) -> str:

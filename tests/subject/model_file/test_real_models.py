@@ -79,7 +79,9 @@ def rebuild_by_hand(path):
         config = json.loads(archive.read("config.json"))
         model = tf_keras.saving.deserialize_keras_object({**config, "compile_config": None})
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            places = [rf"{inner}\{layer}/vars/{n}" for layer in ("dense", "dense_1") for n in (0, 1)]
+            places = [
+                rf"{inner}\{layer}/vars/{n}" for layer in ("dense", "dense_1") for n in (0, 1)
+            ]
             model.set_weights([file[place][()] for place in places])
     return model
 

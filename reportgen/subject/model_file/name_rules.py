@@ -1,0 +1,51 @@
+"""Repairs of names: Keras 2 took slashes, as in ``conv1/bn``; Keras 3 and TensorFlow do not."""
+
+from __future__ import annotations
+
+from reportgen.subject.model_file.configuration import Node, clean_name, layers_of
+from reportgen.subject.model_file.layer_rules import settings_of
+from reportgen.subject.model_file.node_rules import map_references
+
+
+def clean_names(node: Node) -> bool:
+    """Give a model's layers, and the model itself, names that can be used; references follow."""
+    config = settings_of(node)
+    own = config.get("name")
+    clean = clean_name(own) if isinstance(own, str) else own
+    changed = clean != own
+    if changed:
+        config["name"] = clean
+    renamed = _choose_names(layers_of(node))
+    if not renamed:
+        return changed
+
+    def rename(name: str, call: int) -> tuple[str, int]:
+        return renamed.get(name, name), call
+
+    for layer in layers_of(node):
+        old = layer.get("name", settings_of(layer).get("name"))
+        if old in renamed:
+            settings_of(layer)["name"] = renamed[old]
+            if "name" in layer:
+                layer["name"] = renamed[old]
+        if "inbound_nodes" in layer:
+            layer["inbound_nodes"] = map_references(layer["inbound_nodes"], rename)
+    for key in ("input_layers", "output_layers"):
+        if key in config:
+            config[key] = map_references(config[key], rename)
+    return True
+
+
+def _choose_names(layers: list[Node]) -> dict[str, str]:
+    """New names by old ones, for those that need one; no two layers get the same."""
+    names = [str(layer.get("name") or settings_of(layer).get("name") or "") for layer in layers]
+    taken = {name for name in names if clean_name(name) == name}
+    renamed: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        clean = clean_name(name)
+        if clean != name:
+            while clean in taken:
+                clean += "_"
+            taken.add(clean)
+            renamed[name] = clean
+    return renamed
