@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.config import AuditConfig
-from reportgen.errors import ConfigurationError, InputError, UsageError
+from reportgen.errors import ConfigurationError, UsageError
 from reportgen.subject.model_file import ModelFile, identify, open_repaired
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.user_code import load_named, load_objects, names_of
 
 if TYPE_CHECKING:
     import keras
+
+_UNUSUAL = 1009  # a number of classes that no other weight has as its length
 
 
 def screen(config: AuditConfig) -> ModelFile:
@@ -81,19 +84,23 @@ def _call_user(name: str) -> Any:
 
 
 def _standard_network(name: str, content: Content) -> Any:
-    """A network of ``keras.applications``, with as many classes as the last stored weight."""
+    """A network of ``keras.applications``, with as many classes as the weights are for."""
     import keras
 
     known = sorted(
-        entry for entry in dir(keras.applications)
+        entry
+        for entry in dir(keras.applications)
         if entry[:1].isupper() and callable(getattr(keras.applications, entry))
-    )  # fmt: skip
+    )
     if name not in known:
         raise ConfigurationError(
             f"architecture: {name!r} is no network of keras.applications. "
             f"Known: {', '.join(known)}. Or give a JSON file, or module:function."
         )
-    vectors = [array.shape[0] for array in content.arrays if len(array.shape) == 1]
-    if not vectors:
-        raise InputError("holds no bias, so the number of classes is not known. Copy it again.")
-    return getattr(keras.applications, name)(weights=None, classes=vectors[-1])
+    make = getattr(keras.applications, name)
+    stored = Counter(array.shape for array in content.arrays)
+    usual = Counter(tuple(w.shape) for w in make(weights=None, classes=_UNUSUAL).weights)
+    own = [shape[0] for shape in stored - usual if len(shape) == 1]
+    if own:
+        return make(weights=None, classes=own[0])
+    return make(weights=None, include_top=False, input_shape=(224, 224, 3))

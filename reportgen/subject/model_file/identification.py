@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
-from reportgen.subject.model_file import archive, hdf5_file, saved_model
-from reportgen.subject.model_file.allowed import GONE
 from reportgen.subject.model_file.configuration import is_object, parse
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
-from reportgen.subject.model_file.evidence import Evidence
 from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
-from reportgen.subject.model_file.guards import find_hazards, missing_code
-from reportgen.subject.model_file.references import Reference
-from reportgen.subject.model_file.repairs import Repair, layers, repair
+from reportgen.subject.model_file.reading import archive, hdf5_file
+from reportgen.subject.model_file.repairs.table import Repair, layers, repair
+from reportgen.subject.model_file.safety.allowed import GONE
+from reportgen.subject.model_file.safety.evidence import Evidence
+from reportgen.subject.model_file.safety.guards import find_hazards, missing_code
+from reportgen.subject.model_file.safety.references import Reference
+from reportgen.subject.model_file.saved_model import folder as saved_model
 from reportgen.subject.model_file.training import describe_training
 
 _SHOWN = 5
@@ -169,7 +170,7 @@ def _needs(missing: tuple[Reference, ...]) -> str:
         name = gone[0].what.rpartition(".")[2]
         return (
             f"has a layer of the class {name!r} ({gone[0].where[:80]}), which Keras 3 no longer "
-            "has. Supply one that computes the same with --custom-objects, or audit it with Keras 2."
+            "has. Supply one that computes the same with --custom-objects."
         )
     parts = [reference.what.replace(">", ".").rpartition(".") for reference in missing]
     names = ", ".join(repr(name) for _, _, name in parts[:_SHOWN])

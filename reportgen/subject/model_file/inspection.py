@@ -9,8 +9,8 @@ from reportgen.subject.model_file.configuration import MAX_NODES
 from reportgen.subject.model_file.content import Format
 from reportgen.subject.model_file.formats import format_name
 from reportgen.subject.model_file.identification import ModelFile
-from reportgen.subject.model_file.repairs import layers
-from reportgen.subject.model_file.saved_model import Signature, read_signatures
+from reportgen.subject.model_file.repairs.table import layers
+from reportgen.subject.model_file.saved_model.folder import Signature, read_signatures
 
 _SHOWN = 12
 

@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file import hdf5_file, saved_model
-from reportgen.subject.model_file.building import build, load_archive_weights, load_weights_file
+from reportgen.subject.model_file.building.network import (
+    build,
+    load_archive_weights,
+    load_weights_file,
+)
+from reportgen.subject.model_file.building.weights import load_arrays
 from reportgen.subject.model_file.content import Content, Format
 from reportgen.subject.model_file.identification import ModelFile, stamp_of
-from reportgen.subject.model_file.repairs import Repair
-from reportgen.subject.model_file.weights import load_arrays
+from reportgen.subject.model_file.reading import hdf5_file
+from reportgen.subject.model_file.repairs.table import Repair
+from reportgen.subject.model_file.saved_model import folder as saved_model
 
 if TYPE_CHECKING:
     import keras

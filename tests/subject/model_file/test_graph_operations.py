@@ -8,20 +8,20 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from reportgen.subject.model_file.graph_operations import (  # noqa: E402
+from reportgen.subject.model_file.safety.graph_operations import (  # noqa: E402
     GUARD,
     MAX_HAZARDS,
     find_file_operations,
 )
-from reportgen.subject.model_file.outside_operations import (  # noqa: E402
+from reportgen.subject.model_file.safety.outside_operations import (  # noqa: E402
     _AFFIXES,
     _BY_ATTRIBUTE,
     HARMLESS,
     OUTSIDE,
     describe_operation,
 )
-from reportgen.subject.model_file.protocol import parse_message  # noqa: E402
-from reportgen.subject.model_file.saved_model import read_saved_model  # noqa: E402
+from reportgen.subject.model_file.saved_model.folder import read_saved_model  # noqa: E402
+from reportgen.subject.model_file.saved_model.protocol import parse_message  # noqa: E402
 
 FLOATS = tf.TensorSpec([None], tf.float32, name="x")
 

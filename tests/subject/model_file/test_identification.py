@@ -140,7 +140,7 @@ def test_archives_that_are_no_model(tmp_path):
 
 
 def test_a_configuration_of_many_megabytes_is_unsafe(tmp_path, monkeypatch):
-    monkeypatch.setattr("reportgen.subject.model_file.archive.MAX_BYTES", 10)
+    monkeypatch.setattr("reportgen.subject.model_file.reading.archive.MAX_BYTES", 10)
     path = archive(tmp_path / "a.keras", config='{"a": "bcdefg"}')
     assert "claims more than 0 MB" in refused(path, UnsafeInputError)
 

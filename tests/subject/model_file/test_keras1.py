@@ -11,7 +11,7 @@ import pytest
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
 
 from reportgen.errors import InputError
-from reportgen.subject.model_file.keras1 import convert_arrays, is_keras1, translate
+from reportgen.subject.model_file.repairs.keras1 import convert_arrays, is_keras1, translate
 
 RNG = np.random.default_rng(3)
 

@@ -1,4 +1,4 @@
-"""Files that strangers wrote: each opens and predicts as tf-keras, or Keras, does; or says why not."""
+"""Strangers' files: each opens and predicts as tf-keras, or Keras, does; or says why not."""
 
 import io
 import json

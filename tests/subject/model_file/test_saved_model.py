@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file import saved_model, saved_objects
-from reportgen.subject.model_file.checkpoint import Checkpoint
-from reportgen.subject.model_file.checksum import crc32c, mask
 from reportgen.subject.model_file.content import Format
-from reportgen.subject.model_file.saved_model import (
+from reportgen.subject.model_file.saved_model import folder as saved_model
+from reportgen.subject.model_file.saved_model import objects as saved_objects
+from reportgen.subject.model_file.saved_model.checkpoint import Checkpoint
+from reportgen.subject.model_file.saved_model.checksum import crc32c, mask
+from reportgen.subject.model_file.saved_model.folder import (
     read_arrays,
     read_saved_model,
     read_signatures,
@@ -267,7 +268,7 @@ def test_a_class_of_its_own_is_named(old_keras, tmp_path):
 def test_nothing_of_tensorflow_is_imported(folder):
     code = (
         "import sys; from pathlib import Path\n"
-        "from reportgen.subject.model_file.saved_model import *\n"
+        "from reportgen.subject.model_file.saved_model.folder import *\n"
         "folder = Path(sys.argv[1]); content = read_saved_model(folder)\n"
         "list(read_arrays(folder, [a.key for a in content.arrays]))\n"
         "assert content.arrays and 'tensorflow' not in sys.modules"

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from reportgen.errors import InputError
-from reportgen.subject.model_file.tensorflow_functions import FUNCTIONS
+from reportgen.subject.model_file.repairs.tensorflow_functions import FUNCTIONS
 
 
 def hard_sigmoid(x: Any) -> Any:

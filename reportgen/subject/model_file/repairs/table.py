@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.subject.model_file import input_rules, keras1, layer_rules, name_rules, node_rules
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
+from reportgen.subject.model_file.repairs import (
+    input_rules,
+    keras1,
+    layer_rules,
+    name_rules,
+    node_rules,
+)
 
 _SHOWN = 3
 

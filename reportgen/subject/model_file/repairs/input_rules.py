@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, layers_of, name_of
-from reportgen.subject.model_file.layer_rules import ERA, settings_of
+from reportgen.subject.model_file.repairs.layer_rules import ERA, settings_of
 
 _SHAPE_KEYS = ("batch_shape", "batch_input_shape")
 

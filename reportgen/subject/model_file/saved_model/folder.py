@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file.checkpoint import (
+from reportgen.subject.model_file.configuration import layers_of, parse
+from reportgen.subject.model_file.content import Array, Content, Format, Hazard
+from reportgen.subject.model_file.safety.graph_operations import (
+    INIT_SIGNATURE,
+    find_file_operations,
+)
+from reportgen.subject.model_file.saved_model.checkpoint import (
     Checkpoint,
     dtype_name,
     is_number,
     read_arrays,
     shape_of,
 )
-from reportgen.subject.model_file.configuration import layers_of, parse
-from reportgen.subject.model_file.content import Array, Content, Format, Hazard
-from reportgen.subject.model_file.graph_operations import INIT_SIGNATURE, find_file_operations
-from reportgen.subject.model_file.protocol import Message, parse_message
-from reportgen.subject.model_file.saved_objects import KerasObject, Objects, list_arrays
+from reportgen.subject.model_file.saved_model.objects import KerasObject, Objects, list_arrays
+from reportgen.subject.model_file.saved_model.protocol import Message, parse_message
 
 __all__ = ["Endpoint", "Signature", "read_arrays", "read_saved_model", "read_signatures"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from reportgen.subject.model_file.protocol import Message
+from reportgen.subject.model_file.saved_model.protocol import Message
 
 MAX_STEPS = 100_000  # of tracing; what takes longer is held to be no asset
 MAIN = ""  # the scope of the main graph; others are named by their function

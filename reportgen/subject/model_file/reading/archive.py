@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from reportgen.errors import InputError
-from reportgen.subject.model_file import hdf5_file
 from reportgen.subject.model_file.configuration import MAX_BYTES, parse
 from reportgen.subject.model_file.content import Content, Format, Hazard
+from reportgen.subject.model_file.reading import hdf5_file
 
 _MAX_MEMBERS = 10_000
 _MAX_RATIO = 100

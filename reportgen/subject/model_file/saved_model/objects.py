@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file.checkpoint import Checkpoint
 from reportgen.subject.model_file.configuration import parse
 from reportgen.subject.model_file.content import Array
-from reportgen.subject.model_file.protocol import Message
+from reportgen.subject.model_file.saved_model.checkpoint import Checkpoint
+from reportgen.subject.model_file.saved_model.protocol import Message
 
 _DAMAGED = "holds a broken list of objects ({}). Copy the folder again."
 # What hangs on a layer and is no weight: state of random numbers, metrics, losses, signatures.

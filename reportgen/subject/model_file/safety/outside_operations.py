@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from reportgen.subject.model_file.protocol import Message
+from reportgen.subject.model_file.saved_model.protocol import Message
 
 # By what they do; without the prefixes "Experimental" and "_" and the version at the end.
 _ACTIONS = {

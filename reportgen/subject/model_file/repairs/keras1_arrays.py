@@ -9,7 +9,7 @@ import numpy as np
 
 from reportgen.errors import InputError
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
-from reportgen.subject.model_file.keras1_words import CLASSES
+from reportgen.subject.model_file.repairs.keras1_words import CLASSES
 
 Arrays = list[np.ndarray[Any, Any]]
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file.checksum import crc32c, mask
-from reportgen.subject.model_file.protocol import Message, parse_message
+from reportgen.subject.model_file.saved_model.checksum import crc32c, mask
+from reportgen.subject.model_file.saved_model.protocol import Message, parse_message
 
 MAX_INDEX_BYTES = 64 * 2**20
 _MAX_SHARDS = 10_000

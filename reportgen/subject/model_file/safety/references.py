@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from reportgen.subject.model_file.allowed import (
+from reportgen.subject.model_file.configuration import Node, walk
+from reportgen.subject.model_file.repairs.layer_rules import KEPT_CURVE
+from reportgen.subject.model_file.repairs.node_rules import OPERATION
+from reportgen.subject.model_file.safety.allowed import (
     ACTIVATIONS,
     CLASSES,
     FOREIGN_CODE,
@@ -19,9 +22,6 @@ from reportgen.subject.model_file.allowed import (
     OPERATIONS,
     VALUES,
 )
-from reportgen.subject.model_file.configuration import Node, walk
-from reportgen.subject.model_file.layer_rules import KEPT_CURVE
-from reportgen.subject.model_file.node_rules import OPERATION
 
 _ALL_CLASSES = frozenset().union(*CLASSES.values()) | MODELS
 _FUNCTIONS = ACTIVATIONS | INITIALIZERS

@@ -11,8 +11,8 @@ from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
-from reportgen.subject.model_file.keras1_arrays import convert_arrays
-from reportgen.subject.model_file.keras1_words import (
+from reportgen.subject.model_file.repairs.keras1_arrays import convert_arrays
+from reportgen.subject.model_file.repairs.keras1_words import (
     LAYERS,
     SIGNS,
     translate_layer,

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, layers_of
-from reportgen.subject.model_file.layer_rules import ERA, RECURRENT, settings_of
-from reportgen.subject.model_file.tensorflow_functions import FUNCTIONS, read_operation
+from reportgen.subject.model_file.repairs.layer_rules import ERA, RECURRENT, settings_of
+from reportgen.subject.model_file.repairs.tensorflow_functions import FUNCTIONS, read_operation
 
 _ENDS = ("input_layers", "output_layers")
 _CONSTANT = "_CONSTANT_VALUE"
 _WRAPPED = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod")
 OPERATION = {
-    "module": "reportgen.subject.model_file.operations",
+    "module": "reportgen.subject.model_file.building.operations",
     "class_name": "TensorFlowFunction",
     "registered_name": "reportgen>TensorFlowFunction",
 }

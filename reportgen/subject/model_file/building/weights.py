@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import InputError
-from reportgen.subject.model_file import keras1
 from reportgen.subject.model_file.configuration import clean_name
 from reportgen.subject.model_file.content import Array
+from reportgen.subject.model_file.repairs import keras1
 
 # The last word of a weight's name. Two known words that differ are two different weights.
 _WORDS = frozenset(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reportgen.subject.model_file.configuration import Node, clean_name, layers_of
-from reportgen.subject.model_file.layer_rules import settings_of
-from reportgen.subject.model_file.node_rules import map_references
+from reportgen.subject.model_file.repairs.layer_rules import settings_of
+from reportgen.subject.model_file.repairs.node_rules import map_references
 
 
 def clean_names(node: Node) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from reportgen.subject.model_file.configuration import clean_name
 from reportgen.subject.model_file.content import Array, Format, Hazard
-from reportgen.subject.model_file.evidence import Evidence
+from reportgen.subject.model_file.safety.evidence import Evidence
 
 _SMALL = 1024  # numbers; counters, seeds and learning rates are stored beside weights
 _COPIES, _MORE = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reportgen.subject.model_file.allowed import LAYERS, MODELS
 from reportgen.subject.model_file.configuration import Node, layers_of
+from reportgen.subject.model_file.safety.allowed import LAYERS, MODELS
 
 ERA = "__era__"  # 1, 2 or 3: which Keras wrote it; only while the rules run
 _MODULES = re.compile(
@@ -66,7 +66,7 @@ _LEFT_OVER = (
 )  # fmt: skip
 _ACTIVATION_KEYS = ("activation", "recurrent_activation")
 KEPT_CURVE = {
-    "module": "reportgen.subject.model_file.operations",
+    "module": "reportgen.subject.model_file.building.operations",
     "class_name": "function",
     "config": "reportgen>hard_sigmoid",  # Keras looks functions up by this
     "registered_name": "reportgen>hard_sigmoid",

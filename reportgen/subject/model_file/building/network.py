@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import posixpath
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,11 +15,11 @@ from typing import IO, TYPE_CHECKING, Any
 import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.model_file import archive, hdf5_file
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
-from reportgen.subject.model_file.guards import MAX_PARAMETERS
-from reportgen.subject.model_file.repairs import layers
+from reportgen.subject.model_file.reading import archive, hdf5_file
+from reportgen.subject.model_file.repairs.table import layers
+from reportgen.subject.model_file.safety.guards import MAX_PARAMETERS
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +38,7 @@ def build(
     """
     import keras
 
-    from reportgen.subject.model_file.operations import OBJECTS
+    from reportgen.subject.model_file.building.operations import OBJECTS
 
     config = copy.deepcopy(config)
     _drop_unknown(config)
@@ -145,23 +144,32 @@ def _copy_weights(source: IO[bytes], target: Path) -> tuple[str, ...]:
     turned = False
     try:
         with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
-            for array in hdf5_file.survey(old)[1]:
-                path = array.name.replace("\\", "/")
-                if path.startswith("optimizer/"):
-                    continue
-                turned |= path != array.name
-                new.create_dataset(path, data=old[array.key][()])
-                _copy_attributes(old, new, array.key, path)
+            hazards, _ = hdf5_file.survey(old)
+            if hazards:
+                raise ValueError(str(hazards[0]))
+            for name in _names_in(old):
+                path = name.replace("\\", "/")
+                turned |= path != name
+                if isinstance(old[name], h5py.Group):  # empty ones too: Keras looks for them
+                    _copy_group(old[name], new.require_group(path))
+                else:
+                    new.create_dataset(path, data=old[name][()])
     except hdf5_file.DAMAGE as error:
         raise InputError(f"holds damaged weights ({error}). Copy it again.") from None
     return ("The groups of weights were named with backslashes, as Windows does",) if turned else ()
 
 
-def _copy_attributes(old: h5py.File, new: h5py.File, key: str, path: str) -> None:
+def _names_in(file: h5py.File) -> list[str]:
+    """Every group and array, without the state of the optimizer."""
+    names: list[str] = []
+    file.visit(names.append)
+    return [name for name in names if name.partition("/")[0] != "optimizer"]
+
+
+def _copy_group(old: h5py.Group, new: h5py.Group) -> None:
     """The layer's name beside its weights, which Keras 3 compares."""
-    group = old[posixpath.dirname(key)]
-    if "name" in group.attrs and isinstance(group.attrs["name"], str):
-        new[posixpath.dirname(path)].attrs["name"] = group.attrs["name"]
+    if isinstance(old.attrs.get("name"), str):
+        new.attrs["name"] = old.attrs["name"]
 
 
 def _explain(error: Exception) -> str:

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from reportgen.subject.model_file.content import Hazard
-from reportgen.subject.model_file.outside_operations import describe_operation
-from reportgen.subject.model_file.protocol import Message
-from reportgen.subject.model_file.saved_assets import MAIN, Assets, names_in, node_name, text_of
+from reportgen.subject.model_file.safety.outside_operations import describe_operation
+from reportgen.subject.model_file.saved_model.assets import (
+    MAIN,
+    Assets,
+    names_in,
+    node_name,
+    text_of,
+)
+from reportgen.subject.model_file.saved_model.protocol import Message
 
 INIT_SIGNATURE = "__saved_model_init_op"
 GUARD = "graph_operations"

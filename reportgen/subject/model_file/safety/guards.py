@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reportgen.subject.model_file.allowed import FOREIGN_CODE
-from reportgen.subject.model_file.array_guards import guard_arrays
 from reportgen.subject.model_file.configuration import name_of, walk
 from reportgen.subject.model_file.content import Hazard
-from reportgen.subject.model_file.evidence import Evidence
-from reportgen.subject.model_file.references import Origin, Reference, references
+from reportgen.subject.model_file.safety.allowed import FOREIGN_CODE
+from reportgen.subject.model_file.safety.array_guards import guard_arrays
+from reportgen.subject.model_file.safety.evidence import Evidence
+from reportgen.subject.model_file.safety.references import Origin, Reference, references
 
 MAX_PARAMETERS = 2 * 10**9  # 8 GB of float32
 MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample

@@ -1,0 +1,1 @@
+"""Building the network and giving it its weights: the only part that imports Keras."""

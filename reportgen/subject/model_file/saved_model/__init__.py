@@ -1,0 +1,1 @@
+"""Reading SavedModel folders without TensorFlow."""
