@@ -6,6 +6,7 @@ import pytest
 
 from reportgen.config import load_config
 from reportgen.pipeline import run_audit
+from reportgen.worker import InlineExecutor
 
 IDS = ("overview", "predictions", "feature_maps", "weights")
 
@@ -18,6 +19,33 @@ CASES = [
     ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", "unit",
      0.948),
 ]  # fmt: skip
+
+
+# The same without the page: (model, images, settings, accuracy measured before, of the README).
+OTHERS = [
+    ("tonio73_data-science/CIFAR-10_CNN5.h5", "cifar10_test", {"preprocessing": "unit"}, 0.712),
+    ("tonio73_data-science/MNIST_LeNet60.h5", "mnist_test",
+     {"preprocessing": "unit", "resize": "pad"}, 0.986),
+    ("tonio73_data-science/MNIST_dense128.h5", "mnist_test", {"preprocessing": "unit"}, 0.982),
+    ("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"preprocessing": "symmetric"}, 1.0),
+    ("codebasics_potato/saved_models/1", "potato_plantvillage", {"preprocessing": "none"}, 1.0),
+    ("codebasics_potato/potatoes.h5", "potato_plantvillage", {"preprocessing": "unit"}, 0.917),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "images", "settings", "accuracy"), OTHERS)
+def test_the_recorded_accuracy_of_the_others(real, model, images, settings, accuracy):
+    given = {"images": real / "images" / images, "only": ("predictions",), **settings}
+    config = load_config(real / "models" / model, given, IDS)
+    report, _ = run_audit(config, executor=InlineExecutor())
+    low, high = read_interval(report)
+    assert low <= accuracy <= high
+
+
+def read_interval(report):
+    rows = dict(next(b for b in report.sections[1].blocks if b.id == "predictions-summary").rows)
+    shown = rows["Accuracy"].split("interval")[1].split("to")
+    return tuple(float(part.strip(" %")) / 100 for part in shown)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case[1])
@@ -37,9 +65,7 @@ def test_every_section_is_done_and_every_check_answered(audited):
 
 def test_the_recorded_accuracy_is_within_the_interval(audited):
     report, accuracy = audited
-    rows = dict(next(b for b in report.sections[1].blocks if b.id == "predictions-summary").rows)
-    low, high = (float(part.strip(" %")) / 100 for part in
-                 rows["Accuracy"].split("interval")[1].split("to"))  # fmt: skip
+    low, high = read_interval(report)
     assert low <= accuracy <= high
 
 

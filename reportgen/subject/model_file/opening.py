@@ -21,6 +21,8 @@ from reportgen.subject.model_file.saved_model import folder as saved_model
 if TYPE_CHECKING:
     import keras
 
+_REBUILT = "The layers were rebuilt from the folder's description of them; its graph was not run"
+
 
 def open_model(
     file: ModelFile,
@@ -87,7 +89,7 @@ def _load(file: ModelFile, network: keras.Model) -> tuple[Repair, ...]:
         values = dict(saved_model.read_arrays(file.path, [array.key for array in content.arrays]))
         pairs = ((array, values[array.key]) for array in content.arrays)
         load_arrays(network, pairs, era=2)
-        return ()
+        return (Repair("saved_model", _REBUILT),)
     with file.path.open("rb") as stream:
         if stamp_of(stream) != file.stamp:
             raise InputError("changed while it was being read. Audit it again.")

@@ -25,7 +25,7 @@ MODELS = [
     ("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"gone_arguments"}),
     ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", set()),
     ("xenmrph_fashion_k214/fashion_mnist.keras", "fashion_sprite", {"backslashes"}),
-    ("codebasics_potato/saved_models/1", "potato_plantvillage", set()),
+    ("codebasics_potato/saved_models/1", "potato_plantvillage", {"saved_model"}),
     ("codebasics_potato/potatoes.h5", "potato_plantvillage", set()),
     ("st_modelzoo_imagenet_mobilenet_v1_025/mobilenet_v1_0.25_224.h5", "photos",
      {"gone_arguments"}),

@@ -93,12 +93,7 @@ def _survey(archive: zipfile.ZipFile, stream: IO[bytes]) -> tuple[Hazard, ...]:
     hazards = [
         Hazard("archive", _show(m), said) for m, said in zip(members, found, strict=True) if said
     ]
-    folded = Counter(member.filename.casefold() for member in members)
-    hazards += [
-        Hazard("archive", name[:80], "is in the archive twice: two readers could see two models")
-        for name, count in folded.items()
-        if count > 1
-    ]
+    hazards += _find_twins(members)
     if len(members) > _MAX_MEMBERS:
         hazards.append(Hazard("archive", "", f"it has more than {_MAX_MEMBERS} members"))
     packed = stream.seek(0, 2)
@@ -107,6 +102,12 @@ def _survey(archive: zipfile.ZipFile, stream: IO[bytes]) -> tuple[Hazard, ...]:
         said = f"{packed} bytes unpack to {unpacked >> 20} MB: a zip bomb"
         hazards.append(Hazard("archive_size", "", said))
     return tuple(hazards[:20])
+
+
+def _find_twins(members: list[zipfile.ZipInfo]) -> list[Hazard]:
+    folded = Counter(member.filename.casefold() for member in members)
+    said = "is in the archive twice: two readers could see two models"
+    return [Hazard("archive", name[:80], said) for name, count in folded.items() if count > 1]
 
 
 def _refuse_member(member: zipfile.ZipInfo) -> str | None:

@@ -163,7 +163,7 @@ def _refuse_dataset(item: h5py.Dataset, array: Array) -> str | None:
     filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
     if filters - _OWN_FILTERS:
         return "a dataset with a filter that would load a library from the disk"
-    if item.dtype.kind not in "biuf":
+    if item.dtype.kind not in "biufS":  # people add fixed texts, such as names of classes
         return "a dataset of something else than numbers, which are no weights"
     size = array.elements * item.dtype.itemsize
     if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
@@ -185,8 +185,8 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
             if not _is_inside(name):
                 return (Hazard("hdf5", _short(name), "a weight name that leaves its group"),), ()
             item = group[name]
-            if not isinstance(item, h5py.Dataset):
-                raise ValueError(f"{_short(name)} is not a dataset")
+            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf":
+                raise ValueError(f"{_short(name)} is no array of numbers")
             arrays.append(
                 Array(
                     layer,

@@ -192,16 +192,17 @@ def unpack_axis(node: Node) -> bool:
     return False
 
 
-def drop_gone_arguments(node: Node) -> bool:
+def drop_gone_arguments(node: Node) -> str:
     """Arguments that came and went, where they change nothing; other values stay, and say so."""
-    config, changed = settings_of(node), False
+    config, dropped = settings_of(node), []
     for classes, key, values in _GONE:
         if key in config and (classes is None or node["class_name"] in classes):
             value = config[key]
             if values is ANY or any(value is v or (value == v and v is not None) for v in values):
                 del config[key]
-                changed |= values is not ANY
-    return changed
+                if values is not ANY:
+                    dropped.append(key)
+    return ", ".join(dropped)
 
 
 def drop_augmentation_arguments(node: Node) -> bool:

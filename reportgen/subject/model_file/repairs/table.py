@@ -25,14 +25,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Rule:
-    """One repair. change: mends the layer in place and says whether it had to.
+    """One repair. change: mends the layer in place and says whether it had to, or what it did.
 
     what: said in the report; "" for plain translation, which Keras does itself too.
     """
 
     name: str
     what: str
-    change: Callable[[Node], bool]
+    change: Callable[[Node], bool | str]
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,15 @@ class Repair:
     rule: str
     what: str
     layers: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        rule = f"{self.rule}: {', '.join(self.details)}" if self.details else self.rule
         if not self.layers:
-            return f"{self.what} ({self.rule})"
+            return f"{self.what} ({rule})"
         shown = ", ".join(self.layers[:_SHOWN])
         more = len(self.layers) - _SHOWN
-        return f"{self.what} ({self.rule}): {shown}{f' and {more} more' if more > 0 else ''}"
+        return f"{self.what} ({rule}): {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 RULES = (
@@ -127,9 +129,11 @@ def repair(config: Any, writer: str | None) -> tuple[Any, tuple[Repair, ...]]:
         return config, ()
     layer_rules.mark_era(config, writer)
     for rule in RULES:
-        changed = [address for address, node in layers(config) if rule.change(node)]
+        changed = {address: rule.change(node) for address, node in layers(config)}
+        changed = {address: did for address, did in changed.items() if did}
         if changed and rule.what:
-            done[rule.name] = Repair(rule.name, rule.what, tuple(changed))
+            details = dict.fromkeys(did for did in changed.values() if isinstance(did, str))
+            done[rule.name] = Repair(rule.name, rule.what, tuple(changed), tuple(details))
     layer_rules.unmark_era(config)
     return config, tuple(done.values())
 
