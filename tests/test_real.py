@@ -78,3 +78,22 @@ def test_nothing_is_said_of_the_weights_of_models_that_work(audited):
 
 def test_the_page_keeps_its_limit(audited):
     assert len(audited[0].to_html().encode()) <= 5_000_000
+
+
+def test_the_article_of_the_cifar_network(real):
+    """A horse called a dog, maps after layers 0, 1 and 2, and 32 kernels as tables of numbers."""
+    given = {"images": real / "images/cifar10_test", "preprocessing": "unit"}
+    model = real / "models/tonio73_data-science/CIFAR-10_CNN5.h5"
+    report, _ = run_audit(load_config(model, given, IDS), executor=InlineExecutor())
+    blocks = {block.id: block for section in report.sections for block in section.blocks}
+    mistakes = [
+        (label.text.split()[0], label.detail)
+        for id_ in ("predictions-mistakes", "predictions-kinds")
+        for label in blocks[id_].panels[0].labels
+    ]
+    assert ("dog", "wrong: it is horse") in mistakes
+    for place, layer in enumerate(("conv_0", "max_pooling2d", "conv_1")):
+        maps = blocks[f"feature_maps-mosaic-0_{place}_{layer}"]
+        assert len(report.arrays[maps.panels[-1].tiles]) == (64 if layer == "conv_1" else 32)
+    tables = blocks["weights-numbers-0_conv_0"]
+    assert [report.arrays[panel.tiles].shape for panel in tables.panels] == [(32, 3, 3)] * 3

@@ -57,7 +57,7 @@ def _unsafe_finding(card: SubjectCard) -> Finding:
         level, said = (
             "fail",
             (
-                f"{'; '.join(card.unsafe)}. It was opened because --allow-unsafe was given. "
+                f"{_sentence('; '.join(card.unsafe))} It was opened because --allow-unsafe was given. "
                 "Whoever opens this file runs it: save the model without these parts before you "
                 "pass it on."
             ),
@@ -77,6 +77,10 @@ def _unsafe_finding(card: SubjectCard) -> Finding:
         threshold=0.0,
         evidence="overview-identity",
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _repaired_finding(card: SubjectCard) -> Finding:
