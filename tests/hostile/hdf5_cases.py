@@ -163,7 +163,7 @@ def _many_links(file: h5py.File, place: Place) -> None:
 
 def _many_groups(file: h5py.File, place: Place) -> None:
     top = file[_kernel(file)].parent.create_group("many").id
-    for i in range(20_000):
+    for i in range(50_000):
         h5py.h5g.create(top, b"%d" % i)
 
 

@@ -87,7 +87,7 @@ def test_without_a_guard_a_hostile_file_is_read(collection, monkeypatch, guard, 
 def test_every_guard_of_the_configuration_is_tried():
     tried = {guard for guard, _ in GUARDED}
     # What the readers found is tried above; the activations and the layers below.
-    rest = {"guard_reading", "guard_activations"}
+    rest = {"guard_reading", "guard_activations", "guard_calls"}
     assert tried | rest == {guard.__name__ for guard in guards.GUARDS}
 
 

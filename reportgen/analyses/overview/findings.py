@@ -57,7 +57,8 @@ def _unsafe_finding(card: SubjectCard) -> Finding:
         level, said = (
             "fail",
             (
-                f"{_sentence('; '.join(card.unsafe))} It was opened because --allow-unsafe was given. "
+                f"{_sentence('; '.join(card.unsafe))} It was opened because --allow-unsafe was "
+                "given. "
                 "Whoever opens this file runs it: save the model without these parts before you "
                 "pass it on."
             ),

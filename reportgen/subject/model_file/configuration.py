@@ -12,6 +12,7 @@ from reportgen.errors import InputError, UnsafeInputError
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 200
 MAX_NODES = 2_000_000
+_MAX_ADDRESS = 300
 Node = dict[str, Any]
 
 
@@ -99,7 +100,7 @@ def walk(root: Any) -> Iterator[tuple[str, Node]]:
         if is_object(value):
             # The outermost model's own name tells the reader nothing.
             if not outermost and _has_name(value):
-                address = f"{address}/{name_of(value)}".lstrip("/")
+                address = f"{address}/{name_of(value)}".lstrip("/")[-_MAX_ADDRESS:]
             outermost = False
             yield address, value
         stack.extend((address, child) for child in reversed(list(_children(value))))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
 
 class Format(StrEnum):
     """What the bytes are, whatever the name says."""
@@ -32,6 +34,11 @@ class Array:
     shape: tuple[int, ...]
     dtype: str
     stored_bytes: int
+
+    @property
+    def claimed_bytes(self) -> int:
+        """What it takes in memory."""
+        return self.elements * (2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize)
 
     @property
     def elements(self) -> int:

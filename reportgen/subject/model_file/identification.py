@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
-from reportgen.subject.model_file.configuration import is_object, parse
+from reportgen.subject.model_file.configuration import is_object, parse, walk
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
 from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
@@ -25,6 +25,7 @@ from reportgen.subject.model_file.training import describe_training
 
 _SHOWN = 5
 MAX_LAYERS = 10_000
+MAX_OBJECTS = 150_000
 _READERS = {Format.KERAS: archive.read_archive, Format.HDF5: hdf5_file.read_hdf5}
 Stamp = tuple[int, ...]
 
@@ -118,7 +119,11 @@ def examine(
         content, digest, size, stamp = _read_file(path, sha256)
     content = _with_architecture(path, content, architecture)
     content = _limit_layers(content)
-    config, repairs = repair(content.config, content.writer)
+    try:
+        config, repairs = repair(content.config, content.writer)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+        # Whatever a stranger wrote there, Keras did not.
+        raise InputError(f"{path} holds a configuration that Keras did not write.") from None
     whole = content.format in (Format.KERAS, Format.HDF5) and not content.hazards
     if (whole or content.config is not None) and not is_object(config):
         raise InputError(f"{path} holds a configuration that is no network. Copy it again.")
@@ -129,6 +134,7 @@ def examine(
         frozenset(custom),
         old_layout=content.backend == "theano" or any(r.rule == "keras_1" for r in repairs),
     )
+    hazards = find_hazards(evidence)
     return ModelFile(
         path,
         content,
@@ -138,8 +144,8 @@ def examine(
         size,
         stamp,
         repairs,
-        find_hazards(evidence),
-        missing_code(evidence),
+        hazards,
+        () if hazards else missing_code(evidence),
         (*suffix_note(path, content.format), *content.notes),
     )
 
@@ -149,9 +155,12 @@ def _limit_layers(content: Content) -> Content:
     if not is_object(content.config):
         return content
     count = sum(1 for _ in layers(content.config))
-    if count <= MAX_LAYERS:
+    objects = sum(1 for _ in walk(content.config)) if count <= MAX_LAYERS else 0
+    if count <= MAX_LAYERS and objects <= MAX_OBJECTS:
         return content
     said = f"it has {count:,} layers; the limit is {MAX_LAYERS:,}"
+    if objects:
+        said = f"it describes {objects:,} objects; the limit is {MAX_OBJECTS:,}"
     return replace(content, config=None, hazards=(*content.hazards, Hazard("layers", "", said)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import math
@@ -15,16 +16,21 @@ from typing import IO, TYPE_CHECKING, Any
 import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.isolation import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file
 from reportgen.subject.model_file.repairs.table import layers
-from reportgen.subject.model_file.safety.guards import MAX_PARAMETERS
+from reportgen.subject.model_file.safety.guards import MAX_ACTIVATION, MAX_PARAMETERS
 
 if TYPE_CHECKING:
     import keras
 
 _SLACK = 1_000_000
+# Keras' own needs, and a weight with its initial value beside it.
+_BUILDING_BYTES, _BYTES_A_PARAMETER = 2 * 2**30, 16
+_SMALL = 1024
+_LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
 
 
 def build(
@@ -42,10 +48,15 @@ def build(
 
     config = copy.deepcopy(config)
     _drop_unknown(config)
+    _refuse_assets(config)
     stored = sum(array.elements for array in content.arrays)
-    budget = math.inf if allow_unsafe else min(stored + _SLACK, MAX_PARAMETERS)
+    budget = min(stored + _SLACK, MAX_PARAMETERS)
+    limits = contextlib.ExitStack()
+    if not allow_unsafe:
+        limits.enter_context(_budget(budget))
+        limits.enter_context(memory_within(_BUILDING_BYTES + _BYTES_A_PARAMETER * budget))
     try:
-        with _budget(budget):
+        with limits:
             model = keras.saving.deserialize_keras_object(
                 config,
                 custom_objects={**OBJECTS, **_by_registered_name(config, custom)},
@@ -53,11 +64,40 @@ def build(
             )
     except (InputError, UnsafeInputError):
         raise
+    except MemoryError:
+        raise UnsafeInputError("building it takes far more memory than its weights.") from None
     except Exception as error:
         raise InputError(_explain(error)) from None
     if not isinstance(model, keras.Model):
         raise InputError(f"holds a {type(model).__name__}, not a model.")
+    if not allow_unsafe:
+        _refuse_large_outputs(model)
     return model
+
+
+def _refuse_assets(config: Any) -> None:
+    """Vocabularies that stand in the archive beside the weights: without them it cannot predict."""
+    for where, node in walk(config):
+        settings = node.get("config")
+        if node["class_name"] not in _LOOKUPS or not isinstance(settings, dict):
+            continue
+        if settings.get("vocabulary") is None:
+            raise InputError(
+                f"keeps the vocabulary of layer {where} beside its weights, which is not read. "
+                "Give the layer its vocabulary as a list and save the model again."
+            )
+
+
+def _refuse_large_outputs(model: keras.Model) -> None:
+    """What the declaration could not tell: the outputs of every operation."""
+    for operation in [*getattr(model, "operations", ()), *model._flatten_layers()]:
+        for node in operation._inbound_nodes:
+            for tensor in node.output_tensors:
+                size = math.prod(side for side in tensor.shape[1:] if side)
+                if size > MAX_ACTIVATION:
+                    raise UnsafeInputError(
+                        f"layer {operation.name[:80]}: gives {size:,} numbers for one sample."
+                    )
 
 
 def _drop_unknown(config: Any) -> None:
@@ -132,7 +172,8 @@ def load_weights_file(model: keras.Model, source: IO[bytes]) -> tuple[str, ...]:
     """Like `load_archive_weights`, for an HDF5 file that Keras wrote with ``save_weights``."""
     with tempfile.TemporaryDirectory() as folder:
         clean = Path(folder) / "clean.weights.h5"
-        repairs = _copy_weights(source, clean)
+        shapes = {tuple(variable.shape) for variable in model.variables}
+        repairs = _copy_weights(source, clean, shapes)
         try:
             model.load_weights(clean)
         except Exception as error:
@@ -140,7 +181,8 @@ def load_weights_file(model: keras.Model, source: IO[bytes]) -> tuple[str, ...]:
     return repairs
 
 
-def _copy_weights(source: IO[bytes], target: Path) -> tuple[str, ...]:
+def _copy_weights(source: IO[bytes], target: Path, shapes: set[tuple[int, ...]]) -> tuple[str, ...]:
+    """Copy groups and arrays; arrays that no variable has the shape of are refused or left out."""
     turned = False
     try:
         with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
@@ -152,8 +194,15 @@ def _copy_weights(source: IO[bytes], target: Path) -> tuple[str, ...]:
                 turned |= path != name
                 if isinstance(old[name], h5py.Group):  # empty ones too: Keras looks for them
                     _copy_group(old[name], new.require_group(path))
-                else:
+                elif old[name].shape in shapes or old[name].size <= _SMALL:
                     new.create_dataset(path, data=old[name][()])
+                    if "dtype" in old[name].attrs:  # how Keras writes bfloat16
+                        new[path].attrs["dtype"] = str(old[name].attrs["dtype"])
+                elif "optimizer" not in path and "metrics" not in path:
+                    raise UnsafeInputError(
+                        f"{name[:80]}: a dataset of {old[name].shape} that the network has no "
+                        "place for."
+                    )
     except hdf5_file.DAMAGE as error:
         raise InputError(f"holds damaged weights ({error}). Copy it again.") from None
     return ("The groups of weights were named with backslashes, as Windows does",) if turned else ()

@@ -14,8 +14,9 @@ from reportgen.errors import InputError
 from reportgen.subject.model_file.configuration import MAX_BYTES, parse
 from reportgen.subject.model_file.content import Array, Content, Format, Hazard
 
-MAX_OBJECTS = 20_000
+MAX_OBJECTS = 40_000
 _MAX_LEVELS = 64
+_BFLOAT16 = "bfloat16"
 _MAX_NAMES_BYTES = 16 * 2**20
 # Filters that h5py brings along; any other would be a library loaded from the disk.
 _OWN_FILTERS = {1, 2, 3, 4, 6, 32000}  # gzip, shuffle, fletcher32, szip, scale-offset, lzf
@@ -113,7 +114,19 @@ def survey(root: h5py.Group) -> tuple[tuple[Hazard, ...], list[Array]]:
             if reason:
                 hazards.append(Hazard("hdf5", _short(path), reason))
                 break
+    if not hazards:
+        hazards += _weigh(datasets)
     return tuple(hazards), datasets
+
+
+def _weigh(datasets: list[Array]) -> list[Hazard]:
+    """Many datasets that are each small enough, and together claim far more than they take."""
+    claimed = sum(array.claimed_bytes for array in datasets)
+    stored = sum(array.stored_bytes for array in datasets)
+    if claimed <= _ALLOCATION_BYTES or claimed <= _RATIO * stored:
+        return []
+    said = f"its datasets claim {claimed >> 20} MB and take {stored} bytes: a bomb"
+    return [Hazard("hdf5_size", "", said)]
 
 
 def _visit(
@@ -135,7 +148,7 @@ def _visit(
         return "an object that is neither a group nor a dataset"
     stored = int(item.id.get_storage_size())
     array = Array(
-        "", path.lstrip("/"), path, tuple(map(int, item.shape or ())), str(item.dtype), stored
+        "", path.lstrip("/"), path, tuple(map(int, item.shape or ())), _dtype(item), stored
     )
     datasets.append(array)
     return _refuse_dataset(item, array)
@@ -154,6 +167,11 @@ def _refuse_link(group: h5py.Group, name: str) -> str | None:
     return None
 
 
+def _dtype(item: h5py.Dataset) -> str:
+    """Its type by name; HDF5 has no bfloat16, so Keras writes two bytes of no type."""
+    return _BFLOAT16 if item.dtype == np.dtype("V2") else str(item.dtype)
+
+
 def _refuse_dataset(item: h5py.Dataset, array: Array) -> str | None:
     if item.is_virtual:
         return "a virtual dataset, which reads other files"
@@ -163,9 +181,11 @@ def _refuse_dataset(item: h5py.Dataset, array: Array) -> str | None:
     filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
     if filters - _OWN_FILTERS:
         return "a dataset with a filter that would load a library from the disk"
-    if item.dtype.kind not in "biufS":  # people add fixed texts, such as names of classes
+    if (
+        item.dtype.kind not in "biufS" and array.dtype != _BFLOAT16
+    ):  # people add fixed texts, such as names of classes
         return "a dataset of something else than numbers, which are no weights"
-    size = array.elements * item.dtype.itemsize
+    size = array.claimed_bytes
     if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
         return f"a dataset of {size >> 20} MB that takes {array.stored_bytes} bytes: a bomb"
     return None
@@ -185,7 +205,10 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
             if not _is_inside(name):
                 return (Hazard("hdf5", _short(name), "a weight name that leaves its group"),), ()
             item = group[name]
-            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf":
+            number = isinstance(item, h5py.Dataset) and (
+                item.dtype.kind in "biuf" or _dtype(item) == _BFLOAT16
+            )
+            if not number:
                 raise ValueError(f"{_short(name)} is no array of numbers")
             arrays.append(
                 Array(
@@ -193,7 +216,7 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
                     name,
                     posixpath.join(group.name, name),
                     tuple(map(int, item.shape)),
-                    str(item.dtype),
+                    _dtype(item),
                     int(item.id.get_storage_size()),
                 )
             )
@@ -242,6 +265,15 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+def read_values(item: h5py.Dataset) -> Any:
+    """The numbers of a dataset."""
+    if _dtype(item) != _BFLOAT16:
+        return item[()]
+    import ml_dtypes
+
+    return item[()].view(ml_dtypes.bfloat16)
+
+
 def read_arrays(stream: IO[bytes], arrays: tuple[Array, ...]) -> Iterator[tuple[Array, Any]]:
     """The values of ``arrays``, one after the other, as they were surveyed.
 
@@ -254,6 +286,6 @@ def read_arrays(stream: IO[bytes], arrays: tuple[Array, ...]) -> Iterator[tuple[
                 item = file[array.key]
                 if tuple(item.shape) != array.shape:
                     raise ValueError(f"{_short(array.name)} changed its shape")
-                yield array, item[()]
+                yield array, read_values(item)
     except DAMAGE as error:
         raise InputError(f"is a broken or truncated HDF5 file ({error}). Copy it again.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reportgen.subject.model_file.configuration import Node, layers_of, name_of
+from reportgen.subject.model_file.configuration import Node, layers_of, name_of, walk
 from reportgen.subject.model_file.repairs.layer_rules import ERA, settings_of
 
 _SHAPE_KEYS = ("batch_shape", "batch_input_shape")
@@ -83,7 +83,7 @@ def rename_batch_shape(node: Node) -> bool:
 def free_batch(node: Node) -> bool:
     """An input of, say, 32 samples at once; a stateful layer really needs its number."""
     inside = layers_of(node)
-    if not inside or any(settings_of(layer).get("stateful") for layer in inside):
+    if not inside or any(settings_of(each).get("stateful") for _, each in walk(node)):
         return False
     changed = False
     for layer in inside:

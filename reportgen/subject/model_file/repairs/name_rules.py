@@ -24,7 +24,7 @@ def clean_names(node: Node) -> bool:
 
     for layer in layers_of(node):
         old = layer.get("name", settings_of(layer).get("name"))
-        if old in renamed:
+        if isinstance(old, str) and old in renamed:
             settings_of(layer)["name"] = renamed[old]
             if "name" in layer:
                 layer["name"] = renamed[old]
@@ -44,8 +44,6 @@ def _choose_names(layers: list[Node]) -> dict[str, str]:
     for name in dict.fromkeys(names):
         clean = clean_name(name)
         if clean != name:
-            while clean in taken:
-                clean += "_"
-            taken.add(clean)
-            renamed[name] = clean
+            renamed[name] = clean if clean not in taken else f"{clean}_{len(renamed)}_"
+            taken.add(renamed[name])
     return renamed

@@ -47,7 +47,8 @@ def map_references(value: Any, change: Callable[[str, int], tuple[str, int]]) ->
 def renumber_calls(node: Node) -> bool:
     """Keras 2 counted the calls of a nested model from 1, as its own making was call 0."""
     config, inside = settings_of(node), layers_of(node)
-    models = {layer.get("name") for layer in inside if layers_of(layer) and layer[ERA] < 3}
+    nested = [layer for layer in inside if layers_of(layer) and layer[ERA] < 3]
+    models = {layer["name"] for layer in nested if isinstance(layer.get("name"), str)}
     if not models:
         return False
     seen: dict[str, list[int]] = {}
@@ -149,7 +150,12 @@ def wrap_tensorflow_call(node: Node) -> bool:
 def _wrap_function(layer: Node) -> bool:
     function = settings_of(layer).get("function") or settings_of(layer).get("method_name")
     calls = layer.get("inbound_nodes")
-    if function not in FUNCTIONS or not isinstance(calls, list) or not calls:
+    if (
+        not isinstance(function, str)
+        or function not in FUNCTIONS
+        or not isinstance(calls, list)
+        or not calls
+    ):
         return False
     tensors: list[Any] = []
     template: dict[str, Any] = {}

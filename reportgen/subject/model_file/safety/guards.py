@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reportgen.subject.model_file.configuration import name_of, walk
+from reportgen.subject.model_file.configuration import layers_of, name_of, walk
 from reportgen.subject.model_file.content import Hazard
 from reportgen.subject.model_file.safety.allowed import FOREIGN_CODE
 from reportgen.subject.model_file.safety.array_guards import guard_arrays
@@ -17,7 +17,11 @@ MAX_PARAMETERS = 2 * 10**9  # 8 GB of float32
 MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample
 _MAX_INTEGER = 2**31
 _SLACK = 1_000_000  # parameters that a file may declare beyond what it stores
+# Settings that become so many objects of Python, and not one array.
+_MAX_COUNTS = {"ngrams": 100, "num": 10_000, "indices_or_sections": 10_000,
+               "num_or_size_splits": 10_000}  # fmt: skip
 _FREE_INTEGERS = ("seed", "shared_object_id", "salt", "mask_value", "oov_token", "keras_history")
+_MOST = 20
 _PATH_KEYS = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "vocabulary_file")
 
 
@@ -44,7 +48,7 @@ def guard_references(evidence: Evidence) -> Iterator[Hazard]:
 
 
 def _layer(reference: Reference) -> str:
-    return f"layer {reference.where}" if reference.where else "the model"
+    return f"layer {reference.where[-80:]}" if reference.where else "the model"
 
 
 def guard_paths(evidence: Evidence) -> Iterator[Hazard]:
@@ -68,7 +72,7 @@ def guard_integers(evidence: Evidence) -> Iterator[Hazard]:
             stack += [(k, v) for k, v in value.items() if k not in _FREE_INTEGERS]
         elif isinstance(value, list):
             stack += [(key, item) for item in value]
-        elif isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+        elif isinstance(value, int) and abs(value) >= _MAX_COUNTS.get(str(key), _MAX_INTEGER):
             said = f"{str(key)[:40]} is {_number(value)}, which no network needs"
             yield Hazard("integers", "", said)
             return
@@ -100,6 +104,18 @@ def _number(value: int) -> str:
     return f"{value:,}" if abs(value) < 10**18 else f"about 10**{len(str(abs(value))[:4300]) - 1}"
 
 
+def guard_calls(evidence: Evidence) -> Iterator[Hazard]:
+    """Calls on stored values and not on the model's input: building would compute them."""
+    for where, node in walk(evidence.config):
+        for layer in layers_of(node):
+            calls = layer.get("inbound_nodes")
+            for call in calls if isinstance(calls, list) else ():
+                if not any(each["class_name"] == "__keras_tensor__" for _, each in walk(call)):
+                    said = "is called on stored values, which building would compute"
+                    place = f"{where}/{name_of(layer)}".lstrip("/")
+                    yield Hazard("calls", f"layer {place}", said)
+
+
 def guard_activations(evidence: Evidence) -> Iterator[Hazard]:
     """Outputs that no memory holds: the first prediction would allocate them."""
     for layer in evidence.declared.layers:
@@ -118,6 +134,7 @@ GUARDS: tuple[Callable[[Evidence], Iterator[Hazard]], ...] = (
     guard_paths,
     guard_integers,
     guard_parameters,
+    guard_calls,
     guard_activations,
     guard_arrays,
 )
@@ -125,8 +142,12 @@ GUARDS: tuple[Callable[[Evidence], Iterator[Hazard]], ...] = (
 
 def find_hazards(evidence: Evidence) -> tuple[Hazard, ...]:
     """Every reason not to open the file, each once; at most twenty."""
-    found = (hazard for guard in GUARDS for hazard in guard(evidence))
-    return tuple(dict.fromkeys(found))[:20]
+    found: dict[Hazard, None] = {}
+    for hazard in (hazard for guard in GUARDS for hazard in guard(evidence)):
+        found[hazard] = None
+        if len(found) == _MOST:
+            break
+    return tuple(found)
 
 
 def missing_code(evidence: Evidence) -> tuple[Reference, ...]:

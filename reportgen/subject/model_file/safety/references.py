@@ -112,6 +112,8 @@ def _judge_class(name: str, module: Any, registered: Any) -> Origin:
         return Origin.KERAS if name in _ALL_CLASSES else Origin.CUSTOM
     if not isinstance(module, str):
         return Origin.FOREIGN
+    if (module, name) == ("keras.random", "SeedGenerator"):
+        return Origin.KERAS
     if registered not in (None, "", name) and name in _ALL_CLASSES and _is_keras(module):
         return Origin.FOREIGN  # a built-in has no second name: one of the two is a disguise
     if module.startswith("keras.src.ops."):
