@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many damaged files of each format are tried."""
+    """How many damaged and hostile files are tried."""
     parser.addoption("--damages", type=int, default=2000, metavar="N")
+    parser.addoption("--all-hostile", action="store_true", help="Try every hostile file.")
 
 
 @pytest.fixture(scope="session")

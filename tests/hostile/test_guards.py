@@ -29,15 +29,15 @@ def none(*_: object) -> None:
 
 # (module, name in it, what replaces it, a file that only this stops)
 REMOVALS = [
-    ("reading.hdf5_file", "_refuse_link", none, "external-link.h5"),
-    ("reading.hdf5_file", "_refuse_link", none, "dangling-link.h5"),
-    ("reading.hdf5_file", "_refuse_link", none, "external-link.keras"),
-    ("reading.hdf5_file", "_refuse_dataset", none, "virtual.h5"),
-    ("reading.hdf5_file", "_refuse_dataset", none, "external-storage.h5"),
-    ("reading.hdf5_file", "_refuse_dataset", none, "compound.h5"),
+    ("reading.hdf5_survey", "_refuse_link", none, "external-link.h5"),
+    ("reading.hdf5_survey", "_refuse_link", none, "dangling-link.h5"),
+    ("reading.hdf5_survey", "_refuse_link", none, "external-link.keras"),
+    ("reading.hdf5_survey", "_refuse_dataset", none, "virtual.h5"),
+    ("reading.hdf5_survey", "_refuse_dataset", none, "external-storage.h5"),
+    ("reading.hdf5_survey", "_refuse_dataset", none, "compound.h5"),
     ("reading.hdf5_file", "_is_inside", lambda _: True, "weight-name-absolute.h5"),
-    ("reading.hdf5_file", "_MAX_LEVELS", 10**9, "deep-groups.h5"),
-    ("reading.hdf5_file", "MAX_OBJECTS", 10**9, "many-groups.h5"),
+    ("reading.hdf5_survey", "_MAX_LEVELS", 10**9, "deep-groups.h5"),
+    ("reading.hdf5_survey", "MAX_OBJECTS", 10**9, "many-groups.h5"),
     ("reading.archive", "_refuse_member", none, "zip-parent.keras"),
     ("reading.archive", "_refuse_member", none, "zip-link.keras"),
     ("reading.archive", "_find_twins", lambda _: [], "zip-first-config.keras"),

@@ -19,7 +19,7 @@ from reportgen.errors import InputError, UnsafeInputError
 from reportgen.isolation import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
-from reportgen.subject.model_file.reading import archive, hdf5_file
+from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
 from reportgen.subject.model_file.repairs.table import layers
 from reportgen.subject.model_file.safety.guards import MAX_ACTIVATION, MAX_PARAMETERS
 
@@ -186,7 +186,7 @@ def _copy_weights(source: IO[bytes], target: Path, shapes: set[tuple[int, ...]])
     turned = False
     try:
         with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
-            hazards, _ = hdf5_file.survey(old)
+            hazards, _ = hdf5_survey.survey(old)
             if hazards:
                 raise ValueError(str(hazards[0]))
             for name in _names_in(old):

@@ -13,15 +13,9 @@ import numpy as np
 from reportgen.errors import InputError
 from reportgen.subject.model_file.configuration import MAX_BYTES, parse
 from reportgen.subject.model_file.content import Array, Content, Format, Hazard
+from reportgen.subject.model_file.reading.hdf5_survey import BFLOAT16, shorten, survey, type_name
 
-MAX_OBJECTS = 40_000
-_MAX_LEVELS = 64
-_BFLOAT16 = "bfloat16"
 _MAX_NAMES_BYTES = 16 * 2**20
-# Filters that h5py brings along; any other would be a library loaded from the disk.
-_OWN_FILTERS = {1, 2, 3, 4, 6, 32000}  # gzip, shuffle, fletcher32, szip, scale-offset, lzf
-_ALLOCATION_BYTES = 64 * 2**20
-_RATIO = 200
 # What h5py raises on bytes that are not what they claim to be.
 DAMAGE = (
     OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, OverflowError,
@@ -94,103 +88,6 @@ def _parse_training(text: str | None) -> Any:
         return None
 
 
-def survey(root: h5py.Group) -> tuple[tuple[Hazard, ...], list[Array]]:
-    """Every dataset below ``root``, and every reason not to follow what is there."""
-    hazards: list[Hazard] = []
-    datasets: list[Array] = []
-    seen, stack, count = {_token(root)}, [(root, 0)], 0
-    while stack and not hazards:
-        group, level = stack.pop()
-        count += len(group)
-        for name in group:
-            path = posixpath.join(group.name, name)
-            reason = _refuse_link(group, name)
-            if count > MAX_OBJECTS:
-                reason = f"the file holds more than {MAX_OBJECTS} objects"
-            elif level > _MAX_LEVELS:
-                reason = "groups are nested deeper than any network needs"
-            if reason is None:
-                reason = _visit(group[name], path, level, seen, stack, datasets)
-            if reason:
-                hazards.append(Hazard("hdf5", _short(path), reason))
-                break
-    if not hazards:
-        hazards += _weigh(datasets)
-    return tuple(hazards), datasets
-
-
-def _weigh(datasets: list[Array]) -> list[Hazard]:
-    """Many datasets that are each small enough, and together claim far more than they take."""
-    claimed = sum(array.claimed_bytes for array in datasets)
-    stored = sum(array.stored_bytes for array in datasets)
-    if claimed <= _ALLOCATION_BYTES or claimed <= _RATIO * stored:
-        return []
-    said = f"its datasets claim {claimed >> 20} MB and take {stored} bytes: a bomb"
-    return [Hazard("hdf5_size", "", said)]
-
-
-def _visit(
-    item: Any,
-    path: str,
-    level: int,
-    seen: set[Any],
-    stack: list[tuple[h5py.Group, int]],
-    datasets: list[Array],
-) -> str | None:
-    token = _token(item)
-    if token in seen:
-        return "the same object is linked twice, which no Keras file does"
-    seen.add(token)
-    if isinstance(item, h5py.Group):
-        stack.append((item, level + 1))
-        return None
-    if not isinstance(item, h5py.Dataset):
-        return "an object that is neither a group nor a dataset"
-    stored = int(item.id.get_storage_size())
-    array = Array(
-        "", path.lstrip("/"), path, tuple(map(int, item.shape or ())), _dtype(item), stored
-    )
-    datasets.append(array)
-    return _refuse_dataset(item, array)
-
-
-def _token(item: Any) -> Any:
-    return h5py.h5o.get_info(item.id).addr
-
-
-def _refuse_link(group: h5py.Group, name: str) -> str | None:
-    link = group.get(name, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
-        return f"a link to another file ({_short(str(link.filename))}), which opening would read"
-    if isinstance(link, h5py.SoftLink):
-        return "a soft link, which no Keras file holds"
-    return None
-
-
-def _dtype(item: h5py.Dataset) -> str:
-    """Its type by name; HDF5 has no bfloat16, so Keras writes two bytes of no type."""
-    return _BFLOAT16 if item.dtype == np.dtype("V2") else str(item.dtype)
-
-
-def _refuse_dataset(item: h5py.Dataset, array: Array) -> str | None:
-    if item.is_virtual:
-        return "a virtual dataset, which reads other files"
-    if item.external:
-        return "a dataset whose values lie in another file"
-    creation = item.id.get_create_plist()
-    filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
-    if filters - _OWN_FILTERS:
-        return "a dataset with a filter that would load a library from the disk"
-    if (
-        item.dtype.kind not in "biufS" and array.dtype != _BFLOAT16
-    ):  # people add fixed texts, such as names of classes
-        return "a dataset of something else than numbers, which are no weights"
-    size = array.claimed_bytes
-    if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
-        return f"a dataset of {size >> 20} MB that takes {array.stored_bytes} bytes: a bomb"
-    return None
-
-
 def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...]]:
     """The weights in their writer's order, by the two lists of names that Keras writes."""
     arrays: list[Array] = []
@@ -199,24 +96,24 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
         layers.append("top_level_model_weights")
     for layer in layers:
         if not _is_inside(layer):
-            return (Hazard("hdf5", _short(layer), "a layer name that leaves its group"),), ()
+            return (Hazard("hdf5", shorten(layer), "a layer name that leaves its group"),), ()
         group = root[layer]
         for name in _read_names(group, "weight_names"):
             if not _is_inside(name):
-                return (Hazard("hdf5", _short(name), "a weight name that leaves its group"),), ()
+                return (Hazard("hdf5", shorten(name), "a weight name that leaves its group"),), ()
             item = group[name]
             number = isinstance(item, h5py.Dataset) and (
-                item.dtype.kind in "biuf" or _dtype(item) == _BFLOAT16
+                item.dtype.kind in "biuf" or type_name(item.dtype) == BFLOAT16
             )
             if not number:
-                raise ValueError(f"{_short(name)} is no array of numbers")
+                raise ValueError(f"{shorten(name)} is no array of numbers")
             arrays.append(
                 Array(
                     layer,
                     name,
                     posixpath.join(group.name, name),
                     tuple(map(int, item.shape)),
-                    _dtype(item),
+                    type_name(item.dtype),
                     int(item.id.get_storage_size()),
                 )
             )
@@ -261,13 +158,9 @@ def _decode(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
 def read_values(item: h5py.Dataset) -> Any:
     """The numbers of a dataset."""
-    if _dtype(item) != _BFLOAT16:
+    if type_name(item.dtype) != BFLOAT16:
         return item[()]
     import ml_dtypes
 
@@ -285,7 +178,7 @@ def read_arrays(stream: IO[bytes], arrays: tuple[Array, ...]) -> Iterator[tuple[
             for array in arrays:
                 item = file[array.key]
                 if tuple(item.shape) != array.shape:
-                    raise ValueError(f"{_short(array.name)} changed its shape")
+                    raise ValueError(f"{shorten(array.name)} changed its shape")
                 yield array, read_values(item)
     except DAMAGE as error:
         raise InputError(f"is a broken or truncated HDF5 file ({error}). Copy it again.") from None
