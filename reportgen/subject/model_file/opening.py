@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import InputError, UnsafeInputError
 from reportgen.subject.model_file.building.network import (
     build,
+    drop_unknown,
     load_archive_weights,
     load_weights_file,
 )
@@ -53,11 +54,11 @@ def open_repaired(
         UnsafeInputError: building would allocate far more than the file stores.
         InputError: it cannot be built, or the weights do not fit; says why and the way out.
     """
+    dropped: tuple[Repair, ...] = ()
     try:
         if file.config is not None:
-            network = build(
-                file.config, file.content, custom=custom or {}, allow_unsafe=allow_unsafe
-            )
+            config, dropped = drop_unknown(file.config)
+            network = build(config, file.content, custom=custom or {}, allow_unsafe=allow_unsafe)
         elif architecture is not None:
             network = architecture(file.content)
         else:
@@ -65,7 +66,7 @@ def open_repaired(
                 "holds weights only: there is no network in it. Give the network with "
                 "--architecture: a JSON file, module:function, or a name of keras.applications."
             )
-        return network, (*file.repairs, *_load(file, network))
+        return network, (*file.repairs, *dropped, *_load(file, network))
     except (InputError, UnsafeInputError) as error:
         raise type(error)(f"{file.path} {_as_sentence(error, file)}") from None
 

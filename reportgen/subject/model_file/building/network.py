@@ -20,7 +20,7 @@ from reportgen.isolation import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
-from reportgen.subject.model_file.repairs.table import layers
+from reportgen.subject.model_file.repairs.table import Repair, layers
 from reportgen.subject.model_file.safety.guards import MAX_ACTIVATION, MAX_PARAMETERS
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ def build(
 
     from reportgen.subject.model_file.building.operations import OBJECTS
 
-    config = copy.deepcopy(config)
-    _drop_unknown(config)
     _refuse_assets(config)
     stored = sum(array.elements for array in content.arrays)
     budget = min(stored + _SLACK, MAX_PARAMETERS)
@@ -58,7 +56,7 @@ def build(
     try:
         with limits:
             model = keras.saving.deserialize_keras_object(
-                config,
+                copy.deepcopy(config),  # Keras takes it apart
                 custom_objects={**OBJECTS, **_by_registered_name(config, custom)},
                 safe_mode=not allow_unsafe,
             )
@@ -100,11 +98,18 @@ def _refuse_large_outputs(model: keras.Model) -> None:
                     )
 
 
-def _drop_unknown(config: Any) -> None:
-    """Arguments that this Keras does not know, where they are off: other versions wrote them."""
+def drop_unknown(config: Any) -> tuple[Any, tuple[Repair, ...]]:
+    """Leave out arguments that this Keras does not know, where they are off.
+
+    Other versions wrote them, also ones that are not out yet: the layers themselves are asked
+    what they know. Returns a new configuration, and what was done.
+    """
     import keras
 
-    for _, node in layers(config):
+    config = copy.deepcopy(config)
+    dropped: dict[str, None] = {}
+    where: list[str] = []
+    for address, node in layers(config):
         settings = node.get("config")
         if node.get("module") != "keras.layers" or not isinstance(settings, dict):
             continue
@@ -117,6 +122,13 @@ def _drop_unknown(config: Any) -> None:
         for key in [key for key in settings if known and key not in known]:
             if settings[key] is None or settings[key] is False:
                 del settings[key]
+                dropped[str(key)[:40]] = None
+                where.append(address)
+    if not dropped:
+        return config, ()
+    said = "Arguments that this Keras does not know were dropped; they were off"
+    places = tuple(dict.fromkeys(where))
+    return config, (Repair("unknown_arguments", said, places, tuple(dropped)),)
 
 
 def _by_registered_name(config: Any, custom: Mapping[str, Any]) -> dict[str, Any]:
