@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from reportgen.analyses.intervals import wilson_bounds
 from reportgen.analyses.predictions.compute import wilson_interval
-from reportgen.analyses.predictions.intervals import wilson_bounds
 
 P = np.array(
     [[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.3, 0.5, 0.2],

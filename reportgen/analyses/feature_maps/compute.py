@@ -12,6 +12,7 @@ from pydantic import Field
 
 from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.feature_maps.census import ChannelCensus, take_census
+from reportgen.analyses.feature_maps.depth import Depth, measure_depth
 from reportgen.analyses.feature_maps.layers import ShownLayer, read_layers
 from reportgen.analyses.feature_maps.problems import Problems, find_problems
 from reportgen.analyses.feature_maps.selection import ChosenSample, choose_layers, choose_samples
@@ -29,6 +30,7 @@ class Options(AnalysisOptions):
     pinned_share: a channel is saturated if more of its values lie at the bounds.
     saturated_share: `features.saturated` warns if more of a layer's channels are saturated.
     min_samples: with fewer samples a channel that did not change proves nothing.
+    depth_samples, depth_layers: how many are compared layer by layer.
     """
 
     samples: int = Field(default=10, ge=1, le=100)
@@ -40,10 +42,25 @@ class Options(AnalysisOptions):
     pinned_share: float = Field(default=0.95, gt=0, le=1)
     saturated_share: float = Field(default=0.5, ge=0, lt=1)
     min_samples: int = Field(default=30, ge=1)
+    depth_samples: int = Field(default=1000, ge=2)
+    depth_layers: int = Field(default=60, ge=1)
 
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {"samples": 3, "layers": 8, "mosaic_channels": 32},
-        "full": {"samples": 30, "layers": 1000, "mosaic_channels": 512, "mosaic_samples": 3},
+        "quick": {
+            "samples": 3,
+            "layers": 8,
+            "mosaic_channels": 32,
+            "depth_samples": 300,
+            "depth_layers": 24,
+        },
+        "full": {
+            "samples": 30,
+            "layers": 1000,
+            "mosaic_channels": 512,
+            "mosaic_samples": 3,
+            "depth_samples": 5000,
+            "depth_layers": 1000,
+        },
     }
 
 
@@ -63,6 +80,7 @@ class FeatureMapsResult:
     is_vector: bool
     census_samples: int
     census: tuple[ChannelCensus, ...]
+    depth: Depth
     problems: Problems
     options: Options
 
@@ -96,6 +114,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Fea
         is_vector=not is_image,
         census_samples=len(subject.samples),
         census=census,
+        depth=measure_depth(subject, options.depth_samples, options.depth_layers, rng),
         problems=find_problems(subject.probe.calls, census, subject.probe.output_calls, options),
         options=options,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reportgen.analyses.intervals import wilson_bounds
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
-from reportgen.analyses.predictions.intervals import wilson_bounds
 from reportgen.blocks import Lines, Series
 
 
