@@ -243,3 +243,19 @@ def test_nan_behind_a_fused_relu_is_seen():
     finding = next(f for f in report.findings() if f.id == "features.non_finite")
     assert finding.level == "fail"
     assert "broken" in finding.message
+
+
+@pytest.mark.parametrize("planted", [None, np.nan, np.inf, -np.inf])
+def test_extremes_are_those_of_the_finite_values(planted):
+    """Also where the quick test by a sum overflows: 3e38 twice is infinite in float32."""
+    from reportgen.analyses.feature_maps.census import _extremes
+
+    for scale in (1.0, 3e38):
+        x = np.random.default_rng(0).uniform(0.5, 1, (4, 3, 3, 2)).astype(np.float32) * scale
+        if planted is not None:
+            x[1, 2, 0, 1] = planted
+        low, high, bad = _extremes(keras.ops.convert_to_tensor(x), [0, 1, 2])
+        finite = np.where(np.isfinite(x), x, np.nan)
+        np.testing.assert_array_equal(low, np.nanmin(finite, axis=(0, 1, 2)))
+        np.testing.assert_array_equal(high, np.nanmax(finite, axis=(0, 1, 2)))
+        assert int(bad) == (planted is not None)
