@@ -183,3 +183,28 @@ def test_a_vocabulary_beside_the_weights_is_said_not_dropped(tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="keeps the vocabulary of layer integer_lookup"):
         opening(tmp_path / "model.keras")
+
+
+def test_allow_unsafe_leaves_a_hidden_dataset_out_and_opens_the_rest(functional, tmp_path):
+    with zipfile.ZipFile(functional) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (tmp_path / "w.h5").write_bytes(members["model.weights.h5"])
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file["layers/hidden"] = np.ones((50, 50), np.float32)
+    members["model.weights.h5"] = (tmp_path / "w.h5").read_bytes()
+    with zipfile.ZipFile(functional, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UnsafeInputError, match="that the network does not declare"):
+        identify(functional)
+    file = identify(functional, allow_unsafe=True)
+    assert file.hazards
+    assert open_model(file, allow_unsafe=True).count_params() == 8
+
+
+def test_allow_unsafe_does_not_follow_links(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["away"] = h5py.ExternalLink("/etc/hosts", "/")
+    file = identify(tmp_path / "a.h5", allow_unsafe=True)
+    with pytest.raises(UnsafeInputError, match=r"a link to another file .* not this"):
+        open_model(file, allow_unsafe=True)

@@ -68,11 +68,6 @@ def is_object(value: Any) -> TypeGuard[Node]:
     return isinstance(value, dict) and isinstance(value.get("class_name"), str)
 
 
-def is_model(node: Any) -> bool:
-    """Whether ``node`` is a model: an object that has layers of its own."""
-    return is_object(node) and isinstance(node.get("config"), dict | list) and bool(layers_of(node))
-
-
 def layers_of(node: Node) -> list[Node]:
     """The layers that a model's configuration lists; Keras 1 wrote the list alone."""
     config = node.get("config")

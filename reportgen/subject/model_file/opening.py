@@ -61,12 +61,17 @@ def open_repaired(
             network = build(config, file.content, custom=custom or {}, allow_unsafe=allow_unsafe)
         elif architecture is not None:
             network = architecture(file.content)
+        elif file.hazards:
+            raise UnsafeInputError(
+                f"Its container was not read further: {file.hazards[0]}. --allow-unsafe lets code "
+                "in a network pass, not this. Copy the model into a clean file."
+            )
         else:
             raise InputError(
                 "holds weights only: there is no network in it. Give the network with "
                 "--architecture: a JSON file, module:function, or a name of keras.applications."
             )
-        return network, (*file.repairs, *dropped, *_load(file, network))
+        return network, (*file.repairs, *dropped, *_load(file, network, allow_unsafe))
     except (InputError, UnsafeInputError) as error:
         raise type(error)(f"{file.path} {_as_sentence(error, file)}") from None
 
@@ -84,7 +89,7 @@ def _as_sentence(error: Exception, file: ModelFile) -> str:
     )
 
 
-def _load(file: ModelFile, network: keras.Model) -> tuple[Repair, ...]:
+def _load(file: ModelFile, network: keras.Model, allow_unsafe: bool) -> tuple[Repair, ...]:
     content = file.content
     if content.format is Format.SAVED_MODEL:
         values = dict(saved_model.read_arrays(file.path, [array.key for array in content.arrays]))
@@ -95,10 +100,11 @@ def _load(file: ModelFile, network: keras.Model) -> tuple[Repair, ...]:
         if stamp_of(stream) != file.stamp:
             raise InputError("changed while it was being read. Audit it again.")
         if content.format is Format.KERAS:
-            said = load_archive_weights(network, stream)
+            said = load_archive_weights(network, stream, allow_unsafe=allow_unsafe)
             return tuple(Repair("backslashes", text) for text in said)
         if content.format is Format.WEIGHTS and not any(a.layer for a in content.arrays):
-            return tuple(Repair("backslashes", text) for text in load_weights_file(network, stream))
+            said = load_weights_file(network, stream, allow_unsafe=allow_unsafe)
+            return tuple(Repair("backslashes", text) for text in said)
         stored = hdf5_file.read_arrays(stream, content.arrays)
         load_arrays(network, stored, era=_era(file), backend=content.backend)
         return ()

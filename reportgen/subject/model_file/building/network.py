@@ -166,7 +166,9 @@ def _budget(limit: float) -> Iterator[None]:
         keras.layers.Layer.add_weight = original
 
 
-def load_archive_weights(model: keras.Model, stream: IO[bytes]) -> tuple[str, ...]:
+def load_archive_weights(
+    model: keras.Model, stream: IO[bytes], *, allow_unsafe: bool = False
+) -> tuple[str, ...]:
     """Weights of a .keras archive, through a clean copy that holds nothing but arrays.
 
     Returns the repairs that the names needed.
@@ -177,15 +179,17 @@ def load_archive_weights(model: keras.Model, stream: IO[bytes]) -> tuple[str, ..
     with archive.open_weights(stream) as source:
         if source is None:
             raise InputError("has no weights in it (model.weights.h5 is missing).")
-        return load_weights_file(model, source)
+        return load_weights_file(model, source, allow_unsafe=allow_unsafe)
 
 
-def load_weights_file(model: keras.Model, source: IO[bytes]) -> tuple[str, ...]:
+def load_weights_file(
+    model: keras.Model, source: IO[bytes], *, allow_unsafe: bool = False
+) -> tuple[str, ...]:
     """Like `load_archive_weights`, for an HDF5 file that Keras wrote with ``save_weights``."""
     with tempfile.TemporaryDirectory() as folder:
         clean = Path(folder) / "clean.weights.h5"
         shapes = {tuple(variable.shape) for variable in model.variables}
-        repairs = _copy_weights(source, clean, shapes)
+        repairs = _copy_weights(source, clean, shapes, allow_unsafe)
         try:
             model.load_weights(clean)
         except Exception as error:
@@ -193,7 +197,9 @@ def load_weights_file(model: keras.Model, source: IO[bytes]) -> tuple[str, ...]:
     return repairs
 
 
-def _copy_weights(source: IO[bytes], target: Path, shapes: set[tuple[int, ...]]) -> tuple[str, ...]:
+def _copy_weights(
+    source: IO[bytes], target: Path, shapes: set[tuple[int, ...]], allow_unsafe: bool
+) -> tuple[str, ...]:
     """Copy groups and arrays; arrays that no variable has the shape of are refused or left out."""
     turned = False
     try:
@@ -210,7 +216,7 @@ def _copy_weights(source: IO[bytes], target: Path, shapes: set[tuple[int, ...]])
                     new.create_dataset(path, data=old[name][()])
                     if "dtype" in old[name].attrs:  # how Keras writes bfloat16
                         new[path].attrs["dtype"] = str(old[name].attrs["dtype"])
-                elif "optimizer" not in path and "metrics" not in path:
+                elif not allow_unsafe and "optimizer" not in path and "metrics" not in path:
                     raise UnsafeInputError(
                         f"{name[:80]}: a dataset of {old[name].shape} that the network has no "
                         "place for."
