@@ -15,15 +15,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import tree
 
+from reportgen.subject.attention import watch_attention
+from reportgen.subject.channels import find_channel_axis, find_input_axis
+
 STANDALONE_ACTIVATIONS = frozenset(
     {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "ThresholdedReLU"}
 )
+Shape = tuple[int | None, ...]
 Tensor = Any  # of TensorFlow, which has no types to check
 
 
@@ -35,6 +40,10 @@ class LayerCall:
     input_shapes, output_shape: with the batch as first entry (None if free).
     activation: name of the activation function, fused or standalone; None if linear.
     fused: the layer computes something before its activation function.
+    channel_axis: of the channels in the output, the batch counted as 0.
+    attention_shape: of the attention probabilities ``(n, heads, queries, keys)``; None: no
+    attention. between: operations of TensorFlow between ``inputs`` and this call that are no
+    layers, such as a bare sum in a subclassed model.
     """
 
     address: str
@@ -45,12 +54,20 @@ class LayerCall:
     output_shape: tuple[int | None, ...]
     activation: str | None
     fused: bool
+    channel_axis: int
     dtype: str = "float32"
+    attention_shape: tuple[int | None, ...] | None = None
+    between: frozenset[str] = frozenset()
 
     @property
     def channels_first(self) -> bool:
-        """Whether channels are axis 1 of the output."""
-        return getattr(self.layer, "data_format", None) == "channels_first"
+        """Whether positions come after the channels."""
+        return self.channel_axis == 1 and len(self.output_shape) > 2
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether its attention probabilities can be read."""
+        return self.attention_shape is not None
 
 
 @dataclass
@@ -61,6 +78,7 @@ class Trace:
     outputs: list[Tensor] = field(default_factory=list)
     before: dict[str, Tensor] = field(default_factory=dict)
     after: dict[str, Tensor] = field(default_factory=dict)
+    attention: dict[str, Tensor] = field(default_factory=dict)
 
 
 def activation_name(layer: Any) -> str | None:
@@ -95,11 +113,13 @@ class Listener:
         self._patched: list[tuple[Any, str, Any]] = []
         self._seen: set[int] = set()
         self._model = model
+        self._input_shape: Shape = ()
 
     @contextmanager
     def listening(self, inputs: list[Tensor]) -> Iterator[Trace]:
         """Patch the layers' instances, and put everything back at the end."""
         self._producers = {tensor.name: -1 for tensor in inputs}
+        self._input_shape = shape_of(inputs[0])
         try:
             for part in contained(self._model) or []:
                 self._patch(part)
@@ -144,7 +164,8 @@ class Listener:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             address = self._next_address(layer)
             given = [t for t in tree.flatten((args, kwargs)) if tf.is_tensor(t)]
-            with self._watch_activation(layer, address, given):
+            keep = partial(self.trace.attention.__setitem__, address)
+            with self._watch_activation(layer, address, given), watch_attention(layer, keep):
                 result = call(*args, **kwargs)
             made = [t for t in tree.flatten(result) if tf.is_tensor(t)]
             if made:
@@ -184,31 +205,52 @@ class Listener:
             layer.__dict__["activation"] = original
 
     def _note(self, layer: Any, address: str, given: list[Tensor], made: list[Tensor]) -> None:
-        sources: dict[int, None] = {}
-        for tensor in given:
-            sources.update(dict.fromkeys(self._sources(tensor)))
+        found = [self._sources(tensor) for tensor in given]
+        sources = tuple(sorted({i for calls, _ in found for i in calls}))
         position = len(self.trace.calls)
         for tensor in made:
             # A layer that hands its input on (dropout at rest) becomes its new source.
             self._producers[tensor.name] = position
         self.trace.after[address] = made[0]
+        shapes = tuple(shape_of(tensor) for tensor in given if tensor.shape.rank)
         self.trace.calls.append(
             LayerCall(
                 address=address,
                 layer=layer,
                 class_name=type(layer).__name__,
-                inputs=tuple(sorted(sources)),
-                input_shapes=tuple(tuple(t.shape.as_list()) for t in given if t.shape.rank),
-                output_shape=tuple(made[0].shape.as_list()) if made[0].shape.rank else (),
+                inputs=sources,
+                input_shapes=shapes,
+                output_shape=shape_of(made[0]),
                 activation=activation_name(layer),
                 fused=type(layer).__name__ not in STANDALONE_ACTIVATIONS,
+                channel_axis=self._find_channels(layer, shape_of(made[0]), sources, shapes),
                 dtype=made[0].dtype.name,
+                attention_shape=self._attention_shape(address),
+                between=frozenset().union(*(operations for _, operations in found)),
             )
         )
 
-    def _sources(self, tensor: Tensor) -> list[int]:
-        """Calls whose outputs ``tensor`` was made from, through casts and bare operations."""
+    def _find_channels(
+        self, layer: Any, made: Shape, sources: tuple[int, ...], given: tuple[Shape, ...]
+    ) -> int:
+        known = []
+        for i in sources:
+            if i < 0:
+                rank = len(self._input_shape)
+                known.append((self._input_shape, find_input_axis(self._model, rank)))
+            else:
+                call = self.trace.calls[i]
+                known.append((call.output_shape, call.channel_axis))
+        return find_channel_axis(layer, made, known, given[0] if given else ())
+
+    def _attention_shape(self, address: str) -> Shape | None:
+        scores = self.trace.attention.get(address)
+        return None if scores is None else shape_of(scores)
+
+    def _sources(self, tensor: Tensor) -> tuple[list[int], set[str]]:
+        """Calls that ``tensor`` was made from, and the bare operations on the way."""
         found: list[int] = []
+        operations: set[str] = set()
         stack, visited = [tensor], set[str]()
         while stack:
             current = stack.pop()
@@ -218,9 +260,15 @@ class Listener:
             if current.name in self._producers:
                 found.append(self._producers[current.name])
             else:
+                operations.add(current.op.type)
                 stack.extend(current.op.inputs)
-        return sorted(found)
+        return sorted(found), operations
 
     def producers_of(self, tensor: Tensor) -> list[int]:
         """Positions of the calls that a tensor of the model's output comes from."""
-        return self._sources(tensor)
+        return self._sources(tensor)[0]
+
+
+def shape_of(tensor: Tensor) -> Shape:
+    """With the batch first; None where TensorFlow does not know a side; empty for a scalar."""
+    return tuple(tensor.shape.as_list()) if tensor.shape.rank else ()

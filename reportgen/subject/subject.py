@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigurationError, UsageError
 from reportgen.results import SubjectCard
+from reportgen.subject.census import Census, take_census
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder
 from reportgen.subject.inputs import InputSpec, read_input, scales_inside
@@ -103,6 +104,11 @@ class Subject:
     def probabilities(self) -> NDArray[np.float64]:
         """Class probabilities for every sample, ``(n, classes)``; classification only."""
         return probabilities(self.reading.task, self.raw_outputs)
+
+    @cached_property
+    def census(self) -> Census:
+        """Every channel of every layer over all samples; taken once, for all analyses."""
+        return take_census(self)
 
     def weights_hash(self) -> str:
         """SHA-256 over all weights, to prove that an analysis left them alone."""

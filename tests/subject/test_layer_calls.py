@@ -122,3 +122,78 @@ def test_several_outputs_come_in_order_with_their_calls():
     assert [output.shape for output in outputs] == [(3, 1), (3, 3)]
     found = [[probe.calls[i].address for i in group] for group in probe.output_calls]
     assert found == [["b"], ["a"]]
+
+
+FIRST = {"data_format": "channels_first"}
+
+
+def axes(model: keras.Model) -> dict[str, int]:
+    return {call.address: call.channel_axis for call in probe_of(model).calls}
+
+
+def test_the_channels_of_layers_behind_a_channels_first_convolution():
+    x = keras.Input((3, 8, 9))
+    y = layers.Rescaling(2.0, name="scaled")(x)
+    y = layers.Conv2D(4, 3, padding="same", name="c", **FIRST)(y)
+    z = layers.BatchNormalization(axis=1, name="b")(y)
+    z = layers.Dropout(0.5, name="drop")(layers.Activation("relu", name="a")(z))
+    y = layers.Add(name="add")([y, z])
+    gate = layers.GlobalAveragePooling2D(name="g", **FIRST)(y)
+    gate = layers.Reshape((4, 1, 1), name="r")(layers.Dense(4, name="d")(gate))
+    y = layers.Multiply(name="m")([gate, y])
+    y = layers.Permute((2, 3, 1), name="p")(keras.ops.relu(y))
+    model = keras.Model(x, layers.ReLU(name="last")(y))
+    found = axes(model)
+    relu = next(name for name in found if name.startswith("relu"))
+    for name in ("scaled", "c", "b", "a", "drop", "add", "g", "r", "m", relu):
+        assert found[name] == 1, name
+    assert (found["p"], found["last"]) == (3, 3)
+    first = [c.address for c in probe_of(model).calls if c.channels_first]
+    assert first == ["scaled", "c", "b", "a", "drop", "add", "r", "m", relu]
+
+
+def test_the_channels_of_layers_that_look_at_the_last_axis():
+    x = keras.Input((3, 8))
+    y = layers.Conv1D(4, 3, name="c", **FIRST)(x)
+    sequence = layers.LSTM(5, return_sequences=True, name="lstm")(y)
+    model = keras.Model(x, [sequence, layers.Dense(7, name="d")(y)])
+    assert axes(model) == {"c": 1, "lstm": 2, "d": 2}
+
+
+def test_the_channels_of_a_normalisation_stand_along_its_axis():
+    model = keras.Sequential(
+        [keras.Input((4, 6, 6)), layers.BatchNormalization(axis=1, name="b"), layers.ReLU(name="a")]
+    )
+    assert axes(model) == {"b": 1, "a": 1}
+
+
+def test_channels_are_last_where_nothing_says_otherwise():
+    x = keras.Input((8, 9, 3))
+    y = layers.ReLU(name="a")(layers.Conv2D(4, 3, name="c")(x))
+    model = keras.Model(x, layers.Dense(2, name="d")(layers.Flatten(name="f")(y)))
+    assert axes(model) == {"c": 3, "a": 3, "f": 1, "d": 1}
+    assert not any(call.channels_first for call in probe_of(model).calls)
+
+
+def test_the_channels_inside_wrappers():
+    x = keras.Input((2, 3, 8, 8))
+    steps = layers.TimeDistributed(layers.Conv2D(4, 3, **FIRST), name="t")(x)
+    y = keras.Input((3, 8, 8))
+    normed = layers.SpectralNormalization(layers.Conv2D(4, 3, **FIRST), name="s")(y)
+    assert axes(keras.Model(x, layers.ReLU(name="a")(steps))) == {"t": 2, "a": 2}
+    assert axes(keras.Model(y, layers.ReLU(name="a")(normed))) == {"s": 1, "a": 1}
+
+
+def test_a_model_that_turns_its_input_over_first():
+    parts = [layers.Rescaling(2.0, name="scaled"), layers.Permute((3, 1, 2), name="p")]
+    parts += [layers.Conv2D(4, 3, name="c", **FIRST), layers.ReLU(name="a")]
+    model = keras.Sequential([keras.Input((8, 9, 3)), *parts])
+    assert axes(model) == {"scaled": 3, "p": 1, "c": 1, "a": 1}
+
+
+def test_operations_between_calls_are_named():
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(2, name="out")(Block(name="block")(x)))
+    calls = {call.address: call for call in probe_of(model).calls}
+    assert calls["block/second"].between == frozenset()
+    assert {"AddV2", "Mul"} <= calls["out"].between

@@ -116,13 +116,20 @@ def test_without_an_activation_function_both_stages_are_the_same():
 
 def test_channels_first_is_known_and_read_as_it_is():
     model = keras.Sequential(
-        [keras.Input((3, 4, 5)), layers.GlobalAveragePooling2D("channels_first", name="g")]
+        [
+            keras.Input((3, 4, 5)),
+            layers.Cropping2D(1, data_format="channels_first", name="c"),
+            layers.GlobalAveragePooling2D("channels_first", name="g"),
+        ]
     )
     data = draw(2, 3, 4, 5)
     probe = probe_of(model)
-    assert probe.call("g").channels_first
-    _, seen = probe.activations(data, [Tap("g")])
-    np.testing.assert_allclose(seen[Tap("g")], data.mean(axis=(2, 3)), rtol=1e-5, atol=1e-6)
+    assert probe.call("c").channels_first
+    assert not probe.call("g").channels_first  # no positions are left
+    _, seen = probe.activations(data, [Tap("c"), Tap("g")])
+    np.testing.assert_array_equal(seen[Tap("c")], data[:, :, 1:-1, 1:-1])
+    by_hand = data[:, :, 1:-1, 1:-1].mean(axis=(2, 3))
+    np.testing.assert_allclose(seen[Tap("g")], by_hand, rtol=1e-5, atol=1e-6)
 
 
 def test_mixed_precision_keeps_edges_and_gives_float32():

@@ -73,11 +73,10 @@ class OverviewResult:
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OverviewResult:
     """Read the layers as they are called, count samples, find identical ones."""
-    from reportgen.subject.receptive_field import receptive_fields
+    from reportgen.subject.receptive_field import read_spatial_axes, receptive_fields
 
     calls = subject.probe.calls
-    axes = 2 if subject.input.kind == "image" else len(subject.input.shape) - 1
-    fields = receptive_fields(calls, axes)
+    fields = receptive_fields(calls, subject.input.shape, read_spatial_axes(subject.input))
     values = subject.labels.values
     return OverviewResult(
         card=subject.card,

@@ -1,0 +1,117 @@
+"""What the census reads, what follows without reading, and which layers are made of units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+
+_RECTIFIERS = frozenset({"relu", "relu6"})
+_MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
+_AT_REST = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+                      "AlphaDropout", "GaussianDropout", "GaussianNoise"})  # fmt: skip
+_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "cell", "forward_layer")
+Kind = Literal["unit", "plain", "normalised", "same"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the census learns about one call.
+
+    kind: ``unit`` and ``plain`` are read in the pass, units in more detail; ``normalised`` follows
+        from the call before it through BatchNormalization, ``same`` is the call before it.
+    source: address of the call it follows from. head: the layer whose filters a unit belongs to.
+    counts_zeros: its activation function makes exact zeros. follows_low: its lowest value is that
+        of the source, rectified, and need not be read.
+    """
+
+    call: LayerCall
+    kind: Kind
+    source: str = ""
+    head: str = ""
+    counts_zeros: bool = False
+    follows_low: bool = False
+
+
+def plan_readings(
+    calls: Sequence[LayerCall], output_calls: Sequence[Sequence[int]]
+) -> list[Reading]:
+    """A reading for each call that has channels, in the order of execution.
+
+    A convolution, its BatchNormalization and its activation function are one set of units: they
+    are looked at closely where the set leaves for the next layer, and the model's outputs are not
+    units. BatchNormalization at rest is linear, so what is known before it is known behind it.
+    """
+    users = _users(calls)
+    outputs = {position for group in output_calls for position in group}
+    planned: dict[int, Reading] = {}
+    for position, call in enumerate(calls):
+        if not has_channels(call):
+            continue
+        source = call.inputs[0] if len(call.inputs) == 1 else -1
+        known = planned.get(source)
+        head = _head(call, known)
+        ends = head and not _continues(position, calls, users)
+        zeros = call.activation in _RECTIFIERS
+        if ends and position not in outputs and call.class_name not in _AT_REST:
+            follows = known is not None and zeros and not call.fused
+            before = known.call.address if known and follows else ""
+            planned[position] = Reading(call, "unit", before, head, zeros, follows)
+        elif known and call.class_name in _AT_REST:
+            planned[position] = Reading(call, "same", known.call.address, head)
+        elif known and _is_linear(call) and known.call.channel_axis == call.channel_axis:
+            planned[position] = Reading(call, "normalised", known.call.address, head)
+        else:
+            planned[position] = Reading(call, "plain", head=head, counts_zeros=zeros)
+    return list(planned.values())
+
+
+def has_channels(call: LayerCall) -> bool:
+    """Whether the call's output is float with a known number of channels."""
+    shape = call.output_shape
+    known = len(shape) >= 2 and shape[call.channel_axis]
+    return bool(known) and call.dtype.startswith(("float", "bfloat"))
+
+
+def _users(calls: Sequence[LayerCall]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for position, call in enumerate(calls):
+        for source in call.inputs:
+            found.setdefault(source, []).append(position)
+    return found
+
+
+def _head(call: LayerCall, before: Reading | None) -> str:
+    """Address of the layer whose units these are; empty where they are no units of a layer."""
+    if call.class_name in _MERGES or any(hasattr(call.layer, name) for name in _KERNELS):
+        return call.address
+    passes = _is_normalised(call) or _is_activation(call) or call.class_name in _AT_REST
+    return before.head if before and passes else ""
+
+
+def _continues(position: int, calls: Sequence[LayerCall], users: dict[int, list[int]]) -> bool:
+    """Whether the units go on through one normalisation or activation and nowhere else."""
+    after = users.get(position, [])
+    if len(after) != 1 or len(calls[after[0]].inputs) != 1:
+        return False
+    user = calls[after[0]]
+    return (_is_normalised(user) or _is_activation(user)) and has_channels(user)
+
+
+def _is_normalised(call: LayerCall) -> bool:
+    return call.class_name == "BatchNormalization"
+
+
+def _is_linear(call: LayerCall) -> bool:
+    """BatchNormalization whose parameters are finite: NaN must be seen where it begins."""
+    weights = call.layer.weights
+    return _is_normalised(call) and all(np.isfinite(np.asarray(w)).all() for w in weights)
+
+
+def _is_activation(call: LayerCall) -> bool:
+    return not call.fused and call.activation is not None
