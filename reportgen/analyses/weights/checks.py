@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.kernels import as_filters, is_depthwise
+from reportgen.analyses.weights.kernels import FloatArray, Kernel
 
-FloatArray = NDArray[np.floating[Any]]
 # Below this share of the layer's median a filter is zero to float32 precision.
 _ZERO = 4 * float(np.finfo(np.float32).eps)
+_BLOCK = 1024
+_MOST_CHANCE = 0.01  # expected pairs among random directions from which the check is silent
 
 
 def dead_filters(filters: FloatArray, scale: FloatArray | None) -> NDArray[np.int64]:
@@ -28,116 +30,162 @@ def dead_filters(filters: FloatArray, scale: FloatArray | None) -> NDArray[np.in
     return np.flatnonzero(norms <= _ZERO * min(usual, 1e30))
 
 
-def duplicate_pairs(
-    class_name: str, kernel: FloatArray, *, min_cosine: float, skip: NDArray[np.int64]
-) -> list[tuple[int, int, float]]:
-    """Pairs of filters with absolute cosine above ``min_cosine``: ``(i, j, cosine)``.
+@dataclass(frozen=True)
+class Duplicates:
+    """Filters that point the same way. cosines: of each but the first, to the first."""
 
-    Silent for depthwise kernels, whose filters read different channels, and where so many
-    random directions of this dimension would contain such a pair anyway.
+    members: tuple[int, ...]
+    cosines: tuple[float, ...]
+
+    @property
+    def equation(self) -> str:
+        """``3 = 7 = 12``."""
+        return " = ".join(map(str, self.members))
+
+    @property
+    def said_cosines(self) -> str:
+        """``cosine +1.000``: one number if all agree, else one for each but the first."""
+        said = [f"{cosine:+.3f}" for cosine in self.cosines]
+        return f"cosine {said[0] if len(set(said)) == 1 else ', '.join(said)}"
+
+    def describe(self) -> str:
+        """``3 = 7 = 12 (cosine +1.000)``."""
+        return f"{self.equation} ({self.said_cosines})"
+
+
+def duplicate_groups(
+    kernel: Kernel, *, min_cosine: float, skip: NDArray[np.int64], mirrored: bool = True
+) -> list[Duplicates]:
+    """Groups of filters joined by a cosine above ``min_cosine``; by its size if ``mirrored``.
+
+    Only filters that read the same inputs are compared: those of one channel in a depthwise
+    kernel, of one group in a grouped one. Silent where so many random directions of this
+    dimension would contain such a pair anyway; where the filters of a layer share few directions
+    (their mean squared cosine is one over the dimension they fill), a pair has to be nearer than
+    chance would bring any in that many dimensions.
     """
-    filters = as_filters(class_name, kernel).astype(np.float64)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    filters = kernel.filters.astype(np.float64)
     count, fan_in = filters.shape
-    if is_depthwise(class_name) or _expected_by_chance(count, fan_in, min_cosine) > 0.01:
+    size = count // kernel.groups
+    chance = kernel.groups * _expected_by_chance(size, fan_in, min_cosine)
+    if size < 2 or chance > _MOST_CHANCE:
         return []
     norms = np.linalg.norm(filters, axis=1)
     usable = np.setdiff1d(np.flatnonzero(np.isfinite(norms) & (norms > 0)), skip)
-    unit = filters[usable] / norms[usable, None]
-    cosine = unit @ unit.T
-    rows, columns = np.nonzero(np.triu(np.abs(cosine) > min_cosine, k=1))
-    return [
-        (int(usable[i]), int(usable[j]), float(cosine[i, j]))
-        for i, j in zip(rows, columns, strict=True)
-    ]
+    found = []
+    for group in np.split(usable, np.searchsorted(usable, np.arange(size, count, size))):
+        unit = filters[group] / norms[group, None]
+        rows, columns = _equal_pairs(unit, min_cosine, kernel.groups, mirrored)
+        graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(unit), len(unit)))
+        _, labels = connected_components(graph, directed=False)
+        for label in np.flatnonzero(np.bincount(labels) > 1):
+            first, *others = np.flatnonzero(labels == label).tolist()
+            members = tuple(int(group[place]) for place in (first, *others))
+            found.append(Duplicates(members, tuple((unit[others] @ unit[first]).tolist())))
+    return sorted(found, key=lambda duplicates: duplicates.members)
 
 
-def _expected_by_chance(count: int, fan_in: int, cosine: float) -> float:
-    """Expected pairs beyond ``cosine`` among random directions (spherical cap area)."""
+def _equal_pairs(
+    unit: FloatArray, min_cosine: float, groups: int, mirrored: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of rows of length one ``(filters, fan_in)`` that are equal, or opposite."""
+    count, fan_in = unit.shape
+    pairs: list[FloatArray] = []
+    rest, rest_count = 0.0, count * (count - 1) / 2
+    for start in range(0, count, _BLOCK):  # all at once would take count^2 numbers
+        cosine = np.triu(unit[start : start + _BLOCK] @ unit[start:].T, 1)
+        rows, columns = np.nonzero((np.abs(cosine) if mirrored else cosine) > min_cosine)
+        near = np.minimum(np.abs(cosine[rows, columns]), 1)
+        pairs.append(np.stack([rows + start, columns + start, near], axis=1))
+        rest += float((cosine**2).sum() - (near**2).sum())
+        rest_count -= len(near)
+    found = np.concatenate(pairs) if pairs else np.zeros((0, 3))
+    mean = rest / rest_count if rest_count > 0 else 0.0
+    dimension = min(float(fan_in), 1 / mean if mean else np.inf)
+    expected = groups * _expected_by_chance(count, max(dimension, 2.0), found[:, 2])
+    found = found[expected <= _MOST_CHANCE]
+    return found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
+
+
+def _expected_by_chance(count: int, dimension: float, cosine: Any) -> Any:
+    """Expected pairs beyond each ``cosine`` among random directions (spherical cap area)."""
     from scipy.special import betainc
 
-    if fan_in < 2:
-        return float("inf")
-    chance = float(betainc((fan_in - 1) / 2, 0.5, 1 - cosine**2))
+    if dimension < 2:
+        return np.inf
+    chance = betainc((dimension - 1) / 2, 0.5, 1 - np.square(cosine))
     return chance * count * (count - 1) / 2
 
 
-def looks_initial(layer: Any, kernel: FloatArray, *, min_p: float) -> bool | None:
-    """Whether the kernel still looks as its initialiser drew it; None if that cannot be said.
+def compare_offsets(kernel: Kernel, norm: Any, groups: list[Duplicates]) -> str:
+    """Whether the copies differ in what is added to them (bias, BatchNorm), in words.
 
-    The weights must fit the initialiser's distribution (Kolmogorov-Smirnov), stay within its
-    bounds, and a bias must still be exactly at zero.
+    A filter w with bias b, after a BatchNorm with scale s, shift beta and mean m, is s (w.x + b -
+    m) + beta. Two filters of one direction switch at the same inputs if the rest, divided by
+    their signed size, is the same; then one is the other times a number.
     """
-    from scipy.stats import kstest, norm, truncnorm, uniform
-
-    drawn = _initial_distribution(layer, kernel)
-    if drawn is None or kernel.size < 200:
-        return None
-    kind, spread = drawn
-    values = kernel.ravel().astype(np.float64)
-    bias = getattr(layer, "bias", None)
-    if bias is not None and np.any(np.asarray(bias.numpy()) != 0):
-        return False
-    slack = 1 + 1e-5  # float32 rounding at the bound
-    if kind == "uniform":
-        if np.abs(values).max() > spread * slack:
-            return False
-        law = uniform(-spread, 2 * spread)
-    elif kind == "truncated":
-        if np.abs(values).max() > 2 * spread * slack:
-            return False
-        law = truncnorm(-2, 2, scale=spread)
-    else:
-        law = norm(scale=spread)
-    return bool(kstest(values, law.cdf).pvalue > min_p)
-
-
-def _initial_distribution(layer: Any, kernel: FloatArray) -> tuple[str, float] | None:
-    """Kind and spread of the layer's initialiser: half-width, or deviation before truncation."""
-    name = "depthwise_initializer" if hasattr(layer, "depthwise_kernel") else "kernel_initializer"
-    initializer = getattr(layer, name, None)
-    settings: dict[str, Any] = getattr(initializer, "get_config", dict)()
-    kind = type(initializer).__name__
-    if kind in ("RandomUniform", "RandomNormal", "TruncatedNormal"):
-        if kind == "RandomUniform":
-            low, high = settings["minval"], settings["maxval"]
-            return ("uniform", high) if low == -high and high > 0 else None
-        spread = settings["stddev"]
-        usable = settings.get("mean") == 0 and spread and spread > 0
-        return ("truncated" if kind == "TruncatedNormal" else "normal", spread) if usable else None
-    if not hasattr(initializer, "distribution"):
-        return None
-    return _variance_scaling(initializer, kernel.shape)
+    filters = kernel.filters.astype(np.float64)
+    scale, offset = _affine(kernel.owner, norm, len(filters))
+    if not any(np.any(offset[list(group.members)]) for group in groups):
+        return "none has a bias: each group is one filter times a number"
+    differing = []
+    for group in groups:
+        signs = np.array([1.0, *np.sign(group.cosines)])
+        members = list(group.members)
+        sizes = signs * np.linalg.norm(filters[members], axis=1) * scale[members]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            thresholds = offset[members] / sizes
+        if not np.allclose(thresholds, thresholds[0], rtol=1e-3, atol=1e-6, equal_nan=True):
+            differing.append(str(members[0]))
+    of = "bias or BatchNorm shift" if norm is not None else "bias"
+    if not differing:
+        return f"the same {of}: each group is one filter times a number"
+    where = (
+        ""
+        if len(differing) == len(groups)
+        else f" in the group{_s(differing)} of " + ", ".join(differing[:6])
+    )
+    return f"{of} differs{where}: after the activation they may answer differently"
 
 
-def _variance_scaling(initializer: Any, shape: tuple[int, ...]) -> tuple[str, float]:
-    """Keras' VarianceScaling (Glorot, He, LeCun): variance = scale / fan."""
-    window = int(np.prod(shape[:-2])) if len(shape) > 2 else 1
-    fan_in = (shape[-2] if len(shape) > 1 else shape[0]) * window
-    fan_out = shape[-1] * window
-    fan = {"fan_in": fan_in, "fan_out": fan_out}.get(initializer.mode, (fan_in + fan_out) / 2)
-    variance = initializer.scale / max(1.0, fan)
-    if initializer.distribution == "uniform":
-        return "uniform", float(np.sqrt(3 * variance))
-    if initializer.distribution == "truncated_normal":
-        # Keras widens the normal so that its truncation has the wanted deviation.
-        return "truncated", float(np.sqrt(variance) / 0.87962566103423978)
-    return "normal", float(np.sqrt(variance))
+def _s(items: list[str]) -> str:
+    return "s" if len(items) > 1 else ""
 
 
-def batchnorm_problem(layer: Any) -> str | None:
-    """What is degenerate in the moving statistics of a BatchNormalization, in words."""
+def _affine(owner: Any, norm: Any, count: int) -> tuple[FloatArray, FloatArray]:
+    """Factor and offset of each channel behind the kernel, ``(filters,)`` each."""
+    bias = _vector(owner, "bias", count, 0.0)
+    if norm is None:
+        return np.ones(count), bias
+    spread = np.sqrt(_vector(norm, "moving_variance", count, 1.0) + norm.epsilon)
+    scale = _vector(norm, "gamma", count, 1.0) / spread
+    shift = _vector(norm, "beta", count, 0.0) - scale * _vector(norm, "moving_mean", count, 0.0)
+    return scale, scale * bias + shift
+
+
+def _vector(layer: Any, name: str, count: int, absent: float) -> FloatArray:
+    variable = getattr(layer, name, None)
+    values = None if variable is None else np.asarray(variable.numpy(), np.float64).ravel()
+    return values if values is not None and len(values) == count else np.full(count, absent)
+
+
+def batchnorm_problem(layer: Any) -> tuple[str, tuple[int, ...]] | None:
+    """What is degenerate in the moving statistics of a BatchNormalization: words and channels."""
     mean, variance = getattr(layer, "moving_mean", None), getattr(layer, "moving_variance", None)
     if mean is None or variance is None:
         return None
     m, v = np.asarray(mean.numpy()), np.asarray(variance.numpy())
     if np.all(m == 0) and np.all(v == 1):
-        return "moving statistics were never updated"
+        return "moving statistics were never updated", ()
     zero = np.flatnonzero(v <= 0)
-    if len(zero):
-        return f"variance is zero in {len(zero)} of {len(v)} channels ({_list(zero)})"
-    return None
+    if not len(zero):
+        return None
+    channels = tuple(zero.tolist())
+    return f"variance is zero in {len(zero)} of {len(v)} channels ({_list(channels)})", channels
 
 
-def _list(numbers: NDArray[np.int64], most: int = 8) -> str:
-    shown = ", ".join(str(int(n)) for n in numbers[:most])
-    return shown + (", …" if len(numbers) > most else "")
+def _list(numbers: tuple[int, ...], most: int = 8) -> str:
+    return ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reportgen.analyses.weights.compute import Flag, WeightsResult
+from reportgen.analyses.weights.compute import WeightsResult
+from reportgen.analyses.weights.flags import Flag
 from reportgen.blocks import Table
 from reportgen.results import Finding, Level
 
@@ -27,7 +28,14 @@ def list_flags(result: WeightsResult) -> Table | None:
         ("BatchNorm", result.batchnorm),
     )
     rows = tuple(
-        (kind, flag.address, len(flag.filters) or None, _numbers(flag.filters), flag.remark)
+        (
+            kind,
+            flag.label,
+            len(flag.filters) or None,
+            flag.which or _numbers(flag.filters),
+            flag.remark,
+            "; ".join(filter(None, (flag.confirmed, flag.effect))) or None,
+        )
         for kind, flags in kinds
         for flag in flags
     )
@@ -36,10 +44,15 @@ def list_flags(result: WeightsResult) -> Table | None:
     return Table(
         id="weights-flags",
         title="Flagged layers",
-        caption="Each layer that a check names, with the numbers of its filters.",
-        header=("Check", "Layer", "Filters", "Which", "Remark"),
+        caption=(
+            "Each layer that a check names, with the numbers of its filters from 0. Cosine: +1 is "
+            "the same direction, -1 the opposite one. Measured: what the named filters (of copies: "
+            "all but the first) do for the answers, by setting them to zero and predicting the "
+            f"same {result.effect_samples:,} samples again; the weights were put back after it."
+        ),
+        header=("Check", "Layer", "Filters", "Which", "Remark", "Measured"),
         rows=rows,
-    )
+    )  # fmt: skip
 
 
 def _numbers(filters: tuple[int, ...], most: int = 40) -> str:
@@ -57,7 +70,8 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
     pairs = sum(len(flag.filters) for flag in result.duplicates)
     findings = (
         _finding(
-            "weights.non_finite", "fail", result.non_finite, len(result.non_finite), "tensors",
+            "weights.non_finite", "fail", result.non_finite, len(result.non_finite),
+            f"of {len(result.tensors)} tensors",
             "hold NaN or infinity. The model cannot be used: go back to an earlier checkpoint.",
             "Every parameter is finite.",
         ),
@@ -89,7 +103,22 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
         "weights.duplicate_filters": result.duplicates,
         "weights.untrained_layers": result.untrained,
     }
-    return tuple(_with_picture(f, flagged.get(f.id, ()), pictures) for f in findings)
+    return tuple(
+        _with_effect(_with_picture(finding, flagged.get(finding.id, ()), pictures), result)
+        for finding in findings
+    )
+
+
+def _with_effect(finding: Finding, result: WeightsResult) -> Finding:
+    """Add what the flagged filters do for the answers, all of them together."""
+    effect = result.effects.together.get(finding.id)
+    if effect is None:
+        return finding
+    said = effect.describe()
+    if finding.id == "weights.non_finite" and not effect.broken_before:
+        said = f"here a ReLU of TensorFlow hides it by making 0 of NaN, others do not; {said}"
+    message = f"{finding.message} {said[0].upper()}{said[1:]}."
+    return finding.model_copy(update={"message": message})
 
 
 def _with_picture(
@@ -131,7 +160,8 @@ def _finding(
     fine: str, *, threshold: float = 0.0,
 ) -> Finding:  # fmt: skip
     named = ", ".join(_name(flag) for flag in flags[:4])
-    more = f" and {len(flags) - 4} more layers" if len(flags) > 4 else ""
+    left = len(flags) - 4
+    more = f" and {left} more layer{'s' if left > 1 else ''}" if left > 0 else ""
     return Finding(
         id=id_,
         level=level if flags else "pass",
@@ -145,4 +175,4 @@ def _finding(
 
 
 def _name(flag: Flag) -> str:
-    return flag.address + (f" [{_numbers(flag.filters, 6)}]" if flag.filters else "")
+    return flag.label + (f" [{_numbers(flag.filters, 6)}]" if flag.filters else "")

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.compute import TensorRow, WeightsResult
+from reportgen.analyses.weights.compute import WeightsResult
 from reportgen.analyses.weights.drawing import DrawnKernel
 from reportgen.analyses.weights.findings import judge, list_flags
+from reportgen.analyses.weights.record_blocks import movement_blocks, norm_table
+from reportgen.analyses.weights.spectra_blocks import spectra_blocks
+from reportgen.analyses.weights.tensors import TensorRow
 from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Spark, Table
 from reportgen.results import SectionBody
 
 
 def present(result: WeightsResult) -> SectionBody:
-    """A table of tensors, the flagged filters, the kernels."""
+    """A table of tensors, the flagged filters, the kernels, and what else is known of them."""
     arrays: dict[str, NDArray[Any]] = {}
     blocks: list[Block] = [_table(result)]
     flagged = list_flags(result)
@@ -25,8 +28,13 @@ def present(result: WeightsResult) -> SectionBody:
     pictures: dict[str, str] = {}
     for position, kernel in enumerate(result.kernels):
         drawn = _draw(kernel, position, arrays)
-        pictures[kernel.address] = drawn[0].id
+        pictures.setdefault(kernel.address, drawn[0].id)
         blocks += drawn
+    blocks += spectra_blocks(result.survey)
+    blocks += movement_blocks(result.movements, result.options.shown_movements)
+    norms = norm_table(result.norms)
+    if norms:
+        blocks.append(norms)
     return SectionBody(judge(result, pictures), tuple(blocks), _method(result), arrays)
 
 
@@ -35,22 +43,27 @@ def _method(result: WeightsResult) -> tuple[str, ...]:
     lines = [
         "Every tensor of every layer is read as it is in the file; a shared layer once. Filters "
         "lie along the output axis: the last one of Dense and Conv kernels, the last two of "
-        "depthwise ones, the one before the last of transposed ones.",
+        "depthwise ones, the one before the last of transposed ones, heads times size of "
+        "attention; a row of an embedding is a token.",
         "A filter is dead if its norm, times the scale of the BatchNorm that follows, is zero to "
-        "float32 precision beside the layer's median. Two filters are duplicates above an "
-        f"absolute cosine of {options.duplicate_cosine}; depthwise kernels and kernels so small "
-        "that chance makes such pairs are not judged.",
+        "float32 precision beside the layer's median. Filters are duplicates above an "
+        f"absolute cosine of {options.duplicate_cosine}, joined into groups; only filters that "
+        "read the same inputs are compared, and kernels so small that chance makes such pairs are "
+        "not judged.",
+        "Effect of a flag: the filters' slices of the kernel and their bias (of a BatchNorm: gamma "
+        f"and beta) are set to zero, {result.effect_samples:,} samples are predicted before and "
+        "after, and the weights are restored, proved by a hash over all of them.",
+        _how_untrained(result),
     ]
-    if result.by_history:
+    if result.survey.spectra:
         lines.append(
-            "Untrained: with the recorded history, a kernel that moved less than "
-            f"{options.still:g} of its first norm."
-        )
-    else:
-        lines.append(
-            "Untrained: the kernel fits its initialiser's distribution (Kolmogorov-Smirnov, "
-            f"p > {options.initial_p}), lies within its bounds, and the bias is exactly zero. "
-            "Kernels under 200 weights are not judged."
+            "Spectra: singular values in double precision. Random: "
+            f"{options.null_draws} Gaussian matrices of the same shape and Frobenius norm, drawn "
+            "by their bidiagonal form (Dumitriu and Edelman 2002); 95 % of them. Exponent: maximum "
+            "likelihood for the tail of the squared singular values, its start by the smallest "
+            "Kolmogorov-Smirnov distance (Clauset, Shalizi and Newman 2009; Martin and Mahoney "
+            f"2021), interval by {options.bootstrap} smoothed bootstrap resamples, as if "
+            "eigenvalues were independent."
         )
     if result.undrawn:
         lines.append(
@@ -58,6 +71,21 @@ def _method(result: WeightsResult) -> tuple[str, ...]:
             "layers spread over the depth; --preset full draws all that fit a picture."
         )
     return tuple(lines)
+
+
+def _how_untrained(result: WeightsResult) -> str:
+    options = result.options
+    if result.by_history:
+        return (
+            "Untrained: with the recorded history, a kernel that moved less than "
+            f"{options.still:g} of its first norm; a frozen layer only if it also looks like its "
+            "initialiser."
+        )
+    return (
+        "Untrained: every kernel of the layer fits its initialiser's distribution "
+        f"(Kolmogorov-Smirnov, p > {options.initial_p}), lies within its bounds, and the bias is "
+        "exactly as it starts. Kernels under 200 weights are not judged."
+    )
 
 
 def _table(result: WeightsResult) -> Table:
@@ -87,33 +115,47 @@ def _row(row: TensorRow) -> tuple[Any, ...]:
 def _draw(kernel: DrawnKernel, position: int, arrays: dict[str, NDArray[Any]]) -> list[Block]:
     slug = f"{position}_{re.sub(r'[^A-Za-z0-9_]', '_', kernel.address)[-40:]}"
     scale = ColourScale(low=-kernel.largest, high=kernel.largest, map="signed", unit="weight")
-    if kernel.look == "colour":
-        # Grey is zero; one scale for all filters and channels.
-        shade = kernel.tiles / (2 * kernel.largest) + 0.5
-        arrays[f"kernel_{slug}"] = np.round(shade * 255).clip(0, 255).astype(np.uint8)
-    else:
-        arrays[f"kernel_{slug}"] = kernel.tiles.astype(np.float32)
-    colour = kernel.look == "colour"
-    note = f"grey is 0, full colour is ±{kernel.largest:.3g}" if colour else ""
+    panels = [_panel(kernel, kernel.tiles, f"kernel_{slug}", scale, arrays)]
+    beside = ""
+    if kernel.initial is not None:
+        first = _panel(kernel, kernel.initial, f"initial_{slug}", scale, arrays)
+        # The front page shows the first panel.
+        panels = [
+            panels[0].model_copy(update={"title": "trained"}),
+            first.model_copy(update={"title": "initial"}),
+        ]
+        beside = " Trained and initial, on one scale."
     blocks: list[Block] = [
         ImageGrid(
             id=f"weights-kernel-{slug}",
-            title=f"Kernels of {kernel.address}",
-            caption=f"{_shape(kernel)}: {kernel.what}. {_left(kernel)}".strip(),
-            alt=f"Weights of layer {kernel.address} as pictures on a signed scale.",
-            panels=(
-                Panel(
-                    tiles=f"weights/kernel_{slug}",
-                    columns=kernel.columns,
-                    scale=None if colour else scale,
-                    note=note,
-                ),
-            ),
+            title=f"Kernels of {kernel.label}",
+            caption=f"{_shape(kernel)}: {kernel.what}.{beside} {_left(kernel)}".strip(),
+            alt=f"Weights of layer {kernel.label} as pictures on a signed scale.",
+            panels=tuple(panels),
         )
     ]
     if kernel.numbers is not None:
         blocks.append(_write_out(kernel, slug, scale, arrays))
     return blocks
+
+
+def _panel(
+    kernel: DrawnKernel, tiles: NDArray[np.float32], key: str, scale: ColourScale,
+    arrays: dict[str, NDArray[Any]],
+) -> Panel:  # fmt: skip
+    colour = kernel.look == "colour"
+    if colour:
+        # Grey is zero; one scale for all filters and channels.
+        shade = tiles / (2 * kernel.largest) + 0.5
+        arrays[key] = np.round(shade * 255).clip(0, 255).astype(np.uint8)
+    else:
+        arrays[key] = tiles.astype(np.float32)
+    return Panel(
+        tiles=f"weights/{key}",
+        columns=kernel.columns,
+        scale=None if colour else scale,
+        note=f"grey is 0, full colour is ±{kernel.largest:.3g}" if colour else "",
+    )
 
 
 def _shape(kernel: DrawnKernel) -> str:

@@ -1,0 +1,116 @@
+"""From the checks to flags: which layer, which filters, and what is set to zero to measure it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.analyses.weights.checks import (
+    batchnorm_problem,
+    compare_offsets,
+    dead_filters,
+    duplicate_groups,
+)
+from reportgen.analyses.weights.flags import Flag
+from reportgen.analyses.weights.kernels import Kernel, batch_scale
+from reportgen.analyses.weights.tensors import TensorRow
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+
+
+def following_norms(calls: tuple[LayerCall, ...]) -> dict[str, LayerCall]:
+    """The BatchNormalization that takes a layer's output and nothing else, by address."""
+    found: dict[str, LayerCall] = {}
+    for call in calls:
+        if (
+            call.class_name == "BatchNormalization"
+            and len(call.inputs) == 1
+            and call.inputs[0] >= 0
+        ):
+            source = calls[call.inputs[0]]
+            if source.activation is None:
+                found.setdefault(source.address, call)
+    return found
+
+
+def find_non_finite(tensors: list[TensorRow]) -> tuple[Flag, ...]:
+    """A flag for each tensor with NaN or infinity, with the filters that hold it."""
+    return tuple(
+        Flag(
+            row.address, row.bad_filters, f"{row.name}: {row.non_finite} values",
+            kernel=row.address if row.name == "kernel" else f"{row.address}, {row.name}",
+            which=_all_of(row.bad_filters, row.filters),
+            silence=row.bad_filters if row.main and row.bad_filters else None,
+        )
+        for row in tensors
+        if row.non_finite
+    )  # fmt: skip
+
+
+def _all_of(filters: tuple[int, ...], of: int) -> str:
+    return f"all {of}" if of > 8 and len(filters) == of else ""
+
+
+def find_dead(kernels: list[Kernel], followers: dict[str, LayerCall]) -> tuple[Flag, ...]:
+    """A flag for each kernel with filters that are zero, or that their BatchNorm makes zero."""
+    found = []
+    for kernel in kernels:
+        if not kernel.judged:
+            continue
+        norm = followers.get(kernel.address) if kernel.main else None
+        filters = kernel.filters
+        zero = dead_filters(filters, batch_scale(norm.layer) if norm else None)
+        if len(zero):
+            where = tuple(zero.tolist())
+            silence = where if kernel.main else None
+            found.append(
+                Flag(kernel.address, where, f"of {len(filters)}", kernel.place,
+                     which=_all_of(where, len(filters)), silence=silence)
+            )  # fmt: skip
+    return tuple(found)
+
+
+def find_duplicates(
+    kernels: list[Kernel], dead: tuple[Flag, ...], followers: dict[str, LayerCall],
+    mirrored: frozenset[str], cosine: float,
+) -> tuple[Flag, ...]:  # fmt: skip
+    """A flag for each kernel with groups of equal filters; dead ones are equal to nothing.
+
+    Args:
+        mirrored: layers where opposite filters are equal too, see `mirrors.list_mirrored`.
+    """
+    zero = {flag.label: flag.filters for flag in dead}
+    found = []
+    for kernel in kernels:
+        skip = np.array(zero.get(kernel.place, ()), np.int64)
+        if not kernel.judged:
+            continue
+        groups = duplicate_groups(
+            kernel, min_cosine=cosine, skip=skip, mirrored=kernel.address in mirrored
+        )
+        if not groups:
+            continue
+        norm = followers.get(kernel.address) if kernel.main else None
+        remark = compare_offsets(kernel, norm.layer if norm else None, groups)
+        members = tuple(sorted(i for group in groups for i in group.members))
+        copies = tuple(sorted(i for group in groups for i in group.members[1:]))
+        which = "; ".join(group.equation for group in groups)
+        cosines = sorted({group.said_cosines for group in groups})
+        said = cosines[0] if len(cosines) == 1 else ", ".join(g.describe() for g in groups)
+        found.append(
+            Flag(kernel.address, members, f"{said}; {remark}", kernel.place, which=which,
+                 silence=copies if kernel.main else None)
+        )  # fmt: skip
+    return tuple(found)
+
+
+def find_batchnorm(calls: list[LayerCall]) -> tuple[Flag, ...]:
+    """A flag for each BatchNormalization whose statistics do not describe data."""
+    found = []
+    for call in calls:
+        problem = batchnorm_problem(call.layer)
+        if problem:
+            found.append(Flag(call.address, problem[1], problem[0]))
+    return tuple(found)
