@@ -78,7 +78,7 @@ def print_outcome(outcome: Outcome) -> None:
     for name, ratio in outcome.ratios.items():
         goal = outcome.goals.get(name)
         aim = f" (goal: {goal:g})" if goal else ""
-        print(f"{name}: {ratio:.1f} times{aim}")
+        print(f"{name}: {ratio:.3g} times{aim}")
 
 
 def _show(value: str | float) -> str:

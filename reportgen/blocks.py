@@ -80,14 +80,17 @@ Cell = str | int | FiniteFloat | Spark | None
 
 
 class Series(Record):
-    """One curve. ``low``/``high`` is its interval, drawn as a band (bars for points)."""
+    """One curve. ``low``/``high`` is its interval, drawn as a band (bars for points).
+
+    ``rings`` are drawn around points of other series.
+    """
 
     name: str
     x: tuple[FiniteFloat, ...]
     y: tuple[FiniteFloat | None, ...]
     low: tuple[FiniteFloat | None, ...] = ()
     high: tuple[FiniteFloat | None, ...] = ()
-    style: Literal["line", "points", "steps", "reference"] = "line"
+    style: Literal["line", "points", "steps", "reference", "rings"] = "line"
 
 
 class GraphNode(Record):

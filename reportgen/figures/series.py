@@ -28,8 +28,9 @@ def draw_lines(axes: Axes, block: Lines, drawable: Drawable) -> None:
     """All series of ``block``; a legend where there is more than one."""
     coloured = 0
     for series in block.series:
-        if series.style == "reference":
-            _draw_reference(axes, series, drawable)
+        if series.style in ("reference", "rings"):
+            draw = _draw_reference if series.style == "reference" else _draw_rings
+            draw(axes, series, drawable)
             continue
         _draw_series(axes, series, coloured, drawable)
         coloured += 1
@@ -90,6 +91,20 @@ def _draw_reference(axes: Axes, series: Series, drawable: Drawable) -> None:
         linestyle=(0, (2, 2)),
         label=_label(series, drawable),
         zorder=1.5,
+    )
+
+
+def _draw_rings(axes: Axes, series: Series, drawable: Drawable) -> None:
+    axes.plot(
+        series.x,
+        _numbers(series.y),
+        "o",
+        color=SERIES[-1],
+        markersize=7,
+        fillstyle="none",
+        markeredgewidth=1,
+        label=_label(series, drawable),
+        rasterized=len(series.x) > MOST_VECTOR_POINTS,
     )
 
 

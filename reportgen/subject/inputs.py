@@ -108,8 +108,22 @@ def _is_channels_first(model: Any, shape: tuple[int | None, ...]) -> bool:
 
 
 def _flattens(model: Any) -> bool:
-    kinds = [type(layer).__name__ for layer in model.layers]
-    return bool({"Flatten", "Reshape"} & set(kinds[:3]))
+    """Whether a model turns its input over before anything reads it as a sequence."""
+    for layer in model.layers[:3]:
+        kind = type(layer).__name__
+        if kind in ("Flatten", "Reshape"):
+            return True
+        if getattr(layer, "weights", None) and kind not in _SCALING_LAYERS:
+            return False
+    return False
+
+
+def reads_tokens(calls: Any) -> str | None:
+    """Address of an Embedding that takes the input itself; None if there is none."""
+    for call in calls:
+        if call.class_name == "Embedding" and -1 in call.inputs:
+            return str(call.address)
+    return None
 
 
 def scales_inside(calls: Any) -> str | None:

@@ -17,8 +17,8 @@ from reportgen.progress import tell
 from reportgen.subject.layers import LayerCall, Listener, Trace
 
 FloatArray = NDArray[np.float32]
-# What is read stays near the processor: with 200 MB the same pass took twice as long.
-_BATCH_BYTES = 64 * 2**20
+# More costs time, as memory has to be found for it; fewer samples at once, too.
+_BATCH_BYTES = 128 * 2**20
 _MAX_BATCH = 256
 Reducer = Callable[[Mapping["Tap", Any]], Any]
 RowReader = Callable[[NDArray[np.int64]], FloatArray]

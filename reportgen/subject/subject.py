@@ -18,7 +18,7 @@ from reportgen.results import SubjectCard
 from reportgen.subject.census import Census, take_census
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder
-from reportgen.subject.inputs import InputSpec, read_input, scales_inside
+from reportgen.subject.inputs import InputSpec, read_input, reads_tokens, scales_inside
 from reportgen.subject.labels import Labels, read_class_names, resolve_labels
 from reportgen.subject.listing import list_csv, list_folder
 from reportgen.subject.model_file import ModelFile
@@ -188,8 +188,10 @@ def _choose_scaling(
     name = config.preprocessing
     notes: tuple[str, ...] = ()
     if name is None:
-        inside = scales_inside(probe.calls)
-        if inside:
+        inside, tokens = scales_inside(probe.calls), reads_tokens(probe.calls)
+        if tokens:
+            name, why = "none", f"the input is numbers of tokens (layer {tokens})"
+        elif inside:
             name, why = "none", f"the model scales its input itself (layer {inside})"
         elif samples.pixels.dtype == np.uint8:
             name, why = "unit", "the usual one for 8-bit images; say so with --preprocessing"

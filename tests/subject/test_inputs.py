@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from reportgen.errors import ConfigurationError
-from reportgen.subject.inputs import read_input, scales_inside
+from reportgen.subject.inputs import read_input, reads_tokens, scales_inside
 
 
 def model(shape, *middle, **options):
@@ -137,3 +137,16 @@ def test_scaling_inside_is_found_near_the_input_only():
     assert scales_inside([call("Normalization")]) == "net/normalization"
     assert scales_inside([*convolutions, call("Rescaling")]) is None
     assert scales_inside([]) is None
+
+
+def test_a_sequence_that_is_flattened_late_is_no_picture():
+    late = model((30, 4), layers.Conv1D(5, 3), layers.Flatten())
+    assert spec(late).kind == "other"
+    assert spec(model((8, 9), layers.Rescaling(1 / 255), layers.Flatten())).kind == "image"
+
+
+def test_tokens_are_told_from_numbers():
+    tokens = SimpleNamespace(class_name="Embedding", address="net/words", inputs=(-1,))
+    later = SimpleNamespace(class_name="Embedding", address="net/words", inputs=(0,))
+    assert reads_tokens([tokens]) == "net/words"
+    assert reads_tokens([later]) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.selection import choose_layers
+from reportgen.analyses.feature_maps.selection import DRAWN, choose_layers
 
 if TYPE_CHECKING:
     from reportgen.subject.probe import Tap
@@ -49,13 +49,10 @@ class Depth:
 
 
 def measure_depth(
-    subject: Subject, most_samples: int, most_layers: int, rng: np.random.Generator
+    subject: Subject, features: Mapping[str, FloatArray], rows: NDArray[np.int64], seed: int
 ) -> Depth:
-    """Read the means of every channel in one pass, and try the classes on them."""
-    rows = np.sort(rng.permutation(len(subject.samples))[:most_samples])
-    features = _read_means(subject, rows, most_layers)
+    """Try the classes on each layer's features, as `read_means` gives them for ``rows``."""
     classes, unscored = _usable_classes(subject, rows)
-    seed = int(rng.integers(2**31))
     layers = []
     for address, values in features.items():
         hits = (
@@ -110,6 +107,8 @@ def count_hits(values: FloatArray, classes: NDArray[np.int64], seed: int) -> int
 def _nearest(known: FloatArray, classes: NDArray[np.int64], asked: FloatArray) -> NDArray[np.int64]:
     from sklearn.neighbors import NearestCentroid
 
+    if (known == known[0]).all():  # scikit-learn refuses: each centre is as near as any other
+        return np.full(len(asked), np.bincount(classes).argmax())
     # A channel that is dead for a class is nothing unusual here, and its deviation is not used.
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.filterwarnings("ignore", "self.within_class_std_dev_", UserWarning)
@@ -136,18 +135,18 @@ def _usable_classes(
     return classes, ""
 
 
-def _read_means(
+def read_means(
     subject: Subject, rows: NDArray[np.int64], most_layers: int
 ) -> dict[str, FloatArray]:
     """The mean of every channel over positions, ``(samples, channels)``, by layer."""
     from reportgen.subject.probe import Tap
 
-    calls, _ = choose_layers(subject, most_layers)
+    calls, _ = choose_layers(subject, most_layers, (*DRAWN, 5))
     taps = [Tap(call.address) for call in calls]
-    first = {tap: call.channels_first for tap, call in zip(taps, calls, strict=True)}
+    axes = {tap: call.channel_axis for tap, call in zip(taps, calls, strict=True)}
     parts = list(
         subject.probe.reduce(
-            lambda part: subject.inputs(rows[part]), len(rows), taps, _make_reducer(first),
+            lambda part: subject.inputs(rows[part]), len(rows), taps, _make_reducer(axes),
             "layer by layer",
         )
     )  # fmt: skip
@@ -159,15 +158,14 @@ def _read_means(
     return means
 
 
-def _make_reducer(first: Mapping[Tap, bool]) -> Any:
+def _make_reducer(axes: Mapping[Tap, int]) -> Any:
     import tensorflow as tf
 
     def reduce(values: Mapping[Tap, Any]) -> list[Any]:
         means = []
         for tap, tensor in values.items():
             rank = tensor.shape.rank
-            channel = 1 if first[tap] else rank - 1
-            places = [axis for axis in range(1, rank) if axis != channel]
+            places = [axis for axis in range(1, rank) if axis != axes[tap]]
             means.append(tf.reduce_mean(tensor, places) if places else tensor)
         return means
 

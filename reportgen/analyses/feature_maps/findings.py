@@ -14,6 +14,7 @@ CHECKS = {
 }
 _SEVERE = frozenset({"features.non_finite"})
 _MOST_BARS = 40
+_MOST_NAMED = 8
 
 
 def evidence_blocks(result: FeatureMapsResult) -> list[Block]:
@@ -33,7 +34,7 @@ def _dead_bars(result: FeatureMapsResult) -> Bars:
         id="feature_maps-dead",
         title="Channels that never change",
         caption=(
-            f"By layer, over all {result.census_samples:,} samples. A long orange bar is a layer "
+            f"By layer, over all {result.census.samples:,} samples. A long orange bar is a layer "
             "that could be smaller without changing any answer given here." + rest
         ),
         alt=f"Bars of constant and responding channels in {len(shown)} layers.",
@@ -55,7 +56,14 @@ def _flag_table(result: FeatureMapsResult) -> Table | None:
         ("saturated", problems.saturated),
     )
     rows = tuple(
-        (kind, p.address, len(p.channels) or None, p.of, _numbers(p.channels), p.remark)
+        (
+            kind,
+            p.address,
+            len(p.channels) or None,
+            p.of,
+            _numbers(p.channels),
+            "; ".join(filter(None, (p.remark, p.effect))),
+        )
         for kind, group in kinds
         for p in group
     )
@@ -64,7 +72,7 @@ def _flag_table(result: FeatureMapsResult) -> Table | None:
     return Table(
         id="feature_maps-flags",
         title="Flagged layers",
-        caption=f"Over all {result.census_samples:,} samples; numbers of channels from 0.",
+        caption=f"Over all {result.census.samples:,} samples; numbers of channels from 0.",
         header=("Check", "Layer", "Channels", "Of", "Which", "Remark"),
         rows=rows,
     )
@@ -77,64 +85,93 @@ def _numbers(channels: tuple[int, ...], most: int = 40) -> str:
 
 def judge(result: FeatureMapsResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    problems = result.problems
-    count = sum(len(p.channels) for p in problems.dead)
-    bad = problems.non_finite[0] if problems.non_finite else None
-    return (
-        _finding(
-            result, "features.non_finite", problems.non_finite, float(bool(bad)), "layers",
-            f"NaN or infinity first appears in {bad.address} ({bad.remark}). Check the weights of "
-            "that layer and the scaling of the input." if bad else
-            f"Every activation is finite over {result.census_samples:,} samples.",
-        ),
-        _dead(result, count),
-        _not_bounded() if not problems.bounded else
-        _finding(
-            result, "features.saturated", problems.saturated, float(len(problems.saturated)),
-            "layers",
-            f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
-            "pass no gradient. Check the scaling of the input and the initial weights."
-            if problems.saturated else
-            f"Of {problems.bounded} bounded layers none is pinned at its bounds.",
-        ),
-    )  # fmt: skip
+    return _non_finite(result), _dead(result), _saturated(result)
 
 
-def _not_bounded() -> Finding:
-    return Finding(
-        id="features.saturated",
-        level="not_applicable",
-        title=CHECKS["features.saturated"],
-        message="No hidden layer has a bounded activation function, so none can saturate.",
+def _non_finite(result: FeatureMapsResult) -> Finding:
+    problems = result.problems.non_finite
+    message = f"Every activation is finite over {result.census.samples:,} samples."
+    if problems:
+        bad = problems[0]
+        message = (
+            f"NaN or infinity first appears in {_name(bad)}: {bad.remark}. Check the weights of "
+            "that layer and the scaling of the input."
+        )
+    return _finding(
+        result, "features.non_finite", problems, float(bool(problems)), "layers", message
     )
 
 
-def _dead(result: FeatureMapsResult, count: int) -> Finding:
-    problems, options = result.problems, result.options
-    if result.census_samples < options.min_samples:
+def _saturated(result: FeatureMapsResult) -> Finding:
+    problems = result.problems
+    if not problems.bounded:
+        return Finding(
+            id="features.saturated",
+            level="not_applicable",
+            title=CHECKS["features.saturated"],
+            message="No hidden layer has a bounded activation function, so none can saturate.",
+        )
+    message = f"Of {problems.bounded} bounded layers none is pinned at its bounds."
+    if problems.saturated:
+        message = (
+            f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
+            f"pass no gradient{_effect(result.together.saturated)}. Check the scaling of the "
+            "input and the initial weights."
+        )
+    count = float(len(problems.saturated))
+    return _finding(result, "features.saturated", problems.saturated, count, "layers", message)
+
+
+def _dead(result: FeatureMapsResult) -> Finding:
+    problems, samples = result.problems, result.census.samples
+    if samples < result.options.min_samples:
         return Finding(
             id="features.dead_channels", level="not_applicable",
             title=CHECKS["features.dead_channels"],
-            message=f"{result.census_samples} samples are too few to say that a channel never "
-                    f"changes. Audit at least {options.min_samples}.",
+            message=f"{samples} samples are too few to say that a channel never changes. Audit at "
+                    f"least {result.options.min_samples}.",
         )  # fmt: skip
+    count = sum(len(p.channels) for p in problems.dead)
+    message = f"Each of {problems.channels:,} channels responds to some sample."
+    if problems.by_weights:
+        message = (
+            f"{problems.by_weights} of {problems.channels:,} channels never change, because their "
+            "filters are zero: see weights.dead_filters. Each other one responds to some sample."
+        )
+    if count:
+        # None in n: at most 3 in n otherwise, with 95 % confidence ("rule of three").
+        message = (
+            f"{count} of {problems.channels:,} channels have the same value everywhere on all "
+            f"{samples:,} samples: {_where(problems.dead)}{_effect(result.together.dead)}. Each "
+            f"would respond to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % "
+            "confidence). Look for dead ReLUs (a high learning rate) in training; prune them if "
+            "these samples stand for all."
+        )
+        if problems.by_weights:
+            message += f" {problems.by_weights} more have filters of zero: weights.dead_filters."
     return _finding(
-        result, "features.dead_channels", problems.dead, float(count), "channels",
-        f"{count} of {problems.channels:,} channels have the same value everywhere on all "
-        f"{result.census_samples:,} samples: {_where(problems.dead)}. They do nothing for these "
-        "samples: prune them, or look for dead ReLUs (a high learning rate) in training."
-        if count else
-        f"Each of {problems.channels:,} channels responds to some sample.",
-    )  # fmt: skip
+        result, "features.dead_channels", problems.dead, float(count), "channels", message
+    )
 
 
-def _where(problems: tuple[Problem, ...]) -> str:
-    named = ", ".join(f"{p.address} ({len(p.channels)} of {p.of})" for p in problems[:4])
+def _effect(words: str) -> str:
+    return f" ({words})" if words else ""
+
+
+def _name(problem: Problem) -> str:
+    """The layer, and its channels while they are few."""
+    if len(problem.channels) > _MOST_NAMED:
+        return f"{problem.address} ({len(problem.channels)} of {problem.of} channels)"
+    return f"{problem.address} [{', '.join(map(str, problem.channels))}]"
+
+
+def _where(problems: list[Problem]) -> str:
+    named = ", ".join(map(_name, problems[:4]))
     return named + (f" and {len(problems) - 4} more layers" if len(problems) > 4 else "")
 
 
 def _finding(
-    result: FeatureMapsResult, id_: str, problems: tuple[Problem, ...], value: float, unit: str,
+    result: FeatureMapsResult, id_: str, problems: list[Problem], value: float, unit: str,
     message: str,
 ) -> Finding:  # fmt: skip
     level = ("fail" if id_ in _SEVERE else "warn") if problems else "pass"

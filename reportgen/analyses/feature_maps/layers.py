@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reportgen.analyses.feature_maps.picks import ShownChannels
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -48,10 +51,14 @@ class ShownLayer:
 
 
 def read_layers(
-    subject: Subject, calls: list[LayerCall], rows: NDArray[np.int64], *,
-    path_channels: int, mosaic_channels: int, mosaic_samples: int, largest_side: int,
+    subject: Subject, calls: list[LayerCall], rows: NDArray[np.int64],
+    channels: Mapping[str, ShownChannels], *, mosaic_samples: int, largest_side: int,
 ) -> tuple[ShownLayer, ...]:  # fmt: skip
-    """Read all layers in one forward pass a batch; keep only what is shown."""
+    """Read all layers in one forward pass a batch; keep only what is shown.
+
+    Args:
+        channels: which to show of each layer, by address.
+    """
     from reportgen.subject.probe import Tap
 
     taps = [Tap(call.address) for call in calls]
@@ -72,7 +79,7 @@ def read_layers(
         sides = [side or 1 for side in call.output_shape[1:]]
         factor = _factor(sides, call, largest_side)
         layers.append(
-            _assemble(call, after, before, factor, path_channels, mosaic_channels, mosaic_samples)
+            _assemble(call, after, before, factor, channels.get(call.address), mosaic_samples)
         )
     return tuple(layers)
 
@@ -80,11 +87,11 @@ def read_layers(
 def _as_maps(values: FloatArray, call: LayerCall, largest: int) -> tuple[FloatArray, int]:
     """Any layer's values as ``(n, channels, h, w)``, reduced to ``largest`` a side."""
     if values.ndim == 4:
-        maps = values if call.channels_first else values.transpose(0, 3, 1, 2)
+        maps = np.moveaxis(values, call.channel_axis, 1)
         factor = _factor(list(values.shape[1:]), call, largest)
         return _average(maps, factor), factor
     if values.ndim == 3:  # a sequence: a row of positions for each channel
-        return values.transpose(0, 2, 1)[:, :, None, :], 1
+        return np.moveaxis(values, call.channel_axis, 1)[:, :, None, :], 1
     return _fold(values), 1
 
 
@@ -117,11 +124,14 @@ def _fold(units: FloatArray) -> FloatArray:
 
 def _assemble(
     call: LayerCall, after: FloatArray, before: FloatArray | None, factor: int,
-    path_channels: int, mosaic_channels: int, mosaic_samples: int,
+    chosen: ShownChannels | None, mosaic_samples: int,
 ) -> ShownLayer:  # fmt: skip
     channels = after.shape[1]
-    shown = _most_varied(after, path_channels)
-    mosaic = _most_varied(after, mosaic_channels)
+    every = np.arange(channels)
+    # Units without positions are drawn as one picture of all of them.
+    if chosen is None or channels == 1:
+        chosen = ShownChannels(every, every)
+    shown, mosaic = chosen.path, chosen.mosaic
     reach = _reach(after, before)
     stages = [after] if before is None else [after, before]
     return ShownLayer(
@@ -142,15 +152,6 @@ def _assemble(
         reduced=factor,
         has_positions=len(call.output_shape) > 2,
     )
-
-
-def _most_varied(maps: FloatArray, most: int) -> NDArray[np.int64]:
-    """Channels that vary most over the shown samples and positions, in their own order."""
-    if maps.shape[1] <= most:
-        return np.arange(maps.shape[1])
-    with np.errstate(invalid="ignore", over="ignore"):
-        spread = np.nan_to_num(maps.astype(np.float64).var(axis=(0, 2, 3)))
-    return np.sort(np.argsort(-spread, kind="stable")[:most])
 
 
 def _reach(after: FloatArray, before: FloatArray | None) -> float:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analyses.feature_maps.absences import say_absences
+from reportgen.analyses.feature_maps.attention_blocks import draw_attention
+from reportgen.analyses.feature_maps.census_arrays import COLUMNS, tabulate
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
 from reportgen.analyses.feature_maps.depth_blocks import draw_depth
+from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of, slug
+from reportgen.analyses.feature_maps.embedding_blocks import draw_embedding
+from reportgen.analyses.feature_maps.excitation_blocks import draw_excitation
 from reportgen.analyses.feature_maps.findings import evidence_blocks, judge
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
+from reportgen.analyses.feature_maps.responses import draw_responses
 from reportgen.analyses.feature_maps.selection import ChosenSample
+from reportgen.analyses.feature_maps.units_blocks import table_units
 from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
 from reportgen.results import SectionBody
 
@@ -25,16 +32,26 @@ def present(result: FeatureMapsResult) -> SectionBody:
     arrays: dict[str, NDArray[Any]] = {}
     blocks: list[Block] = []
     if result.is_vector:
-        blocks += [_responses(result, i, arrays) for i in range(len(result.layers))]
+        blocks += draw_responses(result, arrays)
     else:
         blocks += [_path(result, i, arrays) for i in range(len(result.samples))]
         shown = result.layers[0].after.shape[0] if result.layers else 0
         for sample in range(shown):
             blocks += [_mosaic(result, sample, i, arrays) for i in range(len(result.layers))]
-    blocks = evidence_blocks(result) + draw_depth(result.depth) + blocks
+    blocks = [
+        *evidence_blocks(result),
+        *draw_depth(result.depth),
+        *draw_embedding(result.embedding, result.classes),
+        *table_units(result.census, result.classes),
+        *draw_excitation(result.excitation, result.census.samples, arrays),
+        *draw_attention(result.attention, {s.row: s.name for s in result.samples}, arrays),
+        *say_absences(result),
+        *blocks,
+    ]
     if not blocks:
         said = "The model has no convolution, activation, pooling or dense layer to show."
         blocks.append(Text(id="feature_maps-none", caption=said))
+    arrays |= tabulate(result.census)
     return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
 
 
@@ -54,15 +71,18 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
     lines = [
         "One forward pass in inference mode gives all layers, before and after the activation "
         "function, also where it is fused into the layer. Samples: one a class, drawn with the "
-        "seed, and the most confident mistake. Channels: those that vary most over the samples "
-        "shown, in their own order.",
+        "seed, and the most confident mistake. Channels are picked by the census: those that "
+        "answer to a class most clearly, and those that vary most, in their own order.",
         "Each layer has one colour scale: it reaches to the 99.9 % quantile of the size of its "
         "values after the activation function; values beyond take the end colours. "
         f"Maps larger than {options.largest_side} pixels a side are averaged down.",
-        f"The census looks at every channel over all {result.census_samples:,} samples and "
+        f"The census looks at every channel over all {result.census.samples:,} samples and "
         "positions. A channel is constant if it changes less than float32 can tell; it is named "
         "at the layer where that begins. A value of a bounded function is at its bound within 1 % "
-        "of the range.",
+        "of the range. Tells a class: r (point-biserial, Fisher's 95 % interval) of a unit's mean "
+        "response with the class lies above the 95 % point of shuffled labels. Every number is "
+        "in data/feature_maps.npz, a table a layer, census_...: "
+        f"{', '.join(COLUMNS)}.",
     ]
     if result.depth.layers:
         lines.append(
@@ -80,32 +100,23 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _slug(index: int, address: str) -> str:
-    return f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', address)[-40:]}"
-
-
-def _scale(layer: ShownLayer, *, signed: bool) -> ColourScale:
-    """The layer's scale: both signs where anything shown is negative, else from zero."""
-    if signed:
-        return ColourScale(low=-layer.reach, high=layer.reach, map="signed", unit="activation")
-    return ColourScale(low=0, high=layer.reach, map="magma", unit="activation")
-
-
 def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
     sample = result.samples[position]
     assert result.pictures is not None
     arrays[f"input_{position}"] = result.pictures[position][None]
     panels = [Panel(title="input", tiles=f"feature_maps/input_{position}", columns=1)]
+    if result.inputs is not None:
+        panels = [_separate(result.inputs[position], position, arrays)]
     for index, layer in enumerate(result.layers):
-        key = f"path_{position}_{_slug(index, layer.address)}"
+        key = f"path_{position}_{slug(index, layer.address)}"
         arrays[key] = _compact(layer.path[position])
         panels.append(
             Panel(
                 title=layer.address,
-                note=_shape(layer),
+                note=shape_of(layer),
                 tiles=f"feature_maps/{key}",
                 columns=_columns(len(layer.path_channels)),
-                scale=_scale(layer, signed=layer.after_signed),
+                scale=scale_of(layer, signed=layer.after_signed),
             )
         )
     panels.append(Panel(title="output", shares=_shares(result, position)))
@@ -115,6 +126,20 @@ def _path(result: FeatureMapsResult, position: int, arrays: dict[str, NDArray[An
         caption=_path_caption(sample),
         alt=f"Feature maps of {sample.name} from the input through {len(result.layers)} layers.",
         panels=tuple(panels),
+    )
+
+
+def _separate(channels: FloatArray, position: int, arrays: dict[str, NDArray[Any]]) -> Panel:
+    """A picture of other channels than grey or colour: one tile a channel."""
+    arrays[f"channels_{position}"] = channels
+    finite = channels[np.isfinite(channels)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return Panel(
+        title="input",
+        note=f"{len(channels)} channels",
+        tiles=f"feature_maps/channels_{position}",
+        columns=_columns(len(channels)),
+        scale=ColourScale(low=low, high=high, map="viridis", unit="input"),
     )
 
 
@@ -161,46 +186,34 @@ def _shares(result: FeatureMapsResult, position: int) -> tuple[Share, ...]:
     )  # fmt: skip
 
 
-def _shape(layer: ShownLayer) -> str:
-    return " × ".join("?" if side is None else str(side) for side in layer.shape)
-
-
 def _mosaic(
     result: FeatureMapsResult, sample: int, index: int, arrays: dict[str, NDArray[Any]]
 ) -> ImageGrid:
     layer = result.layers[index]
-    slug = f"{sample}_{_slug(index, layer.address)}"
-    stages = _stages(
+    name = f"{sample}_{slug(index, layer.address)}"
+    stages = list_stages(
         layer, layer.after[sample], None if layer.before is None else layer.before[sample]
     )
     panels = []
     for stage, maps in stages:
-        key = f"maps_{slug}_{'before' if stage.startswith('before') else 'after'}"
+        key = f"maps_{name}_{'before' if stage.startswith('before') else 'after'}"
         arrays[key] = _compact(maps)
         wide = 16 if len(maps) > 16 and len(stages) == 1 else 8
         panels.append(
             Panel(
                 title=stage,
                 tiles=f"feature_maps/{key}",
-                scale=_scale(layer, signed=layer.signed),
+                scale=scale_of(layer, signed=layer.signed),
                 columns=min(wide, max(1, len(maps))),
             )
         )
     return ImageGrid(
-        id=f"feature_maps-mosaic-{slug}",
+        id=f"feature_maps-mosaic-{name}",
         title=layer.address,
         caption=_mosaic_caption(layer, result.samples[sample]),
         alt=f"All channels of layer {layer.address} for sample {result.samples[sample].name}.",
         panels=tuple(panels),
     )
-
-
-def _stages(
-    layer: ShownLayer, after: FloatArray, before: FloatArray | None
-) -> list[tuple[str, FloatArray]]:
-    if before is None:
-        return [("", after)]
-    return [(f"before {layer.activation}", before), (f"after {layer.activation}", after)]
 
 
 def _mosaic_caption(layer: ShownLayer, sample: ChosenSample) -> str:
@@ -214,39 +227,5 @@ def _mosaic_caption(layer: ShownLayer, sample: ChosenSample) -> str:
         if layer.beyond >= 0.005
         else ""
     )
-    start = f"{layer.class_name} {_shape(layer)}, {what}, for {sample.name}."
+    start = f"{layer.class_name} {shape_of(layer)}, {what}, for {sample.name}."
     return start + left + reduced + beyond
-
-
-def _responses(result: FeatureMapsResult, index: int, arrays: dict[str, NDArray[Any]]) -> ImageGrid:
-    """For vectors: a row a sample, a column a unit."""
-    layer = result.layers[index]
-    slug = _slug(index, layer.address)
-
-    def rows(maps: FloatArray) -> FloatArray:
-        flat = maps.reshape(len(maps), -1)
-        return flat[:, ~np.isnan(flat).all(axis=0)][None]
-
-    panels = []
-    for stage, maps in _stages(layer, layer.after, layer.before):
-        key = f"units_{slug}_{'before' if stage.startswith('before') else 'after'}"
-        arrays[key] = rows(maps).astype(np.float32)
-        panels.append(
-            Panel(
-                title=stage,
-                tiles=f"feature_maps/{key}",
-                columns=1,
-                scale=_scale(layer, signed=layer.signed),
-            )
-        )
-    return ImageGrid(
-        id=f"feature_maps-units-{slug}",
-        title=layer.address,
-        caption=(
-            f"{layer.class_name}, {_shape(layer)} units. A row is a sample "
-            f"({result.samples[0].why}), a column a unit. A column of one colour is a unit that "
-            "does not respond."
-        ),
-        alt=f"Responses of the units of {layer.address} to {len(result.samples)} samples.",
-        panels=tuple(panels),
-    )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-
-from reportgen.analyses.feature_maps.census import ChannelCensus
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from reportgen.subject.census import ChannelCensus
     from reportgen.subject.layers import LayerCall
 
+BoolArray = NDArray[np.bool_]
 # Layers whose channel c depends on channel c of their one input and on nothing else.
 _CHANNELWISE = ("Normalization", "Activation", "ReLU", "ELU", "Softmax", "Pooling", "Dropout",
                 "Padding", "Cropping", "UpSampling", "Rescaling", "DepthwiseConv")  # fmt: skip
@@ -21,23 +22,28 @@ _JUDGED = ("Conv", "Dense", "Normalization", "Activation", "ReLU", "ELU")
 
 @dataclass(frozen=True)
 class Problem:
-    """Channels of one layer, and what they do."""
+    """Channels of one layer, and what they do. effect: of setting them to zero, in words."""
 
     address: str
     channels: tuple[int, ...]
     of: int
     remark: str
+    effect: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Problems:
-    """By check. channels, bounded: how many channels and bounded layers were looked at."""
+    """By check. channels, bounded: how many channels and bounded layers were looked at.
 
-    non_finite: tuple[Problem, ...]
-    dead: tuple[Problem, ...]
-    saturated: tuple[Problem, ...]
-    channels: int
-    bounded: int
+    by_weights: channels that never change because their filters are zero; not among ``dead``.
+    """
+
+    non_finite: list[Problem] = field(default_factory=list)
+    dead: list[Problem] = field(default_factory=list)
+    saturated: list[Problem] = field(default_factory=list)
+    channels: int = 0
+    bounded: int = 0
+    by_weights: int = 0
 
 
 class Thresholds(Protocol):
@@ -56,43 +62,74 @@ def find_problems(
     calls: Sequence[LayerCall],
     census: Sequence[ChannelCensus],
     output_calls: Sequence[Sequence[int]],
+    zero_filters: Mapping[str, BoolArray],
     thresholds: Thresholds,
 ) -> Problems:
     """Go through the layers in order of execution; the model's outputs are left out of
-    saturation and constancy: a sure answer is no fault."""
+    saturation and constancy: a sure answer is no fault.
+
+    Args:
+        zero_filters: by layer, the channels whose filters are zero, ``(channels,)``. That they do
+            not change is no news: the weights section names them.
+    """
     counted = {entry.address: entry for entry in census}
     outputs = {
         calls[position].address for group in output_calls for position in group if position >= 0
     }
-    dead: list[Problem] = []
-    saturated: list[Problem] = []
-    bad: list[Problem] = []
-    bounded, channels = 0, 0
+    zero: dict[str, BoolArray] = {}
+    found = Problems()
     for call in calls:
         entry = counted.get(call.address)
-        if entry is None or bad:
+        if entry is None or found.non_finite:
             continue  # behind NaN or infinity everything is its consequence
-        if entry.non_finite:
-            bad.append(Problem(call.address, (), len(entry.low), f"{entry.non_finite} values"))
+        zero[call.address] = _trace_zero(call, calls, zero_filters, zero, len(entry.low))
+        broken = np.flatnonzero(entry.non_finite)
+        if len(broken):
+            said = f"{entry.non_finite.sum():,} values"
+            found.non_finite.append(_problem(call, broken, entry, said))
         if call.address in outputs or not any(kind in call.class_name for kind in _JUDGED):
             continue
-        channels += len(entry.low)
-        own = np.flatnonzero(entry.constant & ~_inherited(call, calls, counted))
+        found.channels += len(entry.low)
+        begins = entry.constant & ~_inherited(call, calls, counted)
+        found.by_weights += int((begins & zero[call.address]).sum())
+        own = np.flatnonzero(begins & ~zero[call.address])
         if len(own):
-            remark = _say_values(entry.low[own])
-            dead.append(Problem(call.address, tuple(own.tolist()), len(entry.low), remark))
+            found.dead.append(_problem(call, own, entry, _say_values(entry.low[own])))
         if entry.pinned is not None:
-            bounded += 1
+            found.bounded += 1
             pinned = np.flatnonzero(entry.pinned > thresholds.pinned_share)
             if len(pinned) > thresholds.saturated_share * len(entry.pinned):
-                remark = f"{entry.pinned.mean():.1%} of values at the bounds of {call.activation}"
-                saturated.append(
-                    Problem(call.address, tuple(pinned.tolist()), len(entry.low), remark)
-                )
-    return Problems(tuple(bad), tuple(dead), tuple(saturated), channels, bounded)
+                said = f"{entry.pinned.mean():.1%} of values at the bounds of {call.activation}"
+                found.saturated.append(_problem(call, pinned, entry, said))
+    return found
 
 
-def _say_values(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+def _problem(
+    call: LayerCall, channels: NDArray[np.int64], entry: ChannelCensus, remark: str
+) -> Problem:
+    return Problem(call.address, tuple(channels.tolist()), len(entry.low), remark)
+
+
+def _trace_zero(
+    call: LayerCall, calls: Sequence[LayerCall], zero_filters: Mapping[str, BoolArray],
+    known: Mapping[str, BoolArray], width: int,
+) -> BoolArray:  # fmt: skip
+    """Channels whose filter is zero, here or before layers that pass channels on.
+
+    Weight decay leaves filters of 1e-20: their output still varies, and only what follows, such
+    as BatchNormalization, makes a constant of it.
+    """
+    own = zero_filters.get(call.address)
+    mask = np.zeros(width, bool) if own is None or len(own) != width else own.copy()
+    source = calls[call.inputs[0]] if len(call.inputs) == 1 and call.inputs[0] >= 0 else None
+    before = known.get(source.address) if source else None
+    channelwise = any(kind in call.class_name for kind in _CHANNELWISE)
+    if channelwise and before is not None and not width % len(before):
+        mask |= np.repeat(before, width // len(before))
+    return mask
+
+
+def _say_values(values: NDArray[np.float64]) -> str:
     if (values == values[0]).all():
         return f"always {values[0]:.3g}"
     more = f" and {len(values) - 4} more" if len(values) > 4 else ""
@@ -101,7 +138,7 @@ def _say_values(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> st
 
 def _inherited(
     call: LayerCall, calls: Sequence[LayerCall], counted: dict[str, ChannelCensus]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+) -> BoolArray:
     """Channels that are constant because all that they read is."""
     width = len(counted[call.address].low)
     sources = [counted.get(calls[i].address) if i >= 0 else None for i in call.inputs]

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 _VECTORS = 64
-_STANDALONE = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"})
+_STANDALONE = frozenset({"Activation", "Bidirectional", "ELU", "GRU", "LSTM", "LeakyReLU",
+                         "PReLU", "RNN", "ReLU", "SimpleRNN", "Softmax"})  # fmt: skip
+_PARTS = ("Attention", "Conv", "Dense", "Embedding", "Pooling")
+DRAWN = (2, 3, 4)  # axes of an output that is drawn, the batch among them
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,15 @@ def _describe(subject: Subject, row: int, why: str) -> ChosenSample:
     return ChosenSample(row, name, why, classes[values[row]], classes[predicted], bool(right))
 
 
-def choose_layers(subject: Subject, most: int) -> tuple[list[LayerCall], int]:
-    """Every convolution, activation and pooling layer, and dense layers but the output.
+def choose_layers(
+    subject: Subject, most: int, axes: tuple[int, ...] = DRAWN
+) -> tuple[list[LayerCall], int]:
+    """Every layer that makes something of its input, such as convolutions, but the output.
 
     Where there are more than ``most``, they are spread evenly over the depth.
+
+    Args:
+        axes: how many an output may have, the batch among them.
 
     Returns: the calls in order of execution; how many were left out.
     """
@@ -96,17 +104,17 @@ def choose_layers(subject: Subject, most: int) -> tuple[list[LayerCall], int]:
     calls = [
         call
         for position, call in enumerate(subject.probe.calls)
-        if position not in outputs and _is_shown(call)
+        if position not in outputs and _is_shown(call, axes)
     ]
     if not calls:  # a single layer: its output is all there is
-        calls = [c for c in subject.probe.calls if _is_shown(c)]
+        calls = [c for c in subject.probe.calls if _is_shown(c, axes)]
     if len(calls) <= most:
         return calls, 0
     kept = sorted({round(i) for i in np.linspace(0, len(calls) - 1, most)})
     return [calls[i] for i in kept], len(calls) - len(kept)
 
 
-def _is_shown(call: LayerCall) -> bool:
+def _is_shown(call: LayerCall, axes: tuple[int, ...]) -> bool:
     name = call.class_name
-    kinds = "Conv" in name or "Pooling" in name or "Dense" in name or name in _STANDALONE
-    return kinds and len(call.output_shape) in (2, 3, 4) and call.dtype.startswith(("float", "bf"))
+    kinds = any(part in name for part in _PARTS) or name in _STANDALONE
+    return kinds and len(call.output_shape) in axes and call.dtype.startswith(("float", "bf"))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reportgen.analyses.weights.kernels import Kernel
 
 _MIN_VALUES = 200
+_WITH_BIAS = 0.02
 _SLACK = 1 + 1e-5  # float32 rounding at the bound
 # Keras widens the normal so that its truncation at two deviations has the wanted deviation.
 _TRUNCATED = 0.87962566103423978
@@ -25,7 +26,8 @@ def looks_initial(kernel: Kernel, *, min_p: float) -> bool | None:
     """Whether the kernel still looks as its initialiser drew it; None if that cannot be said.
 
     The weights must fit the initialiser's distribution (Kolmogorov-Smirnov), stay within its
-    bounds, and a bias must still be exactly as it starts.
+    bounds, and a bias must still be exactly as it starts. By definition ``min_p`` of untouched
+    kernels fit worse; where a bias never moved that is evidence too, and a worse fit will do.
     """
     laws = _laws(kernel)
     if not laws or kernel.values.size < _MIN_VALUES:
@@ -33,6 +35,8 @@ def looks_initial(kernel: Kernel, *, min_p: float) -> bool | None:
     if _bias_moved(kernel.owner):
         return False
     values = kernel.values.ravel().astype(np.float64)
+    if getattr(kernel.owner, "bias", None) is not None:
+        min_p *= _WITH_BIAS
     return any(_fits(values, kind, spread, min_p) for kind, spread in laws)
 
 

@@ -9,48 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from reportgen.subject.census.channels import ChannelCensus
+from reportgen.subject.census.following import follow
 from reportgen.subject.census.plan import Reading, plan_readings
 from reportgen.subject.census.readings import all_finite, list_taps, make_reducer
 from reportgen.subject.census.tallies import Moments
-from reportgen.subject.census.units import Targets, UnitCensus, UnitTally, make_targets
+from reportgen.subject.census.units import Targets, UnitTally, make_targets
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ChannelCensus:
-    """One layer call, over the finite values of all samples and positions.
-
-    mean, spread, low, high: ``(channels,)``; spread is the standard deviation. zeros: share of
-    exact zeros, behind a ReLU only. pinned: share of values at the bounds; None if unbounded.
-    non_finite: values that are NaN or infinite, ``(channels,)``. units: None where the layer's
-    channels are looked at further on (before its normalisation or activation function) or are no
-    units of its own.
-    """
-
-    address: str
-    mean: FloatArray
-    spread: FloatArray
-    low: FloatArray
-    high: FloatArray
-    zeros: FloatArray | None
-    pinned: FloatArray | None
-    non_finite: NDArray[np.int64]
-    units: UnitCensus | None = None
-
-    @property
-    def constant(self) -> NDArray[np.bool_]:
-        """Channels that never changed, to float32 precision, ``(channels,)``.
-
-        One without a single finite value is not constant: it is broken, another finding.
-        """
-        seen = self.low <= self.high
-        size = np.maximum(np.abs(self.low), np.abs(self.high))
-        return np.asarray(seen & (self.high - self.low <= 4 * np.finfo(np.float32).eps * size))
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -82,13 +54,16 @@ def take_census(subject: Subject) -> Census:
         parts = probe.reduce(
             lambda part: subject.inputs(rows[part]), len(rows), taps, careful, "NaN or infinity"
         )
-        return list(parts)
+        return [[_bounded(seen) for seen in part] for part in parts]
 
     reducer = make_reducer(readings)
-    for batch in probe.reduce(subject.inputs, count, taps, reducer, "census of channels"):
-        for part in [batch] if all_finite(batch) else look_closely(tally.next_rows(batch)):
-            tally.add(part)
-    return Census(count, tally.finish())
+    # The products of small matrices between batches gain nothing from threads, and threads that
+    # wait for the next product take the cores from TensorFlow: twice the time.
+    with threadpool_limits(1, user_api="blas"):
+        for batch in probe.reduce(subject.inputs, count, taps, reducer, "census of channels"):
+            for part in [batch] if all_finite(batch) else look_closely(tally.next_rows(batch)):
+                tally.add(part)
+        return Census(count, tally.finish())
 
 
 @dataclass
@@ -107,7 +82,7 @@ class _Tally:
         return np.arange(self.start, self.start + int(batch[0]["samples"]))
 
     def add(self, batch: list[dict[str, NDArray[Any]]]) -> None:
-        read = [r for r in self.readings if r.kind in ("unit", "plain")]
+        read = [r for r in self.readings if r.is_read]
         rows = self.next_rows(batch)
         self.start += len(rows)
         columns = self.targets.columns(rows) if self.targets else None
@@ -129,15 +104,17 @@ class _Tally:
     def finish(self) -> tuple[ChannelCensus, ...]:
         done: dict[str, ChannelCensus] = {}
         for reading in self.readings:
-            address = reading.call.address
-            if reading.kind in ("unit", "plain"):
+            if reading.is_read:
                 if reading.follows_low:
                     low = np.maximum(done[reading.source].low, 0)
-                    self.moments[address].low = np.minimum(low, self.moments[address].high)
-                done[address] = self._finish(address)
-            elif reading.source in done:
-                done[address] = _follow(reading, done[reading.source])
-        return tuple(done.values())
+                    moments = self.moments[reading.call.address]
+                    moments.low = np.minimum(low, moments.high)
+                done[reading.call.address] = self._finish(reading.call.address)
+        for reading in self.readings:
+            if not reading.is_read and reading.source in done:
+                done[reading.call.address] = follow(reading, done[reading.source])
+        order = (reading.call.address for reading in self.readings)
+        return tuple(done[address] for address in order if address in done)
 
     def _finish(self, address: str) -> ChannelCensus:
         seen = self.moments[address]
@@ -157,35 +134,14 @@ class _Tally:
         )
 
 
+def _bounded(seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Sums of large finite values overflow float32: they count as its largest number."""
+    sums = {name: seen[name] for name in ("sum", "sums", "norm") if name in seen}
+    bounded = {name: np.nan_to_num(v.astype(np.float64), posinf=_LARGEST, neginf=-_LARGEST)
+               for name, v in sums.items()}  # fmt: skip
+    return seen | bounded
+
+
 def _responses(seen: dict[str, NDArray[Any]]) -> tuple[FloatArray, FloatArray]:
     positions = int(seen["count"]) // len(seen["peaks"])
     return seen["sums"].astype(np.float64) / positions, seen["peaks"].astype(np.float64)
-
-
-def _follow(reading: Reading, before: ChannelCensus) -> ChannelCensus:
-    """What is known behind a layer that is linear channel by channel, or does nothing."""
-    scale, shift = _line(reading)
-    ends = np.stack([scale * before.low + shift, scale * before.high + shift])
-    return ChannelCensus(
-        address=reading.call.address,
-        mean=scale * before.mean + shift,
-        spread=np.abs(scale) * before.spread,
-        low=ends.min(axis=0),
-        high=ends.max(axis=0),
-        zeros=before.zeros if reading.kind == "same" else None,
-        pinned=None,
-        non_finite=before.non_finite,
-    )
-
-
-def _line(reading: Reading) -> tuple[Any, Any]:
-    """Scale and shift of each channel; BatchNormalization at rest (Ioffe & Szegedy 2015)."""
-    if reading.kind == "same":
-        return 1.0, 0.0
-    layer = reading.call.layer
-    mean, variance = np.asarray(layer.moving_mean, float), np.asarray(layer.moving_variance, float)
-    scale = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.gamma is not None:
-        scale = scale * np.asarray(layer.gamma, float)
-    shift = -mean * scale
-    return scale, shift + (0 if layer.beta is None else np.asarray(layer.beta, float))

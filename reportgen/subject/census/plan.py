@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,18 +16,20 @@ _MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtra
 _AT_REST = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
                       "AlphaDropout", "GaussianDropout", "GaussianNoise"})  # fmt: skip
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "cell", "forward_layer")
-Kind = Literal["unit", "plain", "normalised", "same"]
+Kind = Literal["unit", "plain", "before_norm", "behind_norm", "same"]
 
 
 @dataclass(frozen=True)
 class Reading:
     """How the census learns about one call.
 
-    kind: ``unit`` and ``plain`` are read in the pass, units in more detail; ``normalised`` follows
-        from the call before it through BatchNormalization, ``same`` is the call before it.
-    source: address of the call it follows from. head: the layer whose filters a unit belongs to.
-    counts_zeros: its activation function makes exact zeros. follows_low: its lowest value is that
-        of the source, rectified, and need not be read.
+    kind: ``unit`` and ``plain`` are read in the pass, units in more detail; ``before_norm`` follows
+        from the BatchNormalization that alone takes it, ``behind_norm`` is a BatchNormalization
+        that follows from what it takes, ``same`` is the call before it.
+    source: address of the call it follows from. norm: the BatchNormalization between them.
+    head: the layer whose filters a unit belongs to. counts_zeros: its activation function makes
+        exact zeros. follows_low: its lowest value is that of the source, rectified, and need not
+        be read.
     """
 
     call: LayerCall
@@ -36,6 +38,12 @@ class Reading:
     head: str = ""
     counts_zeros: bool = False
     follows_low: bool = False
+    norm: Any = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its values are looked at in the pass."""
+        return self.kind in ("unit", "plain")
 
 
 def plan_readings(
@@ -45,7 +53,8 @@ def plan_readings(
 
     A convolution, its BatchNormalization and its activation function are one set of units: they
     are looked at closely where the set leaves for the next layer, and the model's outputs are not
-    units. BatchNormalization at rest is linear, so what is known before it is known behind it.
+    units. BatchNormalization at rest is linear, so what is known on one side of it is known on the
+    other. It is read behind, where TensorFlow has fused it with the convolution before it.
     """
     users = _users(calls)
     outputs = {position for group in output_calls for position in group}
@@ -64,8 +73,11 @@ def plan_readings(
             planned[position] = Reading(call, "unit", before, head, zeros, follows)
         elif known and call.class_name in _AT_REST:
             planned[position] = Reading(call, "same", known.call.address, head)
-        elif known and _is_linear(call) and known.call.channel_axis == call.channel_axis:
-            planned[position] = Reading(call, "normalised", known.call.address, head)
+        elif norm := _normalised_alone(position, calls, users, outputs):
+            planned[position] = Reading(call, "before_norm", norm.address, head, norm=norm.layer)
+        elif known and known.is_read and _is_linear(call, known.call):
+            address = known.call.address
+            planned[position] = Reading(call, "behind_norm", address, head, norm=call.layer)
         else:
             planned[position] = Reading(call, "plain", head=head, counts_zeros=zeros)
     return list(planned.values())
@@ -107,10 +119,26 @@ def _is_normalised(call: LayerCall) -> bool:
     return call.class_name == "BatchNormalization"
 
 
-def _is_linear(call: LayerCall) -> bool:
-    """BatchNormalization whose parameters are finite: NaN must be seen where it begins."""
-    weights = call.layer.weights
-    return _is_normalised(call) and all(np.isfinite(np.asarray(w)).all() for w in weights)
+def _normalised_alone(
+    position: int,
+    calls: Sequence[LayerCall],
+    users: dict[int, list[int]],
+    outputs: set[int],
+) -> LayerCall | None:
+    """The linear BatchNormalization that takes this call's output and that nothing else does."""
+    call, after = calls[position], users.get(position, [])
+    if len(after) != 1 or position in outputs or call.activation is not None:
+        return None
+    user = calls[after[0]]
+    return user if len(user.inputs) == 1 and _is_linear(user, call) else None
+
+
+def _is_linear(call: LayerCall, before: LayerCall) -> bool:
+    """BatchNormalization of the same channels whose parameters are finite: NaN must be seen
+    where it begins."""
+    if not _is_normalised(call) or before.channel_axis != call.channel_axis:
+        return False
+    return all(np.isfinite(np.asarray(weight)).all() for weight in call.layer.weights)
 
 
 def _is_activation(call: LayerCall) -> bool:

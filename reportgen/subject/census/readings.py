@@ -30,7 +30,7 @@ def list_taps(readings: Sequence[Reading]) -> list[Tap]:
     """
     from reportgen.subject.probe import Tap
 
-    read = [r.call for r in readings if r.kind in ("unit", "plain")]
+    read = [r.call for r in readings if r.is_read]
     before = [c for c in read if c.fused and c.activation is not None]
     return [Tap(c.address) for c in read] + [Tap(c.address, "before") for c in before]
 

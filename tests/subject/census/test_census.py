@@ -96,8 +96,8 @@ def test_units_are_read_where_they_leave_their_layer():
     assert units == {
         "act": "conv", "norm2": "depth", "add": "add", "fused": "fused", "tanh": "tanh",
     }  # fmt: skip
-    followed = {r.call.address: r.source for r in plan if r.kind in ("normalised", "same")}
-    assert followed == {"norm": "conv", "drop": "act"}
+    followed = {r.call.address: r.source for r in plan if not r.is_read}
+    assert followed == {"conv": "norm", "drop": "act", "depth": "norm2"}
 
 
 def test_peaks_and_responses_of_units():
@@ -141,6 +141,35 @@ def test_nan_in_a_normalisation_begins_there():
     bad = {layer.address: layer.non_finite.tolist() for layer in census.layers}
     assert bad["conv"] == [0, 0, 0, 0]
     assert bad["norm"] == [0, 0, 9 * 30, 0]
+
+
+def test_nan_in_a_kernel_begins_there_also_where_only_its_normalisation_is_read():
+    model = build()
+    kernel, bias = model.get_layer("conv").get_weights()
+    kernel[0, 0, 0, 1] = np.nan
+    model.get_layer("conv").set_weights([kernel, bias])
+    census = take_census(subject_of(model, draw(9, 6, 5, 2)))
+    assert np.flatnonzero(census.by_address["conv"].non_finite).tolist() == [1]
+
+
+def test_what_rounding_hides_behind_a_tiny_scale_is_not_made_up():
+    model = build()
+    gamma = model.get_layer("norm").gamma.numpy()
+    gamma[:2] = 0, 1e-9
+    model.get_layer("norm").gamma.assign(gamma)
+    layer = take_census(subject_of(model, draw(9, 6, 5, 2))).by_address["conv"]
+    assert np.isnan(layer.mean).tolist() == [True, True, False, False]
+    assert not layer.constant.any()
+
+
+def test_a_filter_of_zero_is_constant_also_before_its_normalisation():
+    model = build()
+    kernel, bias = model.get_layer("conv").get_weights()
+    kernel[..., 3], bias[3] = 0, 0.7
+    model.get_layer("conv").set_weights([kernel, bias])
+    layer = take_census(subject_of(model, draw(9, 6, 5, 2))).by_address["conv"]
+    assert layer.constant.tolist() == [False, False, False, True]
+    assert layer.mean[3] == pytest.approx(0.7, rel=1e-5)
 
 
 def test_a_static_batch_is_padded_and_the_padding_not_counted():
