@@ -132,15 +132,15 @@ def test_a_layer_left_at_its_initialiser(trained, weigh, initializer):
     assert "c2" in finding.message
 
 
-@pytest.mark.parametrize(("bias", "most_missed"), [(True, 1), (False, 40)])
+@pytest.mark.parametrize(("bias", "most_missed"), [(True, 1), (False, 15)])
 def test_how_many_untouched_layers_are_missed(bias, most_missed):
     """A fit is refused by chance with p: 5 % without a bias, 0.1 % where one never moved."""
     missed = 0
-    for seed in range(400):
+    for seed in range(100):
         layer = layers.Dense(20, use_bias=bias,
                              kernel_initializer=keras.initializers.GlorotUniform(seed))  # fmt: skip
         missed += not looks_initial(kernel_of(layer, (20,)), min_p=0.05)
-    assert missed <= most_missed  # twice what is expected without a bias (20)
+    assert missed <= most_missed  # three times what is expected without a bias
 
 
 def test_a_bias_that_moved_speaks_against_an_initial_layer():

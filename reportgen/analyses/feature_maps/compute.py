@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.feature_maps.attention import AttentionMaps, read_attention
@@ -143,6 +144,14 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Fea
     drawn = np.sort(rng.permutation(len(subject.samples))[: options.depth_samples])
     means = read_means(subject, drawn, options.depth_layers)
     seed = int(rng.integers(2**31))
+    embedded = np.sort(rng.permutation(len(drawn))[: options.embedded])
+    # Small problems: threads that wait for each other cost more than they bring, much more on a
+    # machine that has other work.
+    with threadpool_limits(1):
+        depth = measure_depth(subject, means, drawn, seed)
+        embedding = embed(
+            subject, {name: v[embedded] for name, v in means.items()}, drawn[embedded], seed
+        )
     problems, together = _find_problems(subject, options, rng)
     return FeatureMapsResult(
         samples=samples,
@@ -167,8 +176,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Fea
         attention=read_attention(
             subject, rows[: options.attention_samples], options.attention_tokens
         ),
-        depth=measure_depth(subject, means, drawn, seed),
-        embedding=embed(subject, means, drawn[: options.embedded], seed),
+        depth=depth,
+        embedding=embedding,
         problems=problems,
         together=together,
         options=options,

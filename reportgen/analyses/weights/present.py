@@ -83,8 +83,8 @@ def _how_untrained(result: WeightsResult) -> str:
         )
     return (
         "Untrained: every kernel of the layer fits its initialiser's distribution "
-        f"(Kolmogorov-Smirnov, p > {options.initial_p}), lies within its bounds, and the bias is "
-        "exactly as it starts. Kernels under 200 weights are not judged."
+        f"(Kolmogorov-Smirnov, p > {options.initial_p}, or a fiftieth of it beside a bias), lies "
+        "within its bounds, and the bias is as it starts. Kernels under 200 weights are not judged."
     )
 
 
@@ -97,8 +97,8 @@ def _table(result: WeightsResult) -> Table:
             "the tensor's deviation; a high share may be pruned away. Look for rows unlike their "
             "neighbours: very wide, very narrow, or with two humps."
         ),
-        header=("Layer", "Tensor", "Shape", "Norm", "Mean", "Deviation", "Smallest", "Largest",
-                "Near zero %", "Histogram"),
+        header=("Layer", "Tensor", "Shape", "Histogram", "Norm", "Mean", "Deviation", "Smallest",
+                "Largest", "Near zero %"),
         rows=tuple(_row(row) for row in result.tensors),
     )  # fmt: skip
 
@@ -106,9 +106,9 @@ def _table(result: WeightsResult) -> Table:
 def _row(row: TensorRow) -> tuple[Any, ...]:
     alt = f"Histogram from {row.low:.3g} to {row.high:.3g}"
     return (
-        row.address, row.name, " × ".join(map(str, row.shape)) or "scalar", row.norm, row.mean,
-        row.deviation, row.low, row.high, 100 * row.near_zero_share,
+        row.address, row.name, " × ".join(map(str, row.shape)) or "scalar",
         Spark(values=tuple(float(v) for v in row.histogram), alt=alt),
+        row.norm, row.mean, row.deviation, row.low, row.high, 100 * row.near_zero_share,
     )  # fmt: skip
 
 
@@ -121,8 +121,8 @@ def _draw(kernel: DrawnKernel, position: int, arrays: dict[str, NDArray[Any]]) -
         first = _panel(kernel, kernel.initial, f"initial_{slug}", scale, arrays)
         # The front page shows the first panel.
         panels = [
-            panels[0].model_copy(update={"title": "trained"}),
-            first.model_copy(update={"title": "initial"}),
+            panel.model_copy(update={"title": title, "columns": min(panel.columns, 8)})
+            for title, panel in (("trained", panels[0]), ("initial", first))
         ]
         beside = " Trained and initial, on one scale."
     blocks: list[Block] = [
