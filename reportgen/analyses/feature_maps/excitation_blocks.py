@@ -23,12 +23,17 @@ def draw_excitation(
     layers: tuple[ExcitedLayer, ...], samples: int, arrays: dict[str, NDArray[Any]]
 ) -> list[Block]:
     """A grid of patches for each layer; nothing without units to show."""
-    return [_draw_layer(layer, i, samples, arrays) for i, layer in enumerate(layers)]
+    kinds = [_kind(layer) for layer in layers]
+    return [
+        _draw_layer(layer, i, samples, arrays, explained=kinds[i] in kinds[:i])
+        for i, layer in enumerate(layers)
+    ]
 
 
 def _draw_layer(
-    layer: ExcitedLayer, index: int, samples: int, arrays: dict[str, NDArray[Any]]
-) -> ImageGrid:
+    layer: ExcitedLayer, index: int, samples: int, arrays: dict[str, NDArray[Any]], *,
+    explained: bool,
+) -> ImageGrid:  # fmt: skip
     name = slug(index, layer.address)
     panels = []
     for unit in layer.units:
@@ -45,7 +50,7 @@ def _draw_layer(
     return ImageGrid(
         id=f"feature_maps-excites-{name}",
         title=f"What excites {layer.head}",
-        caption=_caption(layer),
+        caption=_caption(layer, explained),
         alt=f"Patches of samples that excite {len(layer.units)} units of {layer.address}.",
         panels=tuple(panels),
     )
@@ -75,12 +80,24 @@ def _note(unit: ShownUnit, samples: int) -> str:
     return words + silent * bool(unit.silent)
 
 
-def _caption(layer: ExcitedLayer) -> str:
-    patches = [patch for unit in layer.units for patch in unit.most]
-    mapped = any(patch.strength is not None for patch in patches)
+def _is_mapped(layer: ExcitedLayer) -> bool:
+    """Whether it is known where in a sample its units respond."""
+    return any(patch.strength is not None for unit in layer.units for patch in unit.most)
+
+
+def _kind(layer: ExcitedLayer) -> tuple[bool, bool]:
+    """Layers of one kind are drawn alike."""
+    return _is_mapped(layer), layer.window is None
+
+
+def _caption(layer: ExcitedLayer, explained: bool) -> str:
+    mapped = _is_mapped(layer)
     where = "" if layer.head == layer.address else f" Read behind {layer.address}."
     last = ", the lowest behind the bar" * any(unit.least for unit in layer.units)
     left = f" {layer.units_left} more units are not drawn." * bool(layer.units_left)
+    if explained:
+        sides = "" if layer.window is None else f" A {_name(layer.window)}."
+        return f"Drawn as above.{sides}{where}{left}"
     return (
         f"{_what(layer, mapped)}{_how(layer, mapped)}{where} Samples with the highest peak "
         f"first{last}. Look for what the first of a row share and the others lack.{left}"
@@ -96,12 +113,16 @@ def _what(layer: ExcitedLayer, mapped: bool) -> str:
     below = "the whole sample, orange where the unit responds"
     if layer.window is None:
         return f"Above: the whole sample, which is what a unit sees here. Below: {below}."
-    sides = " × ".join(map(str, layer.window))
-    unit, name = ("pixels", "patch") if len(layer.window) > 1 else ("steps", "stretch")
     return (
-        f"Above: the {name} of at most {sides} {unit} that the unit sees where it is excited most "
+        f"Above: the {_name(layer.window)} that the unit sees where it is excited most "
         f"(grey: outside the sample). Below: {below}, the patch framed."
     )
+
+
+def _name(window: tuple[int, ...]) -> str:
+    sides = " × ".join(map(str, window))
+    unit, name = ("pixels", "patch") if len(window) > 1 else ("steps", "stretch")
+    return f"{name} of at most {sides} {unit}"
 
 
 def _how(layer: ExcitedLayer, mapped: bool) -> str:

@@ -34,9 +34,9 @@ def _table(survey: Survey) -> Table:
         id="weights-spectra",
         title="Spectra: structure or noise",
         caption=(
-            "Each kernel as a matrix, a row a filter, beside random matrices of the same shape and "
-            "size (95 % of them lie in the columns “random”). Spectral norm: the most that the "
-            "kernel can stretch an input. Above random: directions that carry more than chance, "
+            "Each kernel as a matrix, a row a filter. Random: where 95 % of random matrices of the "
+            "same shape and size lie. Spectral norm: the most that the kernel can stretch an "
+            "input. Above random: directions that carry more than chance, "
             "learned structure. Stable rank: over how many directions the weights are spread (1: "
             "all filters alike, up to the shorter side: all equally different). Exponent: how "
             "fast the large eigenvalues thin out, with its 95 % interval; read it only beside its "
@@ -45,8 +45,8 @@ def _table(survey: Survey) -> Table:
             "kernel. A kernel that is random in every column may not have learned; none of these "
             "numbers alone makes it good or bad." + left
         ),
-        header=("Kernel", "Filters × inputs", "Spectral norm", "Random", "Above random",
-                "Stable rank", "Random", "Exponent", "Random", "Exponent is"),
+        header=("Kernel", "Filters × inputs", "Spectral norm (random)", "Above random",
+                "Stable rank (random)", "Exponent", "Random", "Exponent is"),
         rows=tuple(_row(spectrum) for spectrum in survey.spectra),
     )  # fmt: skip
 
@@ -60,15 +60,17 @@ def _row(spectrum: Spectrum) -> tuple[str | int | float | None, ...]:
     return (
         spectrum.label,
         f"{spectrum.shape[0]:,} × {spectrum.shape[1]:,}",
-        float(spectrum.values[0]),
-        _say((size * float(null.low[0]), size * float(null.high[0]))),
+        _beside(spectrum.values[0], (size * float(null.low[0]), size * float(null.high[0]))),
         spectrum.above,
-        spectrum.stable_rank,
-        _say(null.stable_rank),
+        _beside(spectrum.stable_rank, null.stable_rank),
         exponent,
         None if exponent is None or null.exponent is None else _say(null.exponent, ".1f"),
         like,
     )
+
+
+def _beside(value: float, random: Interval) -> str:
+    return f"{value:.3g} ({_say(random)})"
 
 
 def _say(interval: Interval, spec: str = ".3g") -> str:
