@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from reportgen.blocks import Bars, Lines, Series
@@ -54,6 +54,9 @@ def _set_axes(axes: Axes, block: Lines, drawable: Drawable) -> None:
     if block.y_log and _positive(block, "y"):
         axes.set_yscale("log")
     _plain_ticks(axes)
+    whole = all(float(x).is_integer() for series in block.series for x in series.x)
+    if whole and axes.get_xscale() != "log":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if block.x_range:
         axes.set_xlim(*_widened(block.x_range))
     if block.y_range:

@@ -93,7 +93,8 @@ def test_not_a_number_is_named_at_its_first_layer_and_is_not_dead(twin, look):
     assert [p.address for p in found.result.problems.non_finite] == ["c2"]
     assert found.result.problems.non_finite[0].remark == "2,160 values"  # 60 samples of 6 x 6
     assert found.levels["features.non_finite"] == "fail"
-    assert found.levels["features.dead_channels"] == "pass"
+    assert found.levels["features.dead_channels"] == "not_applicable"
+    assert "behind c2 are not judged" in found.findings["features.dead_channels"].message
 
 
 @pytest.mark.parametrize("function", ["tanh", "sigmoid"])

@@ -90,4 +90,4 @@ def test_a_nan_that_a_relu_hides_is_told(twin, weigh, pictures):
     set_kernel(twin.get_layer("c2"), lambda k: k.__setitem__((0, 0, 0, 5), np.nan))
     found = weigh(twin, *pictures)
     assert not found.result.effects.together["weights.non_finite"].broken_before
-    assert "hides it" in found.findings["weights.non_finite"].message
+    assert "makes 0 of NaN" in found.findings["weights.non_finite"].message

@@ -30,13 +30,13 @@ class Together:
 def measure_problems(
     subject: Subject, problems: Problems, rows: NDArray[np.int64], most: int
 ) -> tuple[Problems, Together]:
-    """Dead and saturated channels of each flagged layer, and of all such layers together.
+    """Flagged channels of each layer, and of all dead and all saturated ones together.
 
     Args:
         rows: samples that are asked. most: layers of a check that are measured one by one.
     """
     dead, saturated = problems.dead, problems.saturated
-    if not dead and not saturated:
+    if not dead and not saturated and not problems.non_finite:
         return problems, Together()
     from reportgen.subject.ablation import read_outputs
 
@@ -47,6 +47,7 @@ def measure_problems(
 
     measured = replace(
         problems,
+        non_finite=_measure_each(problems.non_finite, measure, most),
         dead=_measure_each(dead, measure, most),
         saturated=_measure_each(saturated, measure, most),
     )

@@ -56,8 +56,8 @@ def _caption(embedding: Embedding) -> str:
     if (embedding.classes >= 0).any():
         wrong = int(embedding.wrong.sum())
         marked = (
-            f" {wrong} mistakes are ringed: one inside a foreign group looks like that class to "
-            "the model (or its label is wrong); one between groups was a close call."
+            f" Mistakes are ringed ({wrong}). A ring inside a foreign group: the model takes it "
+            "for that class, or its label is wrong. A ring between groups: a close call."
             if wrong
             else " None of them is a mistake."
         )

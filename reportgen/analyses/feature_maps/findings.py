@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
-from reportgen.analyses.feature_maps.problems import Problem
+from reportgen.analyses.feature_maps.problems import Problem, Problems
 from reportgen.blocks import Bars, Block, Table
 from reportgen.results import Finding
 
@@ -95,7 +95,7 @@ def _non_finite(result: FeatureMapsResult) -> Finding:
         bad = problems[0]
         message = (
             f"NaN or infinity first appears in {_name(bad)}: {bad.remark}. Check the weights of "
-            "that layer and the scaling of the input."
+            f"that layer and the scaling of the input.{_say_effect(bad.effect)}"
         )
     return _finding(
         result, "features.non_finite", problems, float(bool(problems)), "layers", message
@@ -103,59 +103,75 @@ def _non_finite(result: FeatureMapsResult) -> Finding:
 
 
 def _saturated(result: FeatureMapsResult) -> Finding:
-    problems = result.problems
+    problems, id_ = result.problems, "features.saturated"
     if not problems.bounded:
-        return Finding(
-            id="features.saturated",
-            level="not_applicable",
-            title=CHECKS["features.saturated"],
-            message="No hidden layer has a bounded activation function, so none can saturate.",
-        )
+        if problems.non_finite:
+            return _not_checked(id_, f"{_unseen(problems)} None before them is bounded.")
+        said = "No hidden layer has a bounded activation function, so none can saturate."
+        return _not_checked(id_, said)
     message = f"Of {problems.bounded} bounded layers none is pinned at its bounds."
     if problems.saturated:
         message = (
             f"{_where(problems.saturated)} hardly leave the bounds of their function, so they "
-            f"pass no gradient{_effect(result.together.saturated)}. Check the scaling of the "
-            "input and the initial weights."
+            "pass no gradient and cannot learn any more. Check the scaling of the input, the "
+            f"initial weights and the learning rate.{_say_effect(result.together.saturated)}"
         )
+    if problems.non_finite:
+        message += f" {_unseen(problems)}"
     count = float(len(problems.saturated))
-    return _finding(result, "features.saturated", problems.saturated, count, "layers", message)
+    return _finding(result, id_, problems.saturated, count, "layers", message)
 
 
 def _dead(result: FeatureMapsResult) -> Finding:
-    problems, samples = result.problems, result.census.samples
+    problems, samples, id_ = result.problems, result.census.samples, "features.dead_channels"
     if samples < result.options.min_samples:
-        return Finding(
-            id="features.dead_channels", level="not_applicable",
-            title=CHECKS["features.dead_channels"],
-            message=f"{samples} samples are too few to say that a channel never changes. Audit at "
-                    f"least {result.options.min_samples}.",
-        )  # fmt: skip
+        return _not_checked(
+            id_,
+            f"{samples} samples are too few to say that a channel never changes. Audit at least "
+            f"{result.options.min_samples}.",
+        )
     count = sum(len(p.channels) for p in problems.dead)
+    if problems.non_finite and not count:
+        return _not_checked(id_, _unseen(problems))
     message = f"Each of {problems.channels:,} channels responds to some sample."
     if problems.by_weights:
-        message = (
-            f"{problems.by_weights} of {problems.channels:,} channels never change, because their "
-            "filters are zero: see weights.dead_filters. Each other one responds to some sample."
-        )
+        message = f"{_by_weights(problems)} Each other one responds to some sample."
     if count:
+        verb = "has" if count == 1 else "have"
         # None in n: at most 3 in n otherwise, with 95 % confidence ("rule of three").
         message = (
-            f"{count} of {problems.channels:,} channels have the same value everywhere on all "
-            f"{samples:,} samples: {_where(problems.dead)}{_effect(result.together.dead)}. Each "
-            f"would respond to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % "
-            "confidence). Look for dead ReLUs (a high learning rate) in training; prune them if "
-            "these samples stand for all."
+            f"{count} of {problems.channels:,} channels {verb} the same value everywhere on all "
+            f"{samples:,} samples: {_where(problems.dead)}. They may have died in training, mostly "
+            "of a high learning rate. Prune them if these samples stand for all: each responds to "
+            f"fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % confidence)."
+            f"{_say_effect(result.together.dead)}"
         )
         if problems.by_weights:
-            message += f" {problems.by_weights} more have filters of zero: weights.dead_filters."
-    return _finding(
-        result, "features.dead_channels", problems.dead, float(count), "channels", message
+            message += f" {_by_weights(problems)}"
+    return _finding(result, id_, problems.dead, float(count), "channels", message)
+
+
+def _not_checked(id_: str, message: str) -> Finding:
+    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)
+
+
+def _unseen(problems: Problems) -> str:
+    return f"Layers behind {problems.non_finite[0].address} are not judged: NaN or infinity there."
+
+
+def _by_weights(problems: Problems) -> str:
+    few = problems.by_weights == 1
+    return (
+        f"{problems.by_weights} of {problems.channels:,} channels never "
+        f"{'changes' if few else 'change'}, because "
+        f"{'its filter is' if few else 'their filters are'} zero: "
+        "see weights.dead_filters."
     )
 
 
-def _effect(words: str) -> str:
-    return f" ({words})" if words else ""
+def _say_effect(words: str) -> str:
+    """The measured effect as a sentence of its own."""
+    return f" {words[0].upper()}{words[1:]}." if words else ""
 
 
 def _name(problem: Problem) -> str:

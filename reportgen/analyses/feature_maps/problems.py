@@ -90,18 +90,30 @@ def find_problems(
         if call.address in outputs or not any(kind in call.class_name for kind in _JUDGED):
             continue
         found.channels += len(entry.low)
+        stuck = _find_saturated(call, entry, thresholds, found)
         begins = entry.constant & ~_inherited(call, calls, counted)
         found.by_weights += int((begins & zero[call.address]).sum())
-        own = np.flatnonzero(begins & ~zero[call.address])
+        # A channel that its function holds at a bound is saturated; that says more.
+        own = np.flatnonzero(begins & ~zero[call.address] & ~stuck)
         if len(own):
             found.dead.append(_problem(call, own, entry, _say_values(entry.low[own])))
-        if entry.pinned is not None:
-            found.bounded += 1
-            pinned = np.flatnonzero(entry.pinned > thresholds.pinned_share)
-            if len(pinned) > thresholds.saturated_share * len(entry.pinned):
-                said = f"{entry.pinned.mean():.1%} of values at the bounds of {call.activation}"
-                found.saturated.append(_problem(call, pinned, entry, said))
     return found
+
+
+def _find_saturated(
+    call: LayerCall, entry: ChannelCensus, thresholds: Thresholds, found: Problems
+) -> BoolArray:
+    """Note a saturated layer; the channels at its bounds, ``(channels,)``, if it is one."""
+    none = np.zeros(len(entry.low), bool)
+    if entry.pinned is None:
+        return none
+    found.bounded += 1
+    pinned = entry.pinned > thresholds.pinned_share
+    if pinned.sum() <= thresholds.saturated_share * len(pinned):
+        return none
+    said = f"{entry.pinned.mean():.1%} of values at the bounds of {call.activation}"
+    found.saturated.append(_problem(call, np.flatnonzero(pinned), entry, said))
+    return np.asarray(pinned)
 
 
 def _problem(

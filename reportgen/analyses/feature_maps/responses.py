@@ -49,7 +49,8 @@ def _as_tiles(layer: ShownLayer, maps: FloatArray) -> FloatArray:
     if layer.has_positions:  # (n, channels, 1, positions)
         return maps[:_MOST_TILES].reshape(min(len(maps), _MOST_TILES), maps.shape[1], -1)
     flat = maps.reshape(len(maps), -1)
-    return flat[:, ~np.isnan(flat).all(axis=0)][None]
+    drawn = ~np.isnan(flat).all(axis=0)  # the rest of the last row is filled with NaN
+    return flat[:, drawn if drawn.any() else slice(None)][None]
 
 
 def _columns(tiles: FloatArray) -> int:

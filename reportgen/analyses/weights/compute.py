@@ -152,6 +152,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
             options.duplicate_cosine,
         ),
         "weights.untrained_layers": untrained.flags,
+        "weights.batchnorm_degenerate": find_batchnorm(calls),
     }
     passes = count_passes(flags, options.effect_flags)
     rows = draw_rows(subject, options.effect_samples, options.effect_work, passes, rng)
@@ -182,7 +183,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
         dead=found["weights.dead_filters"],
         duplicates=found["weights.duplicate_filters"],
         untrained=found["weights.untrained_layers"],
-        batchnorm=find_batchnorm(calls),
+        batchnorm=found["weights.batchnorm_degenerate"],
         effects=effects,
         effect_samples=len(rows),
         filters=sum(len(kernel.filters) for kernel in every if kernel.judged),

@@ -162,7 +162,7 @@ def _draw_mosaic(
         if one_pixel else f"a row of tiles is a filter{sliced}, a column an input channel"
     )  # fmt: skip
     if rank is not None and shown_filters < filters and shown_filters <= _MOST_LISTED:
-        what += f"; filters {', '.join(map(str, chosen))}: flagged, or varying most on the samples"
+        what += f"; filters {', '.join(map(str, chosen))}: flagged ones, and those that vary most"
     return DrawnKernel(
         address=kernel.address, label=kernel.label, class_name=kernel.class_name,
         look="matrix" if one_pixel else "mosaic",

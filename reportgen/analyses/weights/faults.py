@@ -112,5 +112,5 @@ def find_batchnorm(calls: list[LayerCall]) -> tuple[Flag, ...]:
     for call in calls:
         problem = batchnorm_problem(call.layer)
         if problem:
-            found.append(Flag(call.address, problem[1], problem[0]))
+            found.append(Flag(call.address, problem[1], problem[0], silence=problem[1]))
     return tuple(found)

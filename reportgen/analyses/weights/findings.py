@@ -72,28 +72,29 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
         _finding(
             "weights.non_finite", "fail", result.non_finite, len(result.non_finite),
             f"of {len(result.tensors)} tensors",
-            "hold NaN or infinity. The model cannot be used: go back to an earlier checkpoint.",
+            "with NaN or infinity. Do not use the model: go back to an earlier checkpoint.",
             "Every parameter is finite.",
         ),
         _finding(
             "weights.dead_filters", "warn", result.dead, dead, f"of {result.filters:,} filters",
-            "are zero: they cost time and do nothing. Prune them, or look for a learning rate "
-            "or weight decay that is too high.",
+            "are zero: whatever the input is, their channels stay the same. Prune them (what is "
+            "left of a bias goes into the next layer's), or look for a learning rate or weight "
+            "decay that is too high.",
             f"None of {result.filters:,} filters is zero.",
         ),
         _finding(
             "weights.duplicate_filters", "warn", result.duplicates, pairs, "filters",
-            "are copies of another one, up to sign and size. Merge them, or check how the "
-            "layer was initialised.",
+            f"point the same way as another one.{_say_offsets(result)} To merge two, add what the "
+            "next layer makes of them. Or check how the layer was initialised.",
             f"No two filters point the same way (cosine above {result.options.duplicate_cosine}).",
         ),
         _untrained(result),
         _no_norms() if not result.norms else
         _finding(
             "weights.batchnorm_degenerate", "warn", result.batchnorm, len(result.batchnorm),
-            "BatchNorm layers",
-            "have statistics that do not describe data. Train with training=True, or "
-            "recalibrate on samples.",
+            f"of {len(result.norms)} BatchNorm layers",
+            "with statistics that do not describe data. Let them be updated in training (call "
+            "the model with training=True), or pass samples through once more to update them.",
             "Moving means and variances look like data.",
         ),
     )  # fmt: skip
@@ -102,11 +103,17 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
         "weights.dead_filters": result.dead,
         "weights.duplicate_filters": result.duplicates,
         "weights.untrained_layers": result.untrained,
+        "weights.batchnorm_degenerate": result.batchnorm,
     }
     return tuple(
         _with_effect(_with_picture(finding, flagged.get(finding.id, ()), pictures), result)
         for finding in findings
     )
+
+
+def _say_offsets(result: WeightsResult) -> str:
+    differ = any("differs" in flag.remark for flag in result.duplicates)
+    return " Some have another bias, so they switch at other inputs." if differ else ""
 
 
 def _with_effect(finding: Finding, result: WeightsResult) -> Finding:
@@ -116,7 +123,7 @@ def _with_effect(finding: Finding, result: WeightsResult) -> Finding:
         return finding
     said = effect.describe()
     if finding.id == "weights.non_finite" and not effect.broken_before:
-        said = f"here a ReLU of TensorFlow hides it by making 0 of NaN, others do not; {said}"
+        said = f"answers are finite only as a ReLU of TensorFlow makes 0 of NaN; {said}"
     message = f"{finding.message} {said[0].upper()}{said[1:]}."
     return finding.model_copy(update={"message": message})
 
@@ -143,8 +150,9 @@ def _untrained(result: WeightsResult) -> Finding:
         return Finding(
             id="weights.untrained_layers", level="not_applicable",
             title=CHECKS["weights.untrained_layers"],
-            message="No layer is large enough to be compared with its initialiser. "
-                    "Record the training with WeightRecorder and give --history.",
+            message="No layer can be compared with its initialiser: too small, or of a law that "
+                    "is not known here, such as orthogonal. Record the training with "
+                    "WeightRecorder and give --history.",
         )  # fmt: skip
     how = "did not move in training" if result.by_history else "still look like their initialiser"
     return _finding(

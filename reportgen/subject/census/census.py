@@ -98,7 +98,9 @@ class _Tally:
     def _unit(self, reading: Reading, seen: dict[str, NDArray[Any]]) -> UnitTally:
         address = reading.call.address
         if address not in self.units:
-            self.units[address] = UnitTally(reading.head, seen["peaks"].shape[1], self.targets)
+            self.units[address] = UnitTally(
+                reading.head, _responses(seen)[0].shape[1], self.targets
+            )
         return self.units[address]
 
     def finish(self) -> tuple[ChannelCensus, ...]:
@@ -110,9 +112,11 @@ class _Tally:
                     moments = self.moments[reading.call.address]
                     moments.low = np.minimum(low, moments.high)
                 done[reading.call.address] = self._finish(reading.call.address)
-        for reading in self.readings:
-            if not reading.is_read and reading.source in done:
+        waiting = [reading for reading in self.readings if not reading.is_read]
+        while ready := [reading for reading in waiting if reading.source in done]:
+            for reading in ready:  # one may follow from another that follows itself
                 done[reading.call.address] = follow(reading, done[reading.source])
+            waiting = [reading for reading in waiting if reading not in ready]
         order = (reading.call.address for reading in self.readings)
         return tuple(done[address] for address in order if address in done)
 
@@ -143,5 +147,9 @@ def _bounded(seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _responses(seen: dict[str, NDArray[Any]]) -> tuple[FloatArray, FloatArray]:
+    if "values" in seen:
+        values = seen["values"].astype(np.float64)
+        finite = np.isfinite(values)
+        return np.where(finite, values, 0), np.where(finite, values, -_LARGEST)
     positions = int(seen["count"]) // len(seen["peaks"])
     return seen["sums"].astype(np.float64) / positions, seen["peaks"].astype(np.float64)

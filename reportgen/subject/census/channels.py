@@ -41,4 +41,5 @@ class ChannelCensus:
         """
         seen = self.low <= self.high
         size = np.maximum(np.abs(self.low), np.abs(self.high))
-        return np.asarray(seen & (self.high - self.low <= 4 * np.finfo(np.float32).eps * size))
+        spread = np.where(seen, self.high, 0) - np.where(seen, self.low, 0)
+        return np.asarray(seen & (spread <= 4 * np.finfo(np.float32).eps * size))

@@ -68,7 +68,7 @@ def plan_readings(
         ends = head and not _continues(position, calls, users)
         zeros = call.activation in _RECTIFIERS
         if ends and position not in outputs and call.class_name not in _AT_REST:
-            follows = known is not None and zeros and not call.fused
+            follows = known is not None and known.is_read and zeros and not call.fused
             before = known.call.address if known and follows else ""
             planned[position] = Reading(call, "unit", before, head, zeros, follows)
         elif known and call.class_name in _AT_REST:

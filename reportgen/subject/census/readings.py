@@ -57,7 +57,10 @@ def make_reducer(readings: Sequence[Reading], *, careful: bool = False) -> Any:
 def all_finite(batch: Sequence[Mapping[str, Any]]) -> bool:
     """Whether every sum of a batch is finite, and so every value."""
     return all(
-        np.isfinite(seen[name]).all() for seen in batch for name in ("sums", "sum") if name in seen
+        np.isfinite(seen[name]).all()
+        for seen in batch
+        for name in ("sums", "sum", "values")
+        if name in seen
     )
 
 
@@ -88,20 +91,23 @@ def _read(tensor: Any, reading: Reading, careful: bool) -> dict[str, Any]:
     low, high, values = _finite(tensor) if careful else (tensor, tensor, tensor)
     seen = {
         "samples": tf.shape(tensor)[0],
-        "norm": tf.math.reduce_euclidean_norm(values, every),
         # Values a channel in this batch: the product of the sides that are not the channel's.
         "count": tf.size(tensor, tf.int64) // tensor.shape[reading.call.channel_axis],
     }
-    if not reading.follows_low:
-        seen["low"] = tf.reduce_min(low, every)
     if careful:
         seen["bad"] = _count_bad(tensor, every)
-    if reading.kind == "unit":
-        seen["peaks"] = tf.reduce_max(high, places) if places else high
-        seen["sums"] = tf.reduce_sum(values, places) if places else values
+    if not places:
+        seen["values"] = tensor  # there is nothing to sum up within a sample
     else:
-        seen["high"] = tf.reduce_max(high, every)
-        seen["sum"] = tf.reduce_sum(values, every)
+        seen["norm"] = tf.math.reduce_euclidean_norm(values, every)
+        if not reading.follows_low:
+            seen["low"] = tf.reduce_min(low, every)
+        if reading.kind == "unit":
+            seen["peaks"] = tf.reduce_max(high, places)
+            seen["sums"] = tf.reduce_sum(values, places)
+        else:
+            seen["high"] = tf.reduce_max(high, every)
+            seen["sum"] = tf.reduce_sum(values, every)
     if bounds := BOUNDS.get(reading.call.activation or ""):
         edge = _EDGE * (bounds[1] - bounds[0])
         pinned = (tensor <= bounds[0] + edge) | (tensor >= bounds[1] - edge)

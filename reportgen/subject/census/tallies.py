@@ -13,9 +13,13 @@ FloatArray = NDArray[np.float64]
 
 @dataclass
 class Moments:
-    """Count, sum, sum of squares and extremes of each channel, over samples and positions."""
+    """Count, sum, sum of squares and extremes of each channel, over samples and positions.
+
+    total, squares: of the differences to ``shift``; sums of large numbers would lose digits.
+    """
 
     count: int = 0
+    shift: FloatArray = field(default_factory=lambda: np.zeros(()))
     total: FloatArray = field(default_factory=lambda: np.zeros(()))
     squares: FloatArray = field(default_factory=lambda: np.zeros(()))
     low: FloatArray = field(default_factory=lambda: np.full((), np.inf))
@@ -26,25 +30,46 @@ class Moments:
 
     def add(self, seen: dict[str, NDArray[Any]]) -> None:
         """Take in what `readings.make_reducer` says of one batch."""
-        unit = "sums" in seen
-        total = seen["sums"].sum(axis=0, dtype=np.float64) if unit else seen["sum"]
+        if "values" in seen:
+            self._add_values(seen["values"].astype(np.float64))
+        else:
+            self._add_sums(seen)
         self.count += int(seen["count"])
-        self.total = self.total + total.astype(np.float64)
-        self.squares = self.squares + seen["norm"].astype(np.float64) ** 2
-        self.low = np.minimum(self.low, seen.get("low", np.inf))
-        self.high = np.maximum(self.high, seen["peaks"].max(axis=0) if unit else seen["high"])
         self.bad = self.bad + seen.get("bad", 0)
         for name in ("positive", "pinned"):
             if name in seen:
                 so_far = getattr(self, name)
-                setattr(
-                    self, name, seen[name].astype(np.float64) + (0 if so_far is None else so_far)
-                )
+                more = seen[name].astype(np.float64)
+                setattr(self, name, more if so_far is None else so_far + more)
+
+    def _add_values(self, values: FloatArray) -> None:
+        finite = np.isfinite(values)
+        if not self.count and len(values):
+            seen = np.where(finite, values, 0).sum(axis=0)
+            self.shift = seen / np.maximum(finite.sum(axis=0), 1)
+        differences = np.where(finite, values, self.shift) - self.shift
+        self.total = self.total + differences.sum(axis=0)
+        self.squares = self.squares + (differences**2).sum(axis=0)
+        low, high = np.where(finite, values, np.inf), np.where(finite, values, -np.inf)
+        self.low = np.minimum(self.low, low.min(axis=0, initial=np.inf))
+        self.high = np.maximum(self.high, high.max(axis=0, initial=-np.inf))
+
+    def _add_sums(self, seen: dict[str, NDArray[Any]]) -> None:
+        unit = "sums" in seen
+        total = seen["sums"].sum(axis=0, dtype=np.float64) if unit else seen["sum"]
+        self.total = self.total + total.astype(np.float64)
+        self.squares = self.squares + seen["norm"].astype(np.float64) ** 2
+        self.low = np.minimum(self.low, seen.get("low", np.inf))
+        self.high = np.maximum(self.high, seen["peaks"].max(axis=0) if unit else seen["high"])
 
     @property
     def mean(self) -> FloatArray:
-        """``(channels,)``."""
-        return self.total / max(self.count, 1)
+        """Of the finite values, ``(channels,)``."""
+        return np.asarray(self.shift + self.total / self._finite)
+
+    @property
+    def _finite(self) -> FloatArray:
+        return np.asarray(np.maximum(self.count - self.bad, 1), np.float64)
 
     @property
     def spread(self) -> FloatArray:
@@ -54,7 +79,8 @@ class Moments:
         most half the range (Popoviciu 1935), and zero if there is no range.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            variance = np.maximum(self.squares / max(self.count, 1) - self.mean**2, 0)
+            mean = self.total / self._finite
+            variance = np.maximum(self.squares / self._finite - mean**2, 0)
             return np.fmin(np.sqrt(variance), np.maximum(self.high - self.low, 0) / 2)
 
     def share(self, name: str) -> FloatArray | None:

@@ -107,7 +107,7 @@ def test_the_block_has_a_series_a_class_and_rings(found):
         ("mistakes", "rings", 2),
     ]  # fmt: skip
     assert block.series[3].x == (found.points[4, 0], found.points[50, 0])
-    assert "2 mistakes are ringed" in block.caption
+    assert "Mistakes are ringed (2)" in block.caption
     assert "90 samples, by the 12 features of last" in block.caption
 
 
