@@ -16,7 +16,7 @@ _LINES = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every second hostile file, and at least six of a row, unless all are asked for."""
+    """Every fourth hostile file, and at least six of a row, unless all are asked for."""
     if config.getoption("--all-hostile"):
         return
     seen: Counter[str] = Counter()
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         case = getattr(getattr(item, "callspec", None), "params", {}).get("case")
         if isinstance(case, Case) and not case.benign:
             seen[case.row] += 1
-            if seen[case.row] > 6 and seen[case.row] % 2:
+            if seen[case.row] > 6 and seen[case.row] % 4:
                 left_out.append(item)
     items[:] = [item for item in items if item not in left_out]
     if left_out:
