@@ -91,3 +91,14 @@ def twin(trained: keras.Model) -> keras.Model:
 def pictures() -> tuple[np.ndarray, np.ndarray]:
     """Sixty samples that the trained net has not seen: x uint8, y int."""
     return bars(60, 2)
+
+
+@pytest.fixture
+def weigh(subject_of: Any, analyse: Any, pictures: Any) -> Callable[..., SimpleNamespace]:
+    """``weigh(model, x, y, **settings)``: the weights section of a live model."""
+
+    def run(model: keras.Model, x: Any = None, y: Any = None, **settings: Any) -> SimpleNamespace:
+        x = pictures[0] if x is None else x
+        return analyse("weights", subject_of(model, x, y, preprocessing="unit", **settings))
+
+    return run

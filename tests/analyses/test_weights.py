@@ -10,34 +10,13 @@ from keras import layers
 from reportgen.analyses.weights.checks import dead_filters
 from reportgen.analyses.weights.drawing import _draw_units
 from reportgen.analyses.weights.initialisers import looks_initial
-from reportgen.analyses.weights.kernels import list_kernels
 from reportgen.subject.history import HistoryWriter
-from reportgen.subject.probe import Probe
 
-
-@pytest.fixture
-def weigh(subject_of, analyse, pictures):
-    def run(model, x=None, y=None, **settings):
-        x = pictures[0] if x is None else x
-        return analyse("weights", subject_of(model, x, y, preprocessing="unit", **settings))
-
-    return run
+from .lone_kernels import kernel_of, set_kernel
 
 
 def flagged(found) -> set[str]:
     return {id_ for id_, level in found.levels.items() if level not in ("pass", "not_applicable")}
-
-
-def kernel_of(layer, shape):
-    """The last kernel of a layer that is alone in its model."""
-    model = keras.Sequential([keras.Input(shape), layer])
-    return list_kernels(Probe(model, shape).calls[-1])[-1]
-
-
-def set_kernel(layer, change) -> None:
-    kernel = layer.kernel.numpy()
-    change(kernel)
-    layer.kernel.assign(kernel)
 
 
 def test_the_sound_twin_is_silent(trained, weigh):

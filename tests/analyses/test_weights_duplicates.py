@@ -2,35 +2,14 @@
 
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from reportgen.analyses.weights.checks import duplicate_groups
 from reportgen.analyses.weights.kernels import list_kernels
-from reportgen.subject.probe import Probe
 
-
-@pytest.fixture
-def weigh(subject_of, analyse, pictures):
-    def run(model, x=None, y=None, **settings):
-        x = pictures[0] if x is None else x
-        return analyse("weights", subject_of(model, x, y, preprocessing="unit", **settings))
-
-    return run
-
-
-def kernel_of(layer, shape):
-    """The last kernel of a layer that is alone in its model."""
-    model = keras.Sequential([keras.Input(shape), layer])
-    return list_kernels(Probe(model, shape).calls[-1])[-1]
-
-
-def set_kernel(layer, change) -> None:
-    kernel = layer.kernel.numpy()
-    change(kernel)
-    layer.kernel.assign(kernel)
+from .lone_kernels import kernel_of, set_kernel
 
 
 def groups_of(layer, shape, values):

@@ -1,25 +1,11 @@
 """What the samples say of a flag: constant channels, and answers without them."""
 
 import numpy as np
-import pytest
 
 from reportgen.analyses.weights.effects import _say_constant
 from reportgen.analyses.weights.flags import Flag
 
-
-@pytest.fixture
-def weigh(subject_of, analyse, pictures):
-    def run(model, x=None, y=None, **settings):
-        x = pictures[0] if x is None else x
-        return analyse("weights", subject_of(model, x, y, preprocessing="unit", **settings))
-
-    return run
-
-
-def set_kernel(layer, change) -> None:
-    kernel = layer.kernel.numpy()
-    change(kernel)
-    layer.kernel.assign(kernel)
+from .lone_kernels import set_kernel
 
 
 def test_a_dead_filter_is_confirmed_and_does_nothing(twin, weigh, pictures):
