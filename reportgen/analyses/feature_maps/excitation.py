@@ -67,7 +67,11 @@ def find_exciting(
     if len(subject.input.pixels) not in (2, 3):
         return ()
     chosen = [
-        (layer, subject.probe.call(layer.address), choose_units(layer, units, _classes(subject)))
+        (
+            layer,
+            subject.probe.call(layer.address),
+            choose_units(layer, units, subject.labels.classes),
+        )
         for layer in choose_unit_layers(subject.census, layers)
     ]
     chosen = [(layer, call, picks) for layer, call, picks in chosen if picks]
@@ -79,10 +83,6 @@ def find_exciting(
                   most=most, least=least, side=side)
         for layer, _, picks in chosen
     )  # fmt: skip
-
-
-def _classes(subject: Subject) -> tuple[str, ...]:
-    return subject.labels.classes
 
 
 def _fields(subject: Subject) -> Sequence[ReceptiveField]:
