@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import platform
 import statistics
@@ -14,6 +15,7 @@ from pathlib import Path
 
 _NOT_BENCHMARKS = frozenset({"__init__", "__main__", "runner"})
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib")
+_PEERS = ("tf-keras-vis",)
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,35 @@ def time_once(work: Callable[[], object]) -> float:
 
 def describe_machine() -> str:
     """Processor, cores, load and versions, in one line."""
-    versions = [f"{name} {metadata.version(name)}" for name in _PACKAGES]
+    versions = [f"{name} {metadata.version(name)}" for name in _PACKAGES + _installed(_PEERS)]
     load = os.getloadavg()[0]
+    flags = ", ".join(bfloat16_flags()) or "no bfloat16"
     return (
-        f"{_processor()}, {os.cpu_count()} cores, load {load:.1f}; "
+        f"{_processor()} ({flags}), {os.cpu_count()} cores, load {load:.1f}; "
         f"Python {platform.python_version()}, {', '.join(versions)}"
     )
 
 
+def bfloat16_flags() -> tuple[str, ...]:
+    """Which instructions for bfloat16 the processor has."""
+    known = _read_cpuinfo("flags").split()
+    return tuple(flag for flag in ("amx_bf16", "avx512_bf16") if flag in known)
+
+
 def _processor() -> str:
+    return _read_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _read_cpuinfo(name: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
+
+
+def _installed(packages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in packages if importlib.util.find_spec(name.replace("-", "_")))
 
 
 def print_outcome(outcome: Outcome) -> None:

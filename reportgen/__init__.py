@@ -15,10 +15,12 @@ __all__ = [
     "UsageError",
     "WeightRecorder",
     "audit",
+    "optvis",
     "render",
 ]
 
 if TYPE_CHECKING:
+    from reportgen import optvis
     from reportgen.api import audit, render
     from reportgen.errors import (
         ConfigurationError,
@@ -45,4 +47,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'reportgen' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "optvis":
+        return import_module("reportgen.optvis")
     return getattr(import_module(_HOMES.get(name, "reportgen.errors")), name)

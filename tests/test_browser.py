@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.pipeline import run_audit
 from reportgen.report import Report
@@ -17,7 +18,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-IDS = ("overview", "predictions", "feature_maps", "weights")
+IDS = tuple(analysis.id for analysis in BATTERY)
 
 pytestmark = [
     pytest.mark.browser,

@@ -12,12 +12,13 @@ import pytest
 from rich.console import Console
 
 from reportgen import cli, terminal
+from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.errors import ExitCode
 from reportgen.report import Report
 
 MAIN = "from reportgen.cli import main; main()"
-IDS = ("overview", "predictions", "feature_maps", "weights")
+IDS = tuple(analysis.id for analysis in BATTERY)
 
 
 def run(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -51,6 +52,7 @@ def test_help_names_every_exit_code():
         (["audit", "samples/digits", "--preset", "huge"], "huge"),
         (["audit", "samples/digits", "--set", "nonsense"], "ID.OPTION=VALUE"),
         (["audit", "samples/digits", "--only", "optviz"], "optviz"),
+        (["audit", "samples/digits", "--set", "optvis.recipe=lucyd"], "optvis.recipe"),
         (["audit", "samples/digits", "--max-samples", "0"], "max_samples"),
         (["audit", "samples/digits", "--format", "docx"], "docx"),
         (["render", ".", "--format", "docx"], "docx"),

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import reportgen
+from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError, UsageError
 from reportgen.jobs import close_subject
 from reportgen.pipeline import run_audit
 from reportgen.worker import InlineExecutor
 
-IDS = ("overview", "predictions", "feature_maps", "weights")
+IDS = tuple(analysis.id for analysis in BATTERY)
 CUSTOM = """
 import keras
 

@@ -46,8 +46,8 @@ def test_the_folder_holds_what_the_manifest_says(digits):
     assert find_differences(digits) == []
     listed = read_manifest(digits)["outputs"]
     assert set(listed) == {
-        "report.html", "report.json", "data/feature_maps.npz", "data/predictions.npz",
-        "data/weights.npz",
+        "report.html", "report.json", "data/feature_maps.npz", "data/optvis.npz",
+        "data/predictions.npz", "data/weights.npz",
     }  # fmt: skip
 
 

@@ -43,10 +43,12 @@ def killed(samples):
 
 def test_killing_the_worker_costs_one_section(killed):
     report, timing, display = killed
-    assert [s.status for s in report.sections] == ["done", "done", "error", "done"]
+    assert {s.id: s.status for s in report.sections} == {
+        **dict.fromkeys(IDS, "done"), "feature_maps": "error"
+    }  # fmt: skip
     assert display.stages[1:] == list(IDS)
     assert "SIGKILL" in report.sections[2].method[0]
-    assert set(timing.seconds) == {"opening", "overview", "predictions", "weights"}
+    assert set(timing.seconds) == {"opening", *IDS} - {"feature_maps"}
 
 
 def test_a_broken_section_answers_each_of_its_checks_with_an_error(killed):
@@ -93,7 +95,9 @@ def test_a_hang_is_ended_at_the_time_limit(samples, monkeypatch):
 
 def test_the_same_seed_gives_the_same_report(samples, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    config = load_config(samples / "digits", {"preset": "quick", "seed": 5}, IDS)
+    # A busy machine must neither end a picture early nor make another precision the faster one.
+    steady = {"optvis": {"seconds": 3600.0, "precision": "float32"}}
+    config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady}, IDS)
     with LocalWorker() as first, LocalWorker() as second:
         one, two = (run_audit(config, executor=w)[0] for w in (first, second))
     assert one.to_json() == two.to_json()

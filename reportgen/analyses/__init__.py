@@ -6,11 +6,18 @@ from typing import Any
 
 from reportgen.analyses.contract import Analysis
 from reportgen.analyses.feature_maps import ANALYSIS as FEATURE_MAPS
+from reportgen.analyses.optvis import ANALYSIS as OPTVIS
 from reportgen.analyses.overview import ANALYSIS as OVERVIEW
 from reportgen.analyses.predictions import ANALYSIS as PREDICTIONS
 from reportgen.analyses.weights import ANALYSIS as WEIGHTS
 
-BATTERY: tuple[Analysis[Any, Any], ...] = (OVERVIEW, PREDICTIONS, FEATURE_MAPS, WEIGHTS)
+BATTERY: tuple[Analysis[Any, Any], ...] = (
+    OVERVIEW,
+    PREDICTIONS,
+    FEATURE_MAPS,
+    WEIGHTS,
+    OPTVIS,
+)
 
 
 def find_analysis(id_: str) -> Analysis[Any, Any]:

@@ -117,8 +117,10 @@ def _natural_width(panel: Panel, values: NDArray[Any]) -> int:
         return columns * (int(values.shape[2]) * kernels.CELL + kernels.TILE_GAP)
     columns = min(panel.columns, len(values))
     tile = min(int(values.shape[2]), tiles.LARGEST_TILE)
-    # Down to 24 pixels a tile (34 if they are larger), a panel may stand beside others.
-    return min(columns * max(24, min(tile, 34)), 420)
+    # Down to 24 pixels a tile (34 if they are larger, 56 for photographs), a panel may stand
+    # beside others.
+    large = 56 if values.ndim == 4 and tile > tiles.SMALL_PHOTOGRAPH else 34
+    return min(columns * max(24, min(tile, large)), 420)
 
 
 def _panel(

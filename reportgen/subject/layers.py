@@ -102,11 +102,19 @@ def contained(layer: Any) -> list[Any] | None:
     return [part for part in parts if not isinstance(part, keras.layers.InputLayer)]
 
 
-class Listener:
-    """Notes the calls of all leaves of ``model`` while it is called."""
+class Reached(BaseException):
+    """All calls that were waited for have been seen: the rest of the model need not run."""
 
-    def __init__(self, model: keras.Model) -> None:
+
+class Listener:
+    """Notes the calls of all leaves of ``model`` while it is called.
+
+    until: addresses of calls; when all have been seen `Reached` is raised from within the call.
+    """
+
+    def __init__(self, model: keras.Model, until: frozenset[str] = frozenset()) -> None:
         self.trace = Trace()
+        self._until = until
         self._stack: list[str] = []
         self._counts: Counter[str] = Counter()
         self._producers: dict[str, int] = {}
@@ -170,6 +178,8 @@ class Listener:
             made = [t for t in tree.flatten(result) if tf.is_tensor(t)]
             if made:
                 self._note(layer, address, given, made)
+            if self._until and self._until <= self.trace.after.keys():
+                raise Reached
             return result
 
         return wrapper

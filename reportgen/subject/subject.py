@@ -78,7 +78,7 @@ class Subject:
         """Samples as people see them, ``(n, h, w, 3)`` uint8, before scaling."""
         pixels = np.asarray(self.samples.pixels[rows])
         if pixels.dtype != np.uint8:
-            low, high = self._display_range
+            low, high = self.display_range
             pixels = np.clip((pixels - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
         pixels = pixels.reshape(len(pixels), *self.input.pixels)
         if pixels.shape[-1] not in (3, 4):
@@ -86,7 +86,7 @@ class Subject:
         return pixels[..., :3]
 
     @cached_property
-    def _display_range(self) -> tuple[float, float]:
+    def display_range(self) -> tuple[float, float]:
         """Black and white of float samples: the usual ranges if they fit, else the data's."""
         low, high = float(self.samples.pixels.min()), float(self.samples.pixels.max())
         for start, end in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):

@@ -26,6 +26,7 @@ PUBLIC = {
         "weights.non_finite", "weights.dead_filters", "weights.duplicate_filters",
         "weights.untrained_layers", "weights.batchnorm_degenerate",
     },
+    "optvis": {"optvis.unresponsive_units", "optvis.below_natural"},
 }  # fmt: skip
 
 
@@ -124,7 +125,9 @@ def test_every_number_is_finite(twice):
         if isinstance(value, float) or value.dtype.kind == "f":
             # Units folded into a picture are filled up with NaN.
             padding = id_ == "feature_maps" and np.ndim(value) == 4
-            assert padding or np.isfinite(value).all()
+            # Of pictures, NaN is a mark that cannot be given, or a step that was not taken.
+            finite = np.isinf(value) == 0 if id_ == "optvis" else np.isfinite(value)
+            assert padding or np.all(finite)
 
 
 def test_the_section_survives_the_round_trip(twice):

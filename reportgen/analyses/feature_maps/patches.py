@@ -169,6 +169,11 @@ def _nearest(centres: NDArray[np.float64], side: int) -> NDArray[np.int64]:
     return np.asarray(np.abs(np.arange(side)[:, None] - centres).argmin(axis=1))
 
 
+def fit_square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A picture ``(h, w, 3)`` as large as fits a grey square, ``(side, side, 3)``."""
+    return _fit(picture, side, stretch=False)[0]
+
+
 def _fit(
     picture: NDArray[np.uint8], side: int, *, stretch: bool
 ) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:

@@ -1,0 +1,17 @@
+"""What units, classes and layers want to see, and whether the pictures may be believed."""
+
+from reportgen.analyses.contract import Analysis, Need
+from reportgen.analyses.optvis.compute import Options, OptvisResult, compute
+from reportgen.analyses.optvis.findings import CHECKS
+from reportgen.analyses.optvis.present import present
+
+ANALYSIS: Analysis[Options, OptvisResult] = Analysis(
+    id="optvis",
+    title="Optimised images",
+    why="What each unit, class and layer wants to see most, and whether such pictures are true.",
+    needs=frozenset({Need.IMAGES}),
+    options=Options,
+    compute=compute,
+    present=present,
+    checks=CHECKS,
+)

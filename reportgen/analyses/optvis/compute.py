@@ -1,0 +1,277 @@
+"""Optimised images of units, classes and layers, and whether they may be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from reportgen.analyses.contract import AnalysisOptions
+from reportgen.analyses.feature_maps.excitation import find_exciting
+from reportgen.analyses.optvis.budget import Budget, weigh_layers
+from reportgen.analyses.optvis.classes import RawClasses, choose_classes, paint_classes
+from reportgen.analyses.optvis.dreams import Dream, dream_layers
+from reportgen.analyses.optvis.judging import Judged, judge
+from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
+from reportgen.analyses.optvis.units import Painting, RawLayer, Studio, paint_layer, summarise
+from reportgen.subject.census.units import SAMPLES_KEPT
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
+
+FloatArray = NDArray[np.float32]
+_SAMPLES_FOR_RECIPE = 200
+_A_DREAM = 0.3  # of the work of a class' pictures
+RecipeName = Literal[
+    "default", "lucid", "distill", "tf-keras-vis", "tf-keras-vis-classes", "keras-vis",
+    "keras-vis-filters", "ascent", "octaves", "maco",
+]  # fmt: skip
+
+
+class Options(AnalysisOptions):
+    """What is painted and how long it may take.
+
+    layers, units: layers over the depth, and units of each, chosen as in the feature maps.
+    variants: pictures of each unit, from different first values. classes: at most so many.
+    dreams: layers that dream of a sample. silent_units: channels of a layer that no sample
+    changes, and that are tried. negative: also paint what a unit wants least.
+    recipe: a name of `reportgen.optvis.RECIPES`. precision: auto, float32 or bfloat16.
+    seconds: for all painting; every picture gets at least a few steps. samples: that pictures
+    are compared with. noise: random pictures that a unit's picture has to beat.
+    most_exciting, least_exciting: samples beside each unit. side: pixels of a tile.
+    unresponsive_share: warn if so large a part of a layer answers to no picture.
+    natural_share: `optvis.below_natural` speaks of pictures below so much of the strongest sample.
+    """
+
+    layers: int = Field(default=6, ge=0)
+    units: int = Field(default=4, ge=1)
+    variants: int = Field(default=3, ge=1, le=16)
+    classes: int = Field(default=10, ge=0)
+    dreams: int = Field(default=4, ge=0)
+    silent_units: int = Field(default=8, ge=0)
+    negative: bool = False
+    recipe: RecipeName = "default"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seconds: float = Field(default=150.0, gt=0)
+    samples: int = Field(default=1000, ge=1)
+    noise: int = Field(default=16, ge=1)
+    most_exciting: int = Field(default=3, ge=1, le=SAMPLES_KEPT)
+    least_exciting: int = Field(default=1, ge=0, le=SAMPLES_KEPT)
+    side: int = Field(default=96, ge=32, le=256)
+    unresponsive_share: float = Field(default=0.5, ge=0, le=1)
+    natural_share: float = Field(default=1.0, gt=0)
+
+    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
+        "quick": {
+            "layers": 3,
+            "units": 3,
+            "variants": 2,
+            "classes": 4,
+            "dreams": 1,
+            "silent_units": 4,
+            "seconds": 20.0,
+            "samples": 300,
+        },
+        "full": {
+            "layers": 1000,
+            "units": 12,
+            "variants": 4,
+            "classes": 100,
+            "dreams": 12,
+            "silent_units": 64,
+            "negative": True,
+            "seconds": 7200.0,
+            "samples": 5000,
+            "side": 128,
+        },
+    }
+
+
+@dataclass(frozen=True)
+class PaintedLayer:
+    """A layer and the pictures of its units.
+
+    tiles: ``(n, v, side, side, 3)`` uint8; negative: ``(n, side, side, 3)``. judged: one a unit.
+    """
+
+    raw: RawLayer
+    tiles: NDArray[np.uint8]
+    negative: NDArray[np.uint8] | None
+    judged: tuple[Judged, ...]
+
+
+@dataclass(frozen=True)
+class PaintedClasses:
+    """Pictures of classes. answers: probability of the class on each of its pictures ``(n, v)``.
+
+    samples: the strongest samples of each, ``(n, k, side, side, 3)`` uint8.
+    """
+
+    chosen: tuple[int, ...]
+    left: int
+    names: tuple[str, ...]
+    painting: Painting
+    tiles: NDArray[np.uint8]
+    samples: NDArray[np.uint8]
+    answers: FloatArray
+    judged: tuple[Judged, ...]
+
+
+@dataclass(frozen=True)
+class OptvisResult:
+    """dreamt: the sample that layers dream of, as a tile; dreams: their tiles, in that order."""
+
+    layers: tuple[PaintedLayer, ...]
+    classes: PaintedClasses | None
+    dreamt: NDArray[np.uint8] | None
+    dream_tiles: NDArray[np.uint8] | None
+    dreams: tuple[Dream, ...]
+    absences: tuple[str, ...]
+    channels: int
+    exact_scaling: bool
+    has_classes: bool
+    samples: int
+    source: str
+    options: Options
+
+    @property
+    def hurried(self) -> bool:
+        """Whether time ran out for some pictures."""
+        paintings = [layer.raw.painting for layer in self.layers]
+        paintings += [self.classes.painting] if self.classes is not None else []
+        return any(painting.hurried for painting in paintings)
+
+
+def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
+    """Paint units, classes and dreams within the time budget, then judge every picture."""
+    studio = _open_studio(subject, options, rng)
+    excited = find_exciting(
+        subject, layers=options.layers, units=options.units, most=options.most_exciting,
+        least=options.least_exciting, side=options.side,
+    )  # fmt: skip
+    dreamers = _spread([layer.address for layer in excited], options.dreams)
+    budget = Budget(
+        options.seconds,
+        [
+            *weigh_layers(studio, list(excited)),
+            max(len(choose_classes(subject, options.classes)[0]), 0.1),
+            max(_A_DREAM * len(dreamers), 0.1),
+        ],
+    )
+    layers, absences = _paint_layers(studio, excited, options, budget)
+    classes = paint_classes(studio, options.classes, budget.allow())
+    dreamt, dreams = _dream(studio, dreamers, budget.allow())
+    verdicts, class_verdicts, extras = judge(studio, layers, classes, options, rng)
+    return OptvisResult(
+        layers=tuple(
+            _finish_layer(raw, judged, options.side)
+            for raw, judged in zip(layers, verdicts, strict=True)
+        ),
+        classes=_finish_classes(subject, classes, class_verdicts, extras, options),
+        dreamt=None if dreamt is None else as_tiles(dreamt[None], options.side, None)[0],
+        dream_tiles=_tile_dreams(dreams, options.side),
+        dreams=dreams,
+        absences=tuple(absences),
+        channels=subject.input.channels,
+        exact_scaling=studio.scaling.exact,
+        has_classes=bool(subject.reading.classes),
+        samples=extras.compared,
+        source=studio.recipe.source,
+        options=options,
+    )
+
+
+def _open_studio(subject: Subject, options: Options, rng: np.random.Generator) -> Studio:
+    from reportgen.optvis import find_recipe
+
+    rows = np.sort(rng.permutation(len(subject.samples))[:_SAMPLES_FOR_RECIPE])
+    samples = unit_samples(subject, rows)
+    return Studio(
+        subject=subject,
+        scaling=scaling_of(subject),
+        recipe=find_recipe(options.recipe, samples, min(samples.shape[1:3])),
+        samples=samples,
+        variants=options.variants,
+        seed=int(rng.integers(2**31)),
+        precision=options.precision,
+    )
+
+
+def _paint_layers(
+    studio: Studio, excited: Sequence[Any], options: Options, budget: Budget
+) -> tuple[list[RawLayer], list[str]]:
+    from reportgen.errors import UsageError
+
+    painted, absences = [], []
+    for layer in excited:
+        seconds = budget.allow()
+        try:
+            painted.append(
+                paint_layer(
+                    studio, layer, seconds, silent=options.silent_units, negative=options.negative
+                )
+            )
+        except UsageError as error:
+            absences.append(f"{layer.address}: {error}")
+    return painted, absences
+
+
+def _dream(
+    studio: Studio, addresses: Sequence[str], seconds: float
+) -> tuple[FloatArray | None, tuple[Dream, ...]]:
+    if not addresses:
+        return None, ()
+    sample = studio.samples[0]
+    return sample, dream_layers(studio, addresses, sample, seconds)
+
+
+def _spread(values: Sequence[str], most: int) -> list[str]:
+    """At most so many, ends kept."""
+    if len(values) <= most:
+        return list(values)
+    return [values[i] for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, most)})]
+
+
+def _finish_layer(raw: RawLayer, judged: tuple[Judged, ...], side: int) -> PaintedLayer:
+    window = raw.excited.window
+    flat = raw.images.reshape(-1, *raw.images.shape[2:])
+    tiles = as_tiles(flat, side, window).reshape(*raw.images.shape[:2], side, side, 3)
+    negative = None
+    if raw.negative is not None:
+        negative = as_tiles(raw.negative[:, 0], side, window)
+    return PaintedLayer(raw.lighten(), tiles, negative, judged)
+
+
+def _finish_classes(
+    subject: Subject, raw: RawClasses | None, judged: tuple[Judged, ...], extras: Any,
+    options: Options,
+) -> PaintedClasses | None:  # fmt: skip
+    if raw is None:
+        return None
+    images = raw.optimised.images
+    flat = images.reshape(-1, *images.shape[2:])
+    names = subject.labels.classes or tuple(
+        f"output {i}" for i in range(subject.reading.output.units)
+    )
+    return PaintedClasses(
+        chosen=raw.chosen,
+        left=raw.left,
+        names=tuple(names[i] for i in raw.chosen),
+        painting=summarise(raw.optimised),
+        tiles=as_tiles(flat, options.side, None).reshape(
+            *images.shape[:2], options.side, options.side, 3
+        ),
+        samples=extras.class_samples,
+        answers=extras.answers,
+        judged=judged,
+    )
+
+
+def _tile_dreams(dreams: Sequence[Dream], side: int) -> NDArray[np.uint8] | None:
+    if not dreams:
+        return None
+    return as_tiles(np.stack([dream.image for dream in dreams]), side, None)

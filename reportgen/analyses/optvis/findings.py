@@ -1,0 +1,130 @@
+"""The verdicts on units that answer to no picture, or less to one than to a sample."""
+
+from __future__ import annotations
+
+from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
+from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE
+from reportgen.results import Finding
+
+CHECKS = {
+    "optvis.unresponsive_units": "Units that no image excites",
+    "optvis.below_natural": "Pictures weaker than a sample",
+}
+_MOST_NAMED = 6
+
+
+def judge_section(result: OptvisResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    return _unresponsive(result), _below(result)
+
+
+def _unresponsive(result: OptvisResult) -> Finding:
+    id_ = "optvis.unresponsive_units"
+    tried = sum(len(layer.judged) + len(layer.raw.silent) for layer in result.layers)
+    classes = result.classes.judged if result.classes else ()
+    tried += len(classes)
+    if not tried:
+        return Finding(
+            id=id_, level="not_applicable", title=CHECKS[id_],
+            message="No unit was painted. Raise optvis.layers or optvis.classes.",
+        )  # fmt: skip
+    by_layer = {layer.raw.excited.address: _count_silent(layer) for layer in result.layers}
+    lost = [
+        result.classes.names[i]
+        for i, judged in enumerate(classes)
+        if judged.cause in UNRESPONSIVE and result.classes
+    ]
+    count = sum(by_layer.values()) + len(lost)
+    if not count:
+        return Finding(
+            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
+            message=f"All {tried:,} units that were tried answer to a picture.",
+        )  # fmt: skip
+    shares = {layer.raw.excited.address: _share(layer) for layer in result.layers}
+    worst = max(shares, key=lambda address: shares[address], default="")
+    share = shares.get(worst, 0.0)
+    severe = bool(lost) or share > result.options.unresponsive_share
+    return Finding(
+        id=id_,
+        level="warn" if severe else "note",
+        title=CHECKS[id_],
+        message=_say_unresponsive(by_layer, lost, count, tried, worst, share),
+        value=float(share),
+        unit="share of a layer",
+        threshold=result.options.unresponsive_share,
+        evidence="optvis-silent" if any(layer.raw.silent for layer in result.layers)
+        else "optvis-layers",
+    )  # fmt: skip
+
+
+def _count_silent(layer: PaintedLayer) -> int:
+    shown = sum(judged.cause in UNRESPONSIVE for judged in layer.judged)
+    return shown + sum(cause in UNRESPONSIVE for cause in layer.raw.causes)
+
+
+def _share(layer: PaintedLayer) -> float:
+    """Of the whole layer: what was found among the tried, carried over to all silent channels."""
+    raw = layer.raw
+    shown = sum(judged.cause in UNRESPONSIVE for judged in layer.judged)
+    tried = len(raw.causes)
+    dead = sum(cause in UNRESPONSIVE for cause in raw.causes)
+    silent = raw.silent_count * dead / tried if tried else 0.0
+    return (silent + shown) / raw.width
+
+
+def _say_unresponsive(
+    by_layer: dict[str, int], lost: list[str], count: int, tried: int, worst: str, share: float
+) -> str:
+    named = [f"{address} ({n})" for address, n in by_layer.items() if n]
+    more = f" and {len(named) - _MOST_NAMED} more layers" * (len(named) > _MOST_NAMED)
+    where = f" in {', '.join(named[:_MOST_NAMED])}{more}" if named else ""
+    classes = f" No picture raises the score of {', '.join(lost[:_MOST_NAMED])}." if lost else ""
+    largest = f" In {worst} that makes about {share:.0%} of the layer." if share else ""
+    return (
+        f"{count} of {tried:,} units that were tried answer to no picture{where}.{largest}{classes}"
+        " They are dead weight: the layer can be smaller. If there are many, train again with a "
+        "lower learning rate or another initialiser."
+    )
+
+
+def _below(result: OptvisResult) -> Finding:
+    id_ = "optvis.below_natural"
+    units = [
+        (f"{layer.raw.excited.address} unit {channel}", judged)
+        for layer in result.layers
+        for channel, judged in zip(layer.raw.channels, layer.judged, strict=True)
+    ]
+    if result.classes is not None:
+        units += [
+            (f"class {name}", judged)
+            for name, judged in zip(result.classes.names, result.classes.judged, strict=True)
+        ]
+    units = [(name, judged) for name, judged in units if judged.cause not in UNRESPONSIVE]
+    if not units:
+        return Finding(
+            id=id_, level="not_applicable", title=CHECKS[id_],
+            message="There is no picture to compare with the samples.",
+        )  # fmt: skip
+    below = [name for name, judged in units if judged.is_weak(result.options.natural_share)]
+    if not below:
+        return Finding(
+            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
+            message=f"All {len(units):,} pictures excite their unit more than any of "
+            f"{result.samples:,} samples does.", evidence="optvis-layers",
+        )  # fmt: skip
+    more = f" and {len(below) - _MOST_NAMED} more" * (len(below) > _MOST_NAMED)
+    hurried = " Time ran out before some were finished: raise optvis.seconds." * result.hurried
+    return Finding(
+        id=id_,
+        level="note",
+        title=CHECKS[id_],
+        message=(
+            f"{len(below)} of {len(units):,} pictures excite their unit less than a sample does: "
+            f"{', '.join(below[:_MOST_NAMED])}{more}.{hurried} They do not show what the unit "
+            "wants most. Trust the samples beside them."
+        ),
+        value=float(len(below)),
+        unit="units",
+        threshold=0.0,
+        evidence="optvis-numbers",
+    )

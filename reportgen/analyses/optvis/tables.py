@@ -1,0 +1,178 @@
+"""Numbers beside the pictures: by layer, by unit, step by step, and of silent channels."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
+from reportgen.analyses.optvis.judging import Judged
+from reportgen.analyses.optvis.units import Painting
+from reportgen.analyses.optvis.wording import say_factor, say_remark
+from reportgen.blocks import Block, Cell, Lines, Series, Table, as_finite
+
+_MOST_CURVES = 8
+
+
+def table_layers(result: OptvisResult) -> list[Block]:
+    """One row a layer: what its pictures are worth."""
+    rows = [
+        _layer_row(layer.raw.excited.address, layer.judged, layer.raw.painting)
+        for layer in result.layers
+    ]
+    if result.classes is not None:
+        rows.append(_layer_row("classes", result.classes.judged, result.classes.painting))
+    if not rows:
+        return []
+    return [
+        Table(
+            id="optvis-layers",
+            title="What the pictures are worth",
+            caption=(
+                "Strength: the best picture of a unit against its strongest sample, the middle of "
+                "the units. Natural: a picture excites the layers below as the unit's samples do; "
+                "own way: it does not, and is no guide to what the unit means. Stable: all seeds "
+                "show the same; many-faceted: they do not. Counts are of units; the rest is "
+                "unclear."
+            ),
+            header=(
+                "Layer", "Units", "No picture", "Strength", "Natural", "Own way", "Stable",
+                "Many-faceted", "Steps", "Settled",
+            ),
+            rows=tuple(rows),
+        )
+    ]  # fmt: skip
+
+
+def _layer_row(name: str, judged: tuple[Judged, ...], painting: Painting) -> tuple[Cell, ...]:
+    shown = [unit for unit in judged if unit.cause is None]
+    ratios = [unit.ratio for unit in shown if np.isfinite(unit.ratio)]
+    marks = Counter(unit.trust.mark for unit in shown)
+    labels = Counter(unit.agreement.label for unit in shown)
+    return (
+        name,
+        len(judged),
+        len(judged) - len(shown),
+        say_factor(float(np.median(ratios))) if ratios else None,
+        marks["natural"],
+        marks["own way"],
+        labels["stable"],
+        labels["many-faceted"],
+        int(painting.steps.max()),
+        f"{painting.settled.mean():.0%}",
+    )
+
+
+def table_units(result: OptvisResult) -> list[Block]:
+    """Every number that a picture is judged by."""
+    rows: list[tuple[Cell, ...]] = []
+    for layer in result.layers:
+        channels = layer.raw.channels
+        for channel, judged in zip(channels, layer.judged, strict=True):
+            rows.append(_unit_row(layer.raw.excited.address, f"{channel}", judged))
+    if result.classes is not None:
+        for name, judged in zip(result.classes.names, result.classes.judged, strict=True):
+            rows.append(_unit_row("class", name, judged))
+    if not rows:
+        return []
+    return [
+        Table(
+            id="optvis-numbers",
+            title="The numbers behind the marks",
+            caption=(
+                "Best picture, strongest sample, best of random pictures: the mean over the map, "
+                "or the score of a class. Path: 1 is as like the unit's strongest samples as these "
+                "are to each other, 0 as other samples are; 95 % interval. Seeds: correlation of "
+                "the unit's pictures; in brackets, below which 95 % of pairs of other units lie."
+            ),
+            header=(
+                "Layer", "Unit", "Picture", "Sample", "Random", "Path", "Seeds", "Remark",
+            ),
+            rows=tuple(rows),
+        )
+    ]  # fmt: skip
+
+
+def _unit_row(layer: str, unit: str, judged: Judged) -> tuple[Cell, ...]:
+    trust, agreement = judged.trust, judged.agreement
+    path = f"{trust.value:.2f} ({trust.low:.2f} to {trust.high:.2f})"
+    seeds = f"{agreement.similarity:.2f} ({agreement.chance:.2f})"
+    return (
+        layer,
+        unit,
+        _number(judged.best),
+        _number(judged.natural),
+        _number(judged.noise),
+        path if np.isfinite(trust.value) else None,
+        seeds if np.isfinite(agreement.similarity) else None,
+        say_remark(judged),
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def draw_progress(result: OptvisResult) -> list[Block]:
+    """How the objectives rose, step by step."""
+    named = [(layer.raw.excited.address, layer.raw.painting) for layer in result.layers]
+    if result.classes is not None:
+        named.append(("classes", result.classes.painting))
+    if not named:
+        return []
+    shown = named[:_MOST_CURVES]
+    return [
+        Lines(
+            id="optvis-progress",
+            title="How the pictures came about",
+            caption=(
+                "The objective under transforms, as a part of its best, mean over the units. A "
+                "curve that is flat at its end has settled; one that still rises was stopped."
+            ),
+            alt=f"Progress of {len(shown)} optimisations over the steps.",
+            series=tuple(
+                Series(
+                    name=name,
+                    x=tuple(float(i) for i in range(1, len(painting.progress) + 1)),
+                    y=as_finite(painting.progress),
+                )
+                for name, painting in shown
+            ),
+            x_label="step",
+            y_label="part of its best",
+        )
+    ]
+
+
+def table_silent(result: OptvisResult) -> list[Block]:
+    """Channels that no sample changes: can a picture?"""
+    rows = [_silent_row(layer) for layer in result.layers if layer.raw.silent]
+    if not rows:
+        return []
+    return [
+        Table(
+            id="optvis-silent",
+            title="Channels that no sample changes",
+            caption=(
+                "They were tried with pictures: gradients were let through silent ReLUs for the "
+                "first steps. A channel that a picture excites is not dead; these samples do not "
+                "hold what it looks for."
+            ),
+            header=("Layer", "Never change", "Tried", "A picture excites", "None does", "Which"),
+            rows=tuple(rows),
+        )
+    ]
+
+
+def _silent_row(layer: PaintedLayer) -> tuple[Cell, ...]:
+    raw = layer.raw
+    still = [channel for channel, cause in zip(raw.silent, raw.causes, strict=True) if cause]
+    return (
+        raw.excited.address,
+        raw.silent_count,
+        len(raw.silent),
+        len(raw.silent) - len(still),
+        len(still),
+        ", ".join(map(str, still)),
+    )

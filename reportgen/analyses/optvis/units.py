@@ -1,0 +1,232 @@
+"""Pictures of chosen units, layer by layer, beside the samples that excite them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.feature_maps.excitation import ExcitedLayer
+from reportgen.analyses.optvis.diagnosis import Cause, Evidence, diagnose
+from reportgen.optvis.recipe import Stage
+
+if TYPE_CHECKING:
+    from reportgen.optvis.engine import Engine
+    from reportgen.optvis.images import OptimizedImages
+    from reportgen.optvis.objective import Objective
+    from reportgen.optvis.recipe import Recipe
+    from reportgen.optvis.scaling import Scaling
+    from reportgen.subject.subject import Subject
+
+FloatArray = NDArray[np.float32]
+# Enough to see whether a silent unit can be excited at all.
+_TRIAL = (Stage(48, 0.5), Stage(2))
+# A canvas of two windows a side, rounded up, if that is clearly smaller than the samples.
+_WINDOWS, _ROUND, _SMALLEST_CANVAS, _WORTH_IT = 2, 32, 96, 0.75
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How the pictures of one layer, or of the classes, were made.
+
+    steps: of each picture, ``(n, v)``. settled: whether its objective had become flat.
+    """
+
+    recipe: str
+    precision: str
+    precision_reason: str
+    steps: NDArray[np.int64]
+    settled: NDArray[np.bool_]
+    hurried: bool
+    progress: FloatArray
+
+
+@dataclass(frozen=True)
+class RawLayer:
+    """Images of the units of a layer, before they are judged.
+
+    excited: the units, why they were chosen, their samples. width: channels of the layer. images:
+    ``(n, v, h, w, c)`` in [0, 1]. negative: of the opposite, ``(n, 1, h, w, c)``. silent: channels
+    that no sample changes and that were tried; causes: of those, None where a picture excites it;
+    silent_count: of all channels that no sample changes.
+    """
+
+    excited: ExcitedLayer
+    shape: tuple[int | None, ...]
+    width: int
+    activation: str | None
+    images: FloatArray
+    optimised: OptimizedImages
+    negative: FloatArray | None
+    silent: tuple[int, ...]
+    silent_count: int
+    causes: tuple[Cause | None, ...]
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The units that are shown."""
+        return tuple(unit.pick.channel for unit in self.excited.units)
+
+    @property
+    def painting(self) -> Painting:
+        """How its pictures were made."""
+        return summarise(self.optimised)
+
+    def lighten(self) -> RawLayer:
+        """Without the images, which are large."""
+        none = np.empty((0, 0, 0, 0, 0), np.float32)
+        return replace(
+            self, images=none, negative=None, optimised=replace(self.optimised, images=none)
+        )
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What painting for a subject takes, whatever is painted."""
+
+    subject: Subject
+    scaling: Scaling
+    recipe: Recipe
+    samples: FloatArray
+    variants: int
+    seed: int
+    precision: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of the samples, height and width."""
+        return self.subject.input.pixels[0], self.subject.input.pixels[1]
+
+    def open(
+        self, objective: Objective, *, variants: int = 0, recipe: Recipe | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Engine:  # fmt: skip
+        """An engine that paints, by default at the size of the samples."""
+        from reportgen.optvis.painting import open_engine
+
+        return open_engine(
+            self.subject.model,
+            objective,
+            recipe=recipe or self.recipe,
+            size=size or self.size,
+            variants=variants or self.variants,
+            seed=self.seed,
+            scaling=self.scaling,
+            precision=self.precision,
+        )
+
+    def paint(
+        self, objective: Objective, seconds: float, *, recipe: Recipe | None = None,
+        variants: int = 0,
+    ) -> OptimizedImages:  # fmt: skip
+        """Images of an objective."""
+        from reportgen.optvis.painting import paint
+
+        return paint(self.open(objective, variants=variants, recipe=recipe), seconds)
+
+    def open_small(self, objective: Objective, window: tuple[int, ...] | None) -> Engine:
+        """An engine with a canvas a few times as large as what a unit sees: the rest is repeats."""
+        from reportgen.errors import UsageError
+
+        size = choose_size(window, self.size)
+        try:
+            return self.open(objective, size=size)
+        except UsageError:
+            if size == self.size:
+                raise
+            return self.open(objective)
+
+
+def paint_layer(
+    studio: Studio, excited: ExcitedLayer, seconds: float, *, silent: int, negative: bool
+) -> RawLayer:
+    """Paint the units of one layer, and try its silent channels."""
+    from reportgen.optvis import channel
+    from reportgen.optvis.painting import paint
+
+    subject, address = studio.subject, excited.address
+    call = subject.probe.call(address)
+    channels = [unit.pick.channel for unit in excited.units]
+    constant = np.flatnonzero(subject.census.by_address[address].constant)
+    tried = tuple(int(i) for i in constant[:silent])
+    opposite = None
+    if negative:
+        opposite = studio.paint(-channel(address, channels), seconds / 4, variants=1).images
+    engine = studio.open_small(channel(address, channels), excited.window)
+    optimised = paint(engine, seconds)
+    causes: tuple[Cause | None, ...] = ()
+    if tried:
+        engine.take_up(channel(address, tried), variants=1, stages=_TRIAL)
+        causes = tuple(judge_silent(paint(engine, seconds / 4), call.activation))
+    return RawLayer(
+        excited=excited,
+        shape=tuple(call.output_shape[1:]),
+        width=int(call.output_shape[call.channel_axis] or 1),
+        activation=call.activation,
+        images=optimised.images,
+        optimised=optimised,
+        negative=opposite,
+        silent=tried,
+        silent_count=len(constant),
+        causes=causes,
+    )
+
+
+def choose_size(window: tuple[int, ...] | None, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width to paint at, for units that see ``window``; None: everything."""
+    if window is None or len(window) != 2:
+        return size
+    wanted = [max(_SMALLEST_CANVAS, -(-_WINDOWS * side // _ROUND) * _ROUND) for side in window]
+    if any(small > _WORTH_IT * side for small, side in zip(wanted, size, strict=True)):
+        return size
+    return wanted[0], wanted[1]
+
+
+def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | None]:
+    """Why each silent channel stays silent; None where a picture excites it."""
+    return [
+        diagnose(
+            Evidence(
+                scores=seen.scores[i].astype(np.float64),
+                starts=seen.starts[i].astype(np.float64),
+                gradients=seen.first_gradients[i].astype(np.float64),
+                noise=float("nan"),
+                constant=True,
+                activation=activation,
+                hurried=seen.hurried,
+            )
+        )
+        for i in range(len(seen.scores))
+    ]
+
+
+def summarise(optimised: OptimizedImages) -> Painting:
+    """How images were made. progress: mean objective over all, step by step, ``(steps,)``."""
+    return Painting(
+        optimised.recipe,
+        optimised.precision,
+        optimised.precision_reason,
+        optimised.steps,
+        optimised.settled,
+        optimised.hurried,
+        _mean_progress(optimised.history),
+    )
+
+
+def _mean_progress(history: FloatArray) -> FloatArray:
+    """Mean over the images still painted; each divided by its best, so that units weigh alike."""
+    flat = history.reshape(-1, history.shape[-1]).astype(np.float64)
+    alive = np.isfinite(flat).all(axis=1)
+    flat = flat[alive] if alive.any() else flat
+    best = np.nanmax(np.abs(flat), axis=1, keepdims=True, initial=1e-12)
+    known = np.isfinite(flat)
+    count = np.maximum(known.sum(axis=0), 1)
+    return np.asarray(np.where(known, flat / best, 0).sum(axis=0) / count, np.float32)
+
+
+def list_addresses(layers: Sequence[ExcitedLayer]) -> dict[str, list[int]]:
+    """Chosen channels by address."""
+    return {layer.address: [unit.pick.channel for unit in layer.units] for layer in layers}

@@ -1,0 +1,272 @@
+"""The one call: what does this unit want to see?"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import UsageError
+from reportgen.optvis.canvas import Canvas
+from reportgen.optvis.cut import Cut
+from reportgen.optvis.engine import Engine, size_batch
+from reportgen.optvis.images import OptimizedImages
+from reportgen.optvis.objective import Objective
+from reportgen.optvis.recipe import Recipe
+from reportgen.optvis.recipes import find_recipe
+from reportgen.optvis.run import Painted
+from reportgen.optvis.scaling import Scaling, read_scaling
+from reportgen.subject.inputs import InputSpec, read_input
+from reportgen.subject.preprocessing import check_channels, find_preprocessing
+
+_DEFAULT_SIDE = 128  # for models that take any size
+_FOREVER = 10.0**9
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What `visualize` was asked, apart from the model and the objective."""
+
+    recipe: Recipe
+    size: tuple[int, int] | None
+    variants: int
+    seed: int
+    batch: int | None
+    precision: str
+    position: int
+    held: Mapping[int, NDArray[Any]]
+
+
+def visualize(
+    model: keras.Model,
+    objective: Objective,
+    *,
+    recipe: str | Recipe = "default",
+    size: tuple[int, int] | None = None,
+    variants: int = 1,
+    seed: int = 0,
+    preprocessing: str | None = "unit",
+    scaling: Scaling | None = None,
+    samples: NDArray[Any] | None = None,
+    seconds: float | None = None,
+    batch: int | None = None,
+    precision: str = "auto",
+    position: int = 0,
+    held: Mapping[int, Any] | None = None,
+) -> OptimizedImages:
+    """Paint the images that an objective is largest for.
+
+    Args:
+        objective: such as ``channel("conv", range(8))``; one image a unit and variant.
+        recipe: a name of `recipes.RECIPES`, or a `Recipe`.
+        size: height and width; by default the recipe's where the model allows it, else the
+            model's. Convolutions take any size, layers behind a flattening only their own.
+        variants: images of each unit, from different first values.
+        seed: the same seed gives the same images, whatever the batch.
+        preprocessing: how pixels from 0 to 255 become inputs, by the names of ``reportgen audit
+            --preprocessing``.
+        scaling: instead of ``preprocessing``, see `scaling.read_scaling`.
+        samples: ``(n, h, w, c)`` in [0, 1], for recipes that measure them.
+        seconds: stop after about so long; every image gets at least a few steps.
+        batch: images at once; by default as many as memory allows.
+        precision: "float32", "bfloat16", or "auto": whichever is faster and true enough.
+        position, held: for models with several inputs: which one is painted, and a sample for
+            each of the others.
+
+    Raises:
+        UsageError: no such layer, unit, recipe or size; what there is stands in the message.
+    """
+    engine = open_engine(
+        model, objective, recipe=recipe, size=size, variants=variants, seed=seed,
+        preprocessing=preprocessing, scaling=scaling, samples=samples, batch=batch,
+        precision=precision, position=position, held=held,
+    )  # fmt: skip
+    return paint(engine, seconds)
+
+
+def open_engine(
+    model: keras.Model,
+    objective: Objective,
+    *,
+    recipe: str | Recipe = "default",
+    size: tuple[int, int] | None = None,
+    variants: int = 1,
+    seed: int = 0,
+    preprocessing: str | None = "unit",
+    scaling: Scaling | None = None,
+    samples: NDArray[Any] | None = None,
+    batch: int | None = None,
+    precision: str = "auto",
+    position: int = 0,
+    held: Mapping[int, Any] | None = None,
+) -> Engine:
+    """An engine for objectives that differ in their units only; the arguments of `visualize`.
+
+    It traces each canvas once, whatever it is set to paint next by `Engine.take_up`.
+    """
+    if variants < 1:
+        raise UsageError(f"variants: 1 or more are needed, not {variants}.")
+    if not len(objective):
+        raise UsageError("The objective has no unit left. Give at least one.")
+    spec = read_painted_input(model, position, size)
+    settings = Settings(
+        recipe=find_recipe(recipe, samples, min(size or spec.pixels[:2])),
+        size=size,
+        variants=variants,
+        seed=seed,
+        batch=batch,
+        precision=precision,
+        position=position,
+        held={place: np.asarray(sample) for place, sample in (held or {}).items()},
+    )
+    if scaling is None:
+        scaling = _find_scaling(preprocessing or "none", spec, samples)
+    return _prepare(model, objective, settings, spec, scaling)
+
+
+def _find_scaling(name: str, spec: InputSpec, samples: NDArray[Any] | None) -> Scaling:
+    function, _ = find_preprocessing(name)
+    check_channels(name, spec.channels)
+    scaled = None if samples is None else function(np.asarray(samples, np.float32) * 255)
+    return read_scaling(
+        function, spec.channels, layout=spec.layout, name=name, scaled_samples=scaled
+    )
+
+
+def read_painted_input(
+    model: keras.Model, position: int, size: tuple[int, int] | None
+) -> InputSpec:
+    """What the painted input of the model looks like.
+
+    Raises:
+        UsageError: it is no picture.
+    """
+    inputs = getattr(model, "inputs", None) or ()
+    if not inputs:
+        raise UsageError(
+            "The model does not say what it takes. Wrap it: image = keras.Input(shape), then "
+            "keras.Model(image, model(image)); addresses begin with the name of your model."
+        )
+    if not 0 <= position < len(inputs):
+        raise UsageError(f"The model has {len(inputs)} inputs, there is no input {position}.")
+    one = _OneInput(model, inputs[position])
+    declared = tuple(inputs[position].shape[1:])
+    free = None in declared
+    wanted = (size or (_DEFAULT_SIDE, _DEFAULT_SIDE)) if free else None
+    flat = any("2D" in type(part).__name__ for part in model._flatten_layers())
+    spec = read_input(one, wanted, from_images=flat)
+    if spec.kind != "image":
+        raise UsageError(
+            f"The model takes {spec.shape}, which is no picture: there is nothing to paint."
+        )
+    return spec
+
+
+class _OneInput:
+    """A model seen through one of its inputs."""
+
+    def __init__(self, model: keras.Model, tensor: Any) -> None:
+        self.inputs = [tensor]
+        self.layers = model.layers
+        self._flatten_layers = model._flatten_layers
+
+
+def paint(engine: Engine, seconds: float | None = None) -> OptimizedImages:
+    """Paint what the engine is set up for, within about so many seconds. See `visualize`."""
+    started = time.monotonic()
+    deadline = started + (_FOREVER if seconds is None else seconds)
+    label = f"painting {engine.objective.labels[0].split(',')[0]}"
+    parts = [painted for _, painted in engine.paint(deadline, label)]
+    return _assemble(parts, engine, time.monotonic() - started)
+
+
+def _prepare(
+    model: keras.Model, objective: Objective, settings: Settings, spec: InputSpec, scaling: Scaling
+) -> Engine:
+    make_cut = partial(
+        Cut, model, sorted(objective.places, key=repr),
+        position=settings.position, held=dict(settings.held),
+    )  # fmt: skip
+    height, width = spec.pixels[:2]
+    declared = Canvas(height, width, spec.channels)
+    wanted = settings.size or settings.recipe.size
+    canvas = Canvas(*wanted, spec.channels) if wanted else declared
+    engine = Engine(
+        cut=make_cut,
+        objective=objective,
+        recipe=settings.recipe,
+        scaling=scaling,
+        canvas=canvas,
+        variants=settings.variants,
+        seed=settings.seed,
+        batch=settings.variants if objective.paired else 1,
+        precision=settings.precision,
+        static_batch=model.inputs[settings.position].shape[0],
+    )
+    if settings.size is None and canvas != declared and not engine.reaches(canvas):
+        engine.canvas = declared
+    engine.batch = _choose_batch(engine, settings)
+    engine.forget()
+    return engine
+
+
+def _choose_batch(engine: Engine, settings: Settings) -> int:
+    """Batches of one size, units whole where their images look at each other."""
+    total = len(engine.objective) * settings.variants
+    static = engine.static_batch
+    most = static or settings.batch or size_batch(engine.look().bytes_an_image)
+    group = settings.variants if engine.objective.paired else 1
+    if group > most:
+        raise UsageError(
+            f"{settings.variants} variants that are compared with each other do not fit in a "
+            f"batch of {most}. Give fewer."
+        )
+    if static and static % group:
+        raise UsageError(
+            f"{settings.variants} variants that are compared with each other do not fill the "
+            f"model's batch of {static}. Give a number that divides it."
+        )
+    if static:
+        return static
+    batches = math.ceil(total / max(most // group * group, group))
+    return math.ceil(total / batches / group) * group
+
+
+def _assemble(parts: list[Painted], engine: Engine, seconds: float) -> OptimizedImages:
+    shape = (len(engine.objective), engine.variants)
+    total = shape[0] * shape[1]
+    steps = max(part.history.shape[1] for part in parts)
+    history = np.full((total, steps), np.nan, np.float32)
+    start = 0
+    for part in parts:
+        history[start : start + len(part.scores), : part.history.shape[1]] = part.history
+        start += len(part.scores)
+
+    def gather(name: str) -> NDArray[Any]:
+        values = np.concatenate([getattr(part, name) for part in parts])
+        return values.reshape(*shape, *values.shape[1:])
+
+    return OptimizedImages(
+        images=gather("images"),
+        scores=gather("scores"),
+        starts=gather("starts"),
+        history=history.reshape(*shape, steps),
+        first_gradients=gather("lengths"),
+        woken=gather("woken"),
+        settled=gather("settled"),
+        hurried=any(part.hurried for part in parts),
+        labels=engine.objective.labels,
+        recipe=engine.recipe.name,
+        seed=engine.seed,
+        precision=parts[0].policy.name,
+        precision_reason=parts[0].policy.reason,
+        batch=engine.batch,
+        seconds=seconds,
+    )
