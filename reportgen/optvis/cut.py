@@ -82,7 +82,8 @@ class Cut:
             if self.redirect:
                 stack.enter_context(redirected_rectifiers(self.model, chosen))
             stack.enter_context(any_size(self.model))
-            stack.enter_context(_Constants(self._frozen))
+            short = self.policy == "mixed_bfloat16"
+            stack.enter_context(_Constants(self._frozen, short=short))
             trace = stack.enter_context(listener.listening(given))
             try:
                 made = self.model(self._arrange(given), training=False)
@@ -141,11 +142,13 @@ class _Constants(keras.StatelessScope):  # type: ignore[misc]
     """The weights as constants of the graph: TensorFlow prepares them once, not every step.
 
     Each is made when it is first read, so that a cut near the input does not carry the rest.
+    short: kernels in bfloat16, which layers that compute in it would otherwise cast every step.
     """
 
-    def __init__(self, frozen: dict[int, NDArray[Any]]) -> None:
+    def __init__(self, frozen: dict[int, NDArray[Any]], *, short: bool) -> None:
         super().__init__()
         self._frozen = frozen
+        self._short = short
         # A loop inside a layer is a graph of its own, whose constants nobody else could read.
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
@@ -154,7 +157,9 @@ class _Constants(keras.StatelessScope):  # type: ignore[misc]
         value = super().get_current_value(variable)
         if value is None and id(variable) in self._frozen:
             with self._graph.as_default() if self._graph else nullcontext():
-                value = tf.constant(self._frozen[id(variable)])
+                kernel = self._short and variable.name.endswith("kernel")
+                dtype = tf.bfloat16 if kernel else None
+                value = tf.constant(self._frozen[id(variable)], dtype)
             self.state_mapping[id(variable)] = value
         return value
 

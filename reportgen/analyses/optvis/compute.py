@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -32,6 +33,11 @@ RecipeName = Literal[
 ]  # fmt: skip
 
 
+def _choose_precision() -> Literal["auto", "float32"]:
+    """A report that has to be the same each time must not depend on how long a step took."""
+    return "float32" if os.environ.get("SOURCE_DATE_EPOCH") else "auto"
+
+
 class Options(AnalysisOptions):
     """What is painted and how long it may take.
 
@@ -55,7 +61,7 @@ class Options(AnalysisOptions):
     silent_units: int = Field(default=8, ge=0)
     negative: bool = False
     recipe: RecipeName = "default"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(default_factory=_choose_precision)
     seconds: float = Field(default=150.0, gt=0)
     samples: int = Field(default=1000, ge=1)
     noise: int = Field(default=16, ge=1)
@@ -141,9 +147,8 @@ class OptvisResult:
     @property
     def hurried(self) -> bool:
         """Whether time ran out for some pictures."""
-        paintings = [layer.raw.painting for layer in self.layers]
-        paintings += [self.classes.painting] if self.classes is not None else []
-        return any(painting.hurried for painting in paintings)
+        in_layers = any(layer.raw.hurried for layer in self.layers)
+        return in_layers or (self.classes is not None and self.classes.painting.hurried)
 
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
@@ -164,7 +169,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
     )
     layers, absences = _paint_layers(studio, excited, options, budget)
     classes = paint_classes(studio, options.classes, budget.allow())
-    dreamt, dreams = _dream(studio, dreamers, budget.allow())
+    painted = {raw.excited.address for raw in layers}
+    dreamt, dreams = _dream(studio, [d for d in dreamers if d in painted], budget.allow())
     verdicts, class_verdicts, extras = judge(studio, layers, classes, options, rng)
     return OptvisResult(
         layers=tuple(

@@ -14,6 +14,7 @@ Cause = Literal[
 ]
 
 UNRESPONSIVE: frozenset[Cause] = frozenset({"dead", "no gradient", "saturated"})
+UNTOLD: frozenset[Cause] = frozenset({"stuck", "unfinished", "not finite"})
 WORDS: dict[Cause, str] = {
     "dead": "dead: no sample and no picture changes it",
     "no gradient": "nothing to follow: its gradient is zero",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
-from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE
+from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE, UNTOLD
 from reportgen.results import Finding
 
 CHECKS = {
@@ -37,24 +37,40 @@ def _unresponsive(result: OptvisResult) -> Finding:
     count = sum(by_layer.values()) + len(lost)
     if not count:
         return Finding(
-            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
-            message=f"All {tried:,} units that were tried answer to a picture.",
+            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="share of a layer",
+            threshold=result.options.unresponsive_share, evidence="optvis-layers",
+            message=_say_answered(result, tried),
         )  # fmt: skip
     shares = {layer.raw.excited.address: _share(layer) for layer in result.layers}
     worst = max(shares, key=lambda address: shares[address], default="")
     share = shares.get(worst, 0.0)
-    severe = bool(lost) or share > result.options.unresponsive_share
+    most = result.options.unresponsive_share
+    only_classes = bool(lost) and share <= most
     return Finding(
         id=id_,
-        level="warn" if severe else "note",
+        level="warn" if lost or share > most else "note",
         title=CHECKS[id_],
         message=_say_unresponsive(by_layer, lost, count, tried, worst, share),
-        value=float(share),
-        unit="share of a layer",
-        threshold=result.options.unresponsive_share,
+        value=float(len(lost) if only_classes else share),
+        unit="classes" if only_classes else "share of a layer",
+        threshold=0.0 if only_classes else most,
         evidence="optvis-silent" if any(layer.raw.silent for layer in result.layers)
         else "optvis-layers",
     )  # fmt: skip
+
+
+def _say_answered(result: OptvisResult, tried: int) -> str:
+    """Units whose pictures did not rise are not among them, though it is not known why."""
+    causes = [cause for layer in result.layers for cause in layer.raw.causes]
+    causes += [judged.cause for layer in result.layers for judged in layer.judged]
+    causes += [judged.cause for judged in (result.classes.judged if result.classes else ())]
+    untold = sum(cause in UNTOLD for cause in causes)
+    if not untold:
+        return f"All {tried:,} units that were tried answer to a picture."
+    return (
+        f"{tried - untold:,} of {tried:,} units that were tried answer to a picture. Of the other "
+        f"{untold:,} it cannot be told: raise optvis.seconds, or choose another optvis.recipe."
+    )
 
 
 def _count_silent(layer: PaintedLayer) -> int:
@@ -66,7 +82,7 @@ def _share(layer: PaintedLayer) -> float:
     """Of the whole layer: what was found among the tried, carried over to all silent channels."""
     raw = layer.raw
     shown = sum(judged.cause in UNRESPONSIVE for judged in layer.judged)
-    tried = len(raw.causes)
+    tried = sum(cause not in UNTOLD for cause in raw.causes)
     dead = sum(cause in UNRESPONSIVE for cause in raw.causes)
     silent = raw.silent_count * dead / tried if tried else 0.0
     return (silent + shown) / raw.width
@@ -80,11 +96,19 @@ def _say_unresponsive(
     where = f" in {', '.join(named[:_MOST_NAMED])}{more}" if named else ""
     classes = f" No picture raises the score of {', '.join(lost[:_MOST_NAMED])}." if lost else ""
     largest = f" In {worst} that makes about {share:.0%} of the layer." if share else ""
+    advice = (
+        " Such units are dead weight: the layer can be smaller. If there are many, train again "
+        "with a lower learning rate or another initialiser."
+    ) * bool(named)
     return (
         f"{count} of {tried:,} units that were tried answer to no picture{where}.{largest}{classes}"
-        " They are dead weight: the layer can be smaller. If there are many, train again with a "
-        "lower learning rate or another initialiser."
+        f"{advice}"
     )
+
+
+def _say_share(result: OptvisResult) -> str:
+    share = result.options.natural_share
+    return "as much as" if share == 1 else f"{share:.0%} as much as"
 
 
 def _below(result: OptvisResult) -> Finding:
@@ -96,7 +120,7 @@ def _below(result: OptvisResult) -> Finding:
     ]
     if result.classes is not None:
         units += [
-            (f"class {name}", judged)
+            (name, judged)
             for name, judged in zip(result.classes.names, result.classes.judged, strict=True)
         ]
     units = [(name, judged) for name, judged in units if judged.cause not in UNRESPONSIVE]
@@ -109,8 +133,9 @@ def _below(result: OptvisResult) -> Finding:
     if not below:
         return Finding(
             id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
-            message=f"All {len(units):,} pictures excite their unit more than any of "
-            f"{result.samples:,} samples does.", evidence="optvis-layers",
+            message=f"Of all {len(units):,} units a picture excites them {_say_share(result)} the "
+            f"strongest of {result.samples:,} samples, or more.",
+            threshold=0.0, evidence="optvis-layers",
         )  # fmt: skip
     more = f" and {len(below) - _MOST_NAMED} more" * (len(below) > _MOST_NAMED)
     hurried = " Time ran out before some were finished: raise optvis.seconds." * result.hurried
@@ -119,9 +144,9 @@ def _below(result: OptvisResult) -> Finding:
         level="note",
         title=CHECKS[id_],
         message=(
-            f"{len(below)} of {len(units):,} pictures excite their unit less than a sample does: "
-            f"{', '.join(below[:_MOST_NAMED])}{more}.{hurried} They do not show what the unit "
-            "wants most. Trust the samples beside them."
+            f"Of {len(below)} of {len(units):,} units no picture excites them {_say_share(result)} "
+            f"the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}.{hurried} Such pictures "
+            "do not show what the unit wants most. Trust the samples beside them."
         ),
         value=float(len(below)),
         unit="units",

@@ -49,10 +49,11 @@ def _method(result: OptvisResult) -> tuple[str, ...]:
     options = result.options
     lines = [
         f"Recipe {options.recipe} ({result.source}). Every picture is a valid input under the "
-        f"declared scaling; {options.variants} seeds a unit. A unit's objective is the mean of "
-        "its channel over the map, a class' its score before softmax or sigmoid. Layers and units "
-        "are chosen as in the feature maps: spread over the depth; half of the units tell a class "
-        "apart most clearly, the others vary most.",
+        f"declared scaling; {options.variants} seeds a unit. A unit's objective is the mean of its "
+        "channel over the map, a class' its score before softmax or sigmoid. Layers and units are "
+        "chosen as in the feature maps: spread over the depth; half of the units tell a class "
+        "apart most clearly, the others vary most. Units that see a small part of a sample are "
+        "painted on a canvas of about two such parts a side; their means are over that map.",
         f"Compared with {result.samples:,} samples and {options.noise} random pictures (half of "
         "them with the spectrum of photographs). Path: Spearman's correlation of channel means at "
         "the layers below with the unit's strongest samples, scaled to theirs (after Geirhos et "

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
+from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.units import Painting
 from reportgen.analyses.optvis.wording import say_factor, say_remark
@@ -159,7 +160,15 @@ def table_silent(result: OptvisResult) -> list[Block]:
                 "first steps. A channel that a picture excites is not dead; these samples do not "
                 "hold what it looks for."
             ),
-            header=("Layer", "Never change", "Tried", "A picture excites", "None does", "Which"),
+            header=(
+                "Layer",
+                "Never change",
+                "Tried",
+                "A picture excites",
+                "None does",
+                "Cannot be told",
+                "Which none excites",
+            ),
             rows=tuple(rows),
         )
     ]
@@ -167,12 +176,15 @@ def table_silent(result: OptvisResult) -> list[Block]:
 
 def _silent_row(layer: PaintedLayer) -> tuple[Cell, ...]:
     raw = layer.raw
-    still = [channel for channel, cause in zip(raw.silent, raw.causes, strict=True) if cause]
+    pairs = list(zip(raw.silent, raw.causes, strict=True))
+    still = [channel for channel, cause in pairs if cause in UNRESPONSIVE]
+    excited = sum(cause is None for cause in raw.causes)
     return (
         raw.excited.address,
         raw.silent_count,
         len(raw.silent),
-        len(raw.silent) - len(still),
+        excited,
         len(still),
+        len(raw.silent) - len(still) - excited,
         ", ".join(map(str, still)),
     )

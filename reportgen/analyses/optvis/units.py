@@ -51,7 +51,7 @@ class RawLayer:
     excited: the units, why they were chosen, their samples. width: channels of the layer. images:
     ``(n, v, h, w, c)`` in [0, 1]. negative: of the opposite, ``(n, 1, h, w, c)``. silent: channels
     that no sample changes and that were tried; causes: of those, None where a picture excites it;
-    silent_count: of all channels that no sample changes.
+    silent_count: of all channels that no sample changes. hurried: time ran out for some picture.
     """
 
     excited: ExcitedLayer
@@ -64,6 +64,7 @@ class RawLayer:
     silent: tuple[int, ...]
     silent_count: int
     causes: tuple[Cause | None, ...]
+    hurried: bool
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -152,15 +153,18 @@ def paint_layer(
     channels = [unit.pick.channel for unit in excited.units]
     constant = np.flatnonzero(subject.census.by_address[address].constant)
     tried = tuple(int(i) for i in constant[:silent])
+    # What is painted beside the pictures comes out of the same share of time.
+    beside = 0.25 * seconds
+    seconds -= beside * (bool(tried) + negative)
     opposite = None
     if negative:
-        opposite = studio.paint(-channel(address, channels), seconds / 4, variants=1).images
+        opposite = studio.paint(-channel(address, channels), beside, variants=1)
     engine = studio.open_small(channel(address, channels), excited.window)
     optimised = paint(engine, seconds)
-    causes: tuple[Cause | None, ...] = ()
+    trial = None
     if tried:
         engine.take_up(channel(address, tried), variants=1, stages=_TRIAL)
-        causes = tuple(judge_silent(paint(engine, seconds / 4), call.activation))
+        trial = paint(engine, beside)
     return RawLayer(
         excited=excited,
         shape=tuple(call.output_shape[1:]),
@@ -168,10 +172,11 @@ def paint_layer(
         activation=call.activation,
         images=optimised.images,
         optimised=optimised,
-        negative=opposite,
+        negative=None if opposite is None else opposite.images,
         silent=tried,
         silent_count=len(constant),
-        causes=causes,
+        causes=tuple(judge_silent(trial, call.activation)) if trial is not None else (),
+        hurried=any(made.hurried for made in (opposite, optimised, trial) if made is not None),
     )
 
 

@@ -104,7 +104,7 @@ def test_few_of_them_are_a_note(few):
     assert "2 of 7" in finding.message  # two shown units a layer, three silent ones
     assert finding.evidence == "optvis-silent"
     (table,) = [block for block in few.body.blocks if block.id == "optvis-silent"]
-    assert table.rows == (("c1", 2, 2, 1, 1, "1"), ("s", 1, 1, 0, 1, "2"))
+    assert table.rows == (("c1", 2, 2, 1, 1, 0, "1"), ("s", 1, 1, 0, 1, 0, "2"))
 
 
 def test_a_layer_that_is_mostly_dead_warns(paint, stack, head, planted, noisy):

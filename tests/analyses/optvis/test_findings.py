@@ -104,6 +104,17 @@ def test_a_poor_picture_is_no_dead_unit(sound, cause):
     assert judge(with_causes(sound.result, cause, None))[LOST].level == "pass"
 
 
+def test_units_that_nothing_is_known_of_are_not_called_answering(sound):
+    assert "All 7 units" in judge(sound.result)[LOST].message
+    result = with_silent(with_causes(sound.result, "stuck", None), ["unfinished", None], 2)
+    message = judge(result)[LOST].message
+    assert "7 of 9 units" in message
+    assert "optvis.seconds" in message
+    # of two that were tried and told, one is dead: so are two of four
+    told = with_silent(sound.result, ["dead", None, "unfinished"], 4)
+    assert judge(told)[LOST].value == pytest.approx(2 / 8)
+
+
 def test_a_lost_class_warns_whatever_its_share(sound):
     classes = sound.result.classes
     judged = (replace(classes.judged[0], cause="dead"), *classes.judged[1:])
@@ -148,8 +159,7 @@ def test_time_that_ran_out_is_the_likely_cause(sound):
     result = with_scores(sound.result, 1.0, 1.5)
     assert "raise optvis.seconds" not in judge(result)[BELOW].message
     first, *rest = result.layers
-    late = replace(first, raw=replace(first.raw, optimised=replace(
-        first.raw.optimised, hurried=True)))  # fmt: skip
+    late = replace(first, raw=replace(first.raw, hurried=True))
     assert "raise optvis.seconds" in judge(replace(result, layers=(late, *rest)))[BELOW].message
 
 

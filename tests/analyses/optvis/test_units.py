@@ -9,7 +9,7 @@ from keras import layers
 
 from reportgen.analyses.contract import unmet
 from reportgen.analyses.optvis import ANALYSIS
-from reportgen.analyses.optvis.units import _mean_progress
+from reportgen.analyses.optvis.units import _mean_progress, choose_size
 
 
 def conv(name="c1", **options):
@@ -192,6 +192,36 @@ def test_nothing_to_paint_is_said(paint, stack):
     found = paint(model, np.full((12, 10, 10, 3), 90, np.uint8), classes=3)
     assert set(found.levels.values()) == {"not_applicable"}
     assert [block.id for block in found.body.blocks] == ["optvis-none"]
+
+
+def test_units_that_see_little_are_painted_small(paint, stack, head):
+    """Three pixels of 128 are all that a unit sees: a small picture holds as much, and as true."""
+    found = paint(stack(conv(), *head(), shape=(128, 128, 3)), draw((128, 128, 3), n=8))
+    (raw,) = found.layers
+    assert max(raw.images.shape[2:4]) < 128
+    assert raw.images.shape[2:4] == choose_size(raw.excited.window, (128, 128))
+    means = _read_any(found.subject.model, raw.images.reshape(-1, *raw.images.shape[2:]))
+    for i, (channel, judged) in enumerate(
+        zip(raw.channels, found.result.layers[0].judged, strict=True)
+    ):
+        mine = means.reshape(*raw.images.shape[:2], -1)[i, :, channel]
+        np.testing.assert_allclose(judged.scores, mine, rtol=1e-4, atol=1e-6)
+        assert judged.best > judged.natural
+
+
+def _read_any(model, images):
+    """The first convolution by hand: its layer takes any size, the model does not."""
+    maps = np.asarray(model.get_layer("c1")(images))
+    return maps.reshape(len(maps), -1, maps.shape[-1]).mean(axis=1)
+
+
+def test_the_size_follows_what_the_unit_sees():
+    assert choose_size(None, (224, 200)) == (224, 200)
+    assert choose_size((3, 3), (24, 24)) == (24, 24)  # small already
+    small, large = choose_size((3, 3), (224, 224)), choose_size((60, 60), (224, 224))
+    assert 3 <= small[0] == small[1] < large[0] < 224
+    assert large[0] >= 60
+    assert choose_size((200, 200), (224, 224)) == (224, 224)
 
 
 def test_progress_is_a_part_of_the_best_and_weighs_units_alike():
