@@ -21,6 +21,7 @@ class OptimizedImages:
     of each image as it is, without transforms; starts: of the image that it began with.
     history: ``(n, v, steps)``, the objective under transforms at each step; NaN after the last.
     first_gradients: ``(n, v)``, length of the first gradient; 0: there was nothing to follow.
+    helped_gradients: the same with silent ReLUs opened for images that had none.
     woken: images that had no gradient, which was then let through silent ReLUs. settled: images
     whose objective had become flat. hurried: time ran out. seconds: for all.
     """
@@ -30,6 +31,7 @@ class OptimizedImages:
     starts: FloatArray
     history: FloatArray
     first_gradients: FloatArray
+    helped_gradients: FloatArray
     woken: NDArray[np.bool_]
     settled: NDArray[np.bool_]
     hurried: bool

@@ -259,6 +259,7 @@ def _assemble(parts: list[Painted], engine: Engine, seconds: float) -> Optimized
         starts=gather("starts"),
         history=history.reshape(*shape, steps),
         first_gradients=gather("lengths"),
+        helped_gradients=gather("helped"),
         woken=gather("woken"),
         settled=gather("settled"),
         hurried=any(part.hurried for part in parts),

@@ -23,13 +23,16 @@ WAKING_STEPS = 16  # as in lucid; up to half of all steps where an image still s
 # However little time there is: on the first canvas, and on each that follows.
 _LEAST_STEPS, _LEAST_MORE = 16, 4
 
+_ARRAYS = ("images", "scores", "starts", "history", "lengths", "helped", "woken", "settled")
+
 
 @dataclass(frozen=True)
 class Painted:
     """What came of a batch. Arrays have one entry an image.
 
     images: ``(b, h, w, c)`` in [0, 1]. scores: the objective of the finished image as it is;
-    starts: of the first. history: under transforms, step by step. lengths: of the first gradient.
+    starts: of the first. history: under transforms, step by step. lengths: of the first gradient;
+    helped: of the first with silent ReLUs opened, where that was zero.
     """
 
     images: FloatArray
@@ -37,6 +40,7 @@ class Painted:
     starts: FloatArray
     history: FloatArray
     lengths: FloatArray
+    helped: FloatArray
     woken: NDArray[np.bool_]
     settled: NDArray[np.bool_]
     hurried: bool
@@ -44,10 +48,7 @@ class Painted:
 
     def first(self, count: int) -> Painted:
         """The first images only."""
-        arrays = {
-            name: getattr(self, name)[:count]
-            for name in ("images", "scores", "starts", "history", "lengths", "woken", "settled")
-        }
+        arrays = {name: getattr(self, name)[:count] for name in _ARRAYS}
         return replace(self, **arrays)
 
 
@@ -62,6 +63,7 @@ class Run:
     history: list[FloatArray] = field(default_factory=list)
     moved: list[NDArray[np.bool_]] = field(default_factory=list)  # by step: who climbed
     lengths: FloatArray | None = None
+    helped: FloatArray | None = None
     woken: NDArray[np.bool_] | None = None
     asleep: NDArray[np.bool_] | None = None  # of the woken, those that are still helped
     settled: NDArray[np.bool_] | None = None
@@ -90,11 +92,12 @@ class Run:
             variables = grow(variables, canvas, engine.canvas, self.rngs)
         images, scores = engine.look()(variables, self.parameters)
         assert self.lengths is not None
+        assert self.helped is not None
         assert self.woken is not None
         assert self.settled is not None
         return Painted(
-            images, scores, starts, self._list_history(), self.lengths, self.woken, self.settled,
-            self.hurried, choice,
+            images, scores, starts, self._list_history(), self.lengths, self.helped, self.woken,
+            self.settled, self.hurried, choice,
         )  # fmt: skip
 
     def _spare_rngs(self) -> list[np.random.Generator]:
@@ -173,10 +176,12 @@ class Run:
         self.lengths = lengths.numpy()
         self.woken = self.lengths == 0
         self.asleep = self.woken.copy()
+        self.helped = self.lengths
         if self.woken.any():
             step = self.engine.step(canvas, redirect=True, policy=choice.policy)
             step.start(variables)
-            scores = step.climb(drawn, self.parameters, self.asleep)[0]
+            scores, lengths = step.climb(drawn, self.parameters, self.asleep)
+            self.helped = np.where(self.woken, lengths.numpy(), self.lengths)
         return scores.numpy(), step
 
     def _let_go(self) -> None:

@@ -43,8 +43,9 @@ class Evidence:
     """What is known of the pictures of one unit.
 
     scores, starts: the objective at the end and the beginning ``(variants,)``. gradients: length
-    of the first gradient ``(variants,)``. noise: the highest that random pictures reach. constant:
-    no sample changes it. activation: of the layer. hurried: time ran out.
+    of the first gradient, silent ReLUs opened ``(variants,)``. noise: the highest that random
+    pictures reach. constant: no sample changes it. activation: of the layer. hurried: time ran
+    out.
     """
 
     scores: FloatArray
@@ -74,11 +75,12 @@ def diagnose(evidence: Evidence) -> Cause | None:
 
 def _explain_rest(evidence: Evidence) -> Cause:
     """Why nothing rose. What a sample excites is not dead, whatever the pictures do."""
-    if evidence.hurried:  # the silent units of a real model took up to 16 steps to wake
+    leads = (np.nan_to_num(evidence.gradients) != 0).any()
+    if leads and evidence.hurried:  # silent units of a real model took up to 16 steps to wake
         return "unfinished"
     if evidence.constant:
         return "dead"
-    return "no gradient" if (np.nan_to_num(evidence.gradients) == 0).all() else "stuck"
+    return "stuck" if leads else "no gradient"
 
 
 def _is_pinned(starts: FloatArray, activation: str | None) -> bool:

@@ -170,7 +170,7 @@ def _list_firsts(layers: Sequence[RawLayer], classes: RawClasses | None) -> list
     return [
         _First(scores, gradients, optimised.hurried)
         for optimised in made
-        for scores, gradients in zip(optimised.starts, optimised.first_gradients, strict=True)
+        for scores, gradients in zip(optimised.starts, optimised.helped_gradients, strict=True)
     ]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 # Enough to see whether a silent unit can be excited at all.
-_TRIAL = (Stage(48, 0.5), Stage(2))
+_TRIAL = (Stage(32),)
 # A canvas of two windows a side, rounded up, if that is clearly smaller than the samples.
 _WINDOWS, _ROUND, _SMALLEST_CANVAS, _WORTH_IT = 2, 32, 96, 0.75
 
@@ -191,13 +191,18 @@ def choose_size(window: tuple[int, ...] | None, size: tuple[int, int]) -> tuple[
 
 
 def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | None]:
-    """Why each silent channel stays silent; None where a picture excites it."""
+    """Why each silent channel stays silent; None where a picture excites it.
+
+    A picture shifted or turned on the way is a picture too.
+    """
     return [
         diagnose(
             Evidence(
-                scores=seen.scores[i].astype(np.float64),
+                scores=np.fmax(seen.scores[i], np.nanmax(seen.history[i], axis=-1)).astype(
+                    np.float64
+                ),
                 starts=seen.starts[i].astype(np.float64),
-                gradients=seen.first_gradients[i].astype(np.float64),
+                gradients=seen.helped_gradients[i].astype(np.float64),
                 noise=float("nan"),
                 constant=True,
                 activation=activation,

@@ -42,8 +42,9 @@ def evidence(
         (evidence([0.0, 0.0], [1.0, 1.0], gradient=0.1), "stuck"),
         (evidence([0.0, 0.0], [0.0, 0.0], gradient=0.1, hurried=True), "unfinished"),
         (evidence([0.0, 0.0], [0.0, 0.0], gradient=0.1, constant=True), "dead"),
-        # too little time tells nothing of what a picture can do
-        (evidence([0.0, 0.0], [0.0, 0.0], constant=True, hurried=True), "unfinished"),
+        # too little time tells nothing of what a picture can do, if there is a way up at all
+        (evidence([0.0], [0.0], gradient=0.1, constant=True, hurried=True), "unfinished"),
+        (evidence([0.0, 0.0], [0.0, 0.0], constant=True, hurried=True), "dead"),
         (evidence([2.0, 1.0], [0.0, 0.0], noise=2.5, hurried=True), "unfinished"),
         # float32 in another order of sums is no rise; a part in a thousand is
         (evidence([100.001], [100.0], constant=True), "dead"),
