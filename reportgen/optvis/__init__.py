@@ -4,7 +4,7 @@
     images = optvis.visualize(model, optvis.channel("block4_conv1", range(32)))
     images  # a notebook shows them; images.to_file("units.png") keeps them
 
-Objectives compose: ``channel("a", 3) + 0.5 * neuron("b", 7) - diversity("a")``. Everything else
+Objectives compose: ``channel("a", 3) + 0.5 * neuron("b", 7) + diversity("a")``. Everything else
 is a `Recipe`: `recipes` names the default and those of the known tools and articles.
 """
 

@@ -32,6 +32,7 @@ class Cut:
     held: for models with several inputs, one sample for each of the others, by position.
     policy: precision that the layers compute in, such as ``mixed_bfloat16``; None as they are.
     redirect: let gradients through ReLUs that are silent everywhere, see `rectifiers`.
+    weights: see `read_small_weights`, where several cuts share them.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Cut:
         held: dict[int, NDArray[Any]] | None = None,
         policy: str | None = None,
         redirect: bool = False,
+        weights: dict[int, NDArray[Any]] | None = None,
     ) -> None:
         self.model = model
         self.places = tuple(places)
@@ -50,7 +52,7 @@ class Cut:
         self.held = held or {}
         self.policy = policy
         self.redirect = redirect
-        self._frozen = _read_small_weights(model)
+        self._frozen = read_small_weights(model) if weights is None else weights
 
     def read(self, inputs: Tensor, chosen: Tensor | None = None) -> dict[Place, Tensor]:
         """Values at the places, channels last, float32, for inputs ``(b, ...)`` of any size.
@@ -168,10 +170,10 @@ def _find_reason(error: Exception) -> str:
     """The line that says what is wrong; Keras puts it in bold below one that does not."""
     lines = [_BOLD.sub("", line).strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return said[0][:200].rstrip(".") if said else type(error).__name__
+    return said[0].split("{{")[0][:200].rstrip(". '") if said else type(error).__name__
 
 
-def _read_small_weights(model: keras.Model) -> dict[int, NDArray[Any]]:
+def read_small_weights(model: keras.Model) -> dict[int, NDArray[Any]]:
     """By id, weights that a graph can hold as constants: none of a large model, for its memory."""
     total = sum(int(np.prod(weight.shape)) * 4 for weight in model.weights)
     return {id(w): w.numpy() for w in model.weights} if total <= _MOST_FROZEN else {}
@@ -241,8 +243,3 @@ def computing_in(model: keras.Model, policy: str) -> Iterator[None]:
 
 def _contains(part: Any) -> bool:
     return isinstance(part, keras.Model)
-
-
-def as_samples(held: dict[int, Any] | None) -> dict[int, NDArray[Any]]:
-    """Samples for the inputs that are not painted, as arrays without the batch."""
-    return {position: np.asarray(sample) for position, sample in (held or {}).items()}

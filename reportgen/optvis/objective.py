@@ -59,6 +59,8 @@ class Objective:
         return _compose("+", self, other)
 
     def __radd__(self, other: Objective | float) -> Objective:
+        if not isinstance(other, Objective) and other == 0:
+            return self  # the start of `sum`
         return _compose("+", _as_objective(other), self)
 
     def __sub__(self, other: Objective | float) -> Objective:

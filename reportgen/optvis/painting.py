@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import UsageError
+from reportgen.optvis.calls import check_call
 from reportgen.optvis.canvas import Canvas
-from reportgen.optvis.cut import Cut
+from reportgen.optvis.cut import Cut, read_small_weights
 from reportgen.optvis.engine import Engine, size_batch
 from reportgen.optvis.images import OptimizedImages
 from reportgen.optvis.objective import Objective
@@ -69,9 +70,10 @@ def visualize(
         size: height and width; by default the recipe's where the model allows it, else the
             model's. Convolutions take any size, layers behind a flattening only their own.
         variants: images of each unit, from different first values.
-        seed: the same seed gives the same images, whatever the batch.
+        seed: the same seed gives the same images, whatever the batch, as long as neither
+            ``seconds`` nor the choice of a precision makes a difference.
         preprocessing: how pixels from 0 to 255 become inputs, by the names of ``reportgen audit
-            --preprocessing``.
+            --preprocessing``: ``unit`` for x / 255, ``imagenet-caffe`` for VGG16 of Keras ...
         scaling: instead of ``preprocessing``, see `scaling.read_scaling`.
         samples: ``(n, h, w, c)`` in [0, 1], for recipes that measure them.
         seconds: stop after about so long; every image gets at least a few steps.
@@ -111,10 +113,7 @@ def open_engine(
 
     It traces each canvas once, whatever it is set to paint next by `Engine.take_up`.
     """
-    if variants < 1:
-        raise UsageError(f"variants: 1 or more are needed, not {variants}.")
-    if not len(objective):
-        raise UsageError("The objective has no unit left. Give at least one.")
+    check_call(model, objective, size, variants, seed, batch, held or {}, position)
     spec = read_painted_input(model, position, size)
     settings = Settings(
         recipe=find_recipe(recipe, samples, min(size or spec.pixels[:2])),
@@ -135,9 +134,15 @@ def _find_scaling(name: str, spec: InputSpec, samples: NDArray[Any] | None) -> S
     function, _ = find_preprocessing(name)
     check_channels(name, spec.channels)
     scaled = None if samples is None else function(np.asarray(samples, np.float32) * 255)
-    return read_scaling(
+    scaling = read_scaling(
         function, spec.channels, layout=spec.layout, name=name, scaled_samples=scaled
     )
+    if not scaling.exact and scaled is None:
+        raise UsageError(
+            f"preprocessing: {name} is no formula of one pixel. Give samples=, (n, h, w, c) from 0 "
+            "to 1: images then stay within the range that it makes of them."
+        )
+    return scaling
 
 
 def read_painted_input(
@@ -192,7 +197,7 @@ def _prepare(
 ) -> Engine:
     make_cut = partial(
         Cut, model, sorted(objective.places, key=repr),
-        position=settings.position, held=dict(settings.held),
+        position=settings.position, held=dict(settings.held), weights=read_small_weights(model),
     )  # fmt: skip
     height, width = spec.pixels[:2]
     declared = Canvas(height, width, spec.channels)

@@ -48,7 +48,7 @@ class Pixels:
     """The variables are the pixels, in [0, 1]; `project` clips them after each step.
 
     origin: "uniform" draws evenly over ``spread`` around ``centre`` (1.0 by default: black to
-        white, as tf-keras-vis; 0.25 is what the Keras examples use; ``0.05 * sqrt(12)`` has the
+        white, as tf-keras-vis; 0.125 is what the Keras examples use; ``0.05 * sqrt(12)`` has the
         deviation of keras-vis); "normal" draws with the standard deviation ``spread`` (0.05 by
         default); "grey" is ``centre`` everywhere.
     image: start from this picture ``(h, w, c)`` in [0, 1] in place of ``origin``, resized to the

@@ -168,7 +168,7 @@ def ascent(samples: NDArray[Any] | None = None, side: int = 128) -> Recipe:
     return Recipe(
         name="ascent",
         source="the articles on VGG16 filters and on the galaxy classifier; Keras' example",
-        parameterization=Pixels(origin="uniform", spread=0.25),
+        parameterization=Pixels(origin="uniform", spread=0.125),
         gradients=L2Normalized(to="length"),
         optimizer=Optimizer("sgd", 10 / 2),  # 10 where values run from -1 to 1
         stages=(Stage(30),),
@@ -184,7 +184,7 @@ def octaves(samples: NDArray[Any] | None = None, side: int = 128) -> Recipe:
     return Recipe(
         name="octaves",
         source="the article on objectives with blur, jitter and octaves",
-        parameterization=Pixels(origin="uniform", spread=0.25),
+        parameterization=Pixels(origin="uniform", spread=0.125),
         transforms=(Pad(16, mode="reflect"), Jitter(32), Blur(25.0)),
         gradients=DividedByDeviation(),
         optimizer=Optimizer("sgd", 0.01),

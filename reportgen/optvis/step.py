@@ -19,6 +19,7 @@ from reportgen.optvis.pipeline import Pipeline, fit
 from reportgen.optvis.places import Place, Tensor, View
 from reportgen.optvis.recipe import Recipe
 from reportgen.optvis.scaling import Scaling
+from reportgen.optvis.tracing import leaving_no_gradients
 
 FloatArray = NDArray[np.float32]
 _STORED = frozenset({"Const", "Identity", "Cast", "ReadVariableOp", "Placeholder"})
@@ -98,7 +99,8 @@ class Step:
             *scene.specify(),
         ]
         function = tf.function(self._climb, input_signature=signature, autograph=False)
-        self._run = function.get_concrete_function()
+        with leaving_no_gradients():
+            self._run = function.get_concrete_function()
 
     def start(self, values: Sequence[FloatArray]) -> None:
         """Begin anew from these values of the variables."""
@@ -148,7 +150,11 @@ class Step:
             cost = sum((r.penalty(images) for r in recipe.regularizers), tf.zeros_like(score))
             loss = tf.reduce_sum(cost - score)
         watched = [variable.value for variable in self.variables]
-        found = tape.gradient(loss, watched, unconnected_gradients="zero")
+        found = [
+            # A weight that is not finite must not eat the picture: it stays where it is.
+            tf.where(tf.math.is_finite(gradient), gradient, tf.zeros_like(gradient))
+            for gradient in tape.gradient(loss, watched, unconnected_gradients="zero")
+        ]
         lengths = tf.sqrt(sum(_sum_squares(gradient) for gradient in found))
         self.optimizer.apply(recipe.gradients(found), self.variables)
         valid = recipe.parameterization.project([v.value for v in self.variables])
@@ -172,7 +178,8 @@ class Look:
 
         shapes = [tf.TensorSpec([scene.batch, *v.shape[1:]], tf.float32) for v in first]
         function = tf.function(look, input_signature=[shapes, *scene.specify()], autograph=False)
-        self._run = function.get_concrete_function()
+        with leaving_no_gradients():
+            self._run = function.get_concrete_function()
 
     @property
     def bytes_an_image(self) -> int:

@@ -24,7 +24,7 @@ from reportgen.analyses.optvis.trust import Asked
 FloatArray = NDArray[np.float64]
 Label = Literal["stable", "many-faceted", "unclear"]
 Doubt = Literal["", "one picture", "one unit", "thin layer", "not finite", "not the same optimum",
-                "as like as other units"]  # fmt: skip
+                "as like as other units", "not finished"]  # fmt: skip
 
 ALIKE = 0.5  # a correlation from which two pictures share more than they differ in
 _CHANCE = 0.95  # of pairs of pictures of different units

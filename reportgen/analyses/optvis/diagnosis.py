@@ -16,7 +16,7 @@ Cause = Literal[
 UNRESPONSIVE: frozenset[Cause] = frozenset({"dead", "no gradient", "saturated"})
 UNTOLD: frozenset[Cause] = frozenset({"stuck", "unfinished", "not finite"})
 WORDS: dict[Cause, str] = {
-    "dead": "dead: no sample and no picture changes it",
+    "dead": "dead: no sample changes it, and no picture was found that does",
     "no gradient": "nothing to follow: its gradient is zero",
     "saturated": "saturated: at its upper bound for every sample and every picture",
     "bound": "at its upper bound for any picture; only some samples lower it",

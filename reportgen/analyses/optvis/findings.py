@@ -37,7 +37,8 @@ def _unresponsive(result: OptvisResult) -> Finding:
     count = sum(by_layer.values()) + len(lost)
     if not count:
         return Finding(
-            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="share of a layer",
+            id=id_, level="note" if _count_untold(result) else "pass", title=CHECKS[id_],
+            value=0.0, unit="share of a layer",
             threshold=result.options.unresponsive_share, evidence="optvis-layers",
             message=_say_answered(result, tried),
         )  # fmt: skip
@@ -61,16 +62,21 @@ def _unresponsive(result: OptvisResult) -> Finding:
 
 def _say_answered(result: OptvisResult, tried: int) -> str:
     """Units whose pictures did not rise are not among them, though it is not known why."""
-    causes = [cause for layer in result.layers for cause in layer.raw.causes]
-    causes += [judged.cause for layer in result.layers for judged in layer.judged]
-    causes += [judged.cause for judged in (result.classes.judged if result.classes else ())]
-    untold = sum(cause in UNTOLD for cause in causes)
+    untold = _count_untold(result)
     if not untold:
         return f"All {tried:,} units that were tried answer to a picture."
     return (
         f"{tried - untold:,} of {tried:,} units that were tried answer to a picture. Of the other "
-        f"{untold:,} it cannot be told: raise optvis.seconds, or choose another optvis.recipe."
+        f"{untold:,} it cannot be told. Give more time with optvis.seconds, or read what the "
+        "feature maps say of channels that never change."
     )
+
+
+def _count_untold(result: OptvisResult) -> int:
+    causes = [cause for layer in result.layers for cause in layer.raw.causes]
+    causes += [judged.cause for layer in result.layers for judged in layer.judged]
+    causes += [judged.cause for judged in (result.classes.judged if result.classes else ())]
+    return sum(cause in UNTOLD for cause in causes)
 
 
 def _count_silent(layer: PaintedLayer) -> int:
@@ -97,8 +103,8 @@ def _say_unresponsive(
     classes = f" No picture raises the score of {', '.join(lost[:_MOST_NAMED])}." if lost else ""
     largest = f" In {worst} that makes about {share:.0%} of the layer." if share else ""
     advice = (
-        " Such units are dead weight: the layer can be smaller. If there are many, train again "
-        "with a lower learning rate or another initialiser."
+        " No sample needs them: the layer can be smaller. If there are many, train again with a "
+        "lower learning rate or another initialiser."
     ) * bool(named)
     return (
         f"{count} of {tried:,} units that were tried answer to no picture{where}.{largest}{classes}"
@@ -123,7 +129,7 @@ def _below(result: OptvisResult) -> Finding:
             (name, judged)
             for name, judged in zip(result.classes.names, result.classes.judged, strict=True)
         ]
-    units = [(name, judged) for name, judged in units if judged.cause not in UNRESPONSIVE]
+    units = [(name, judged) for name, judged in units if judged.cause in (None, "noise")]
     if not units:
         return Finding(
             id=id_, level="not_applicable", title=CHECKS[id_],
@@ -133,8 +139,8 @@ def _below(result: OptvisResult) -> Finding:
     if not below:
         return Finding(
             id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
-            message=f"Of all {len(units):,} units a picture excites them {_say_share(result)} the "
-            f"strongest of {result.samples:,} samples, or more.",
+            message=f"In all {len(units):,} cases the best picture excites its unit "
+            f"{_say_share(result)} the strongest of {result.samples:,} samples, or more.",
             threshold=0.0, evidence="optvis-layers",
         )  # fmt: skip
     more = f" and {len(below) - _MOST_NAMED} more" * (len(below) > _MOST_NAMED)
@@ -144,9 +150,10 @@ def _below(result: OptvisResult) -> Finding:
         level="note",
         title=CHECKS[id_],
         message=(
-            f"Of {len(below)} of {len(units):,} units no picture excites them {_say_share(result)} "
-            f"the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}.{hurried} Such pictures "
-            "do not show what the unit wants most. Trust the samples beside them."
+            f"In {len(below)} of {len(units):,} cases no picture excites its unit "
+            f"{_say_share(result)} the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}."
+            f"{hurried} Such pictures do not show what the unit wants most. Trust the samples "
+            "beside them."
         ),
         value=float(len(below)),
         unit="units",

@@ -139,8 +139,8 @@ def draw_classes(result: OptvisResult, arrays: Arrays) -> list[Block]:
             caption=(
                 f"Left: images with the highest score of the {what}, before softmax or sigmoid, "
                 "from several seeds. Behind the bar, the samples with the highest score. If the "
-                "pictures show a background, a mark or a texture and not the object, look at the "
-                f"shortcut checks.{left}"
+                "pictures show a background, a mark or a texture and not the object, the model may "
+                f"have learned a shortcut: test it on samples without.{left}"
             ),
             alt=f"Optimised images of {len(panels)} {what}es beside samples.",
             panels=tuple(panels),

@@ -157,10 +157,11 @@ def _read_pictures(
 
 @dataclass(frozen=True)
 class _First:
-    """Where the pictures of a unit began: scores and gradients; whether time ran out after."""
+    """Where the pictures of a unit began: scores and gradients; how they ended."""
 
     scores: FloatArray
     gradients: FloatArray
+    settled: NDArray[np.bool_]
     hurried: bool
 
 
@@ -168,9 +169,11 @@ def _list_firsts(layers: Sequence[RawLayer], classes: RawClasses | None) -> list
     made = [raw.optimised for raw in layers]
     made += [classes.optimised] if classes is not None else []
     return [
-        _First(scores, gradients, optimised.hurried)
+        _First(scores, gradients, settled, optimised.hurried)
         for optimised in made
-        for scores, gradients in zip(optimised.starts, optimised.helped_gradients, strict=True)
+        for scores, gradients, settled in zip(
+            optimised.starts, optimised.helped_gradients, optimised.settled, strict=True
+        )
     ]
 
 
@@ -218,6 +221,8 @@ def _judge_one(
             hurried=first.hurried,
         )
     )
+    if first.hurried and not first.settled.any():
+        agreement = replace(agreement, label="unclear", doubt="not finished")
     return Judged(scores, _largest(seen), highest, trust, agreement, cause)
 
 

@@ -98,6 +98,8 @@ def table_units(result: OptvisResult) -> list[Block]:
 def _unit_row(layer: str, unit: str, judged: Judged) -> tuple[Cell, ...]:
     trust, agreement = judged.trust, judged.agreement
     path = f"{trust.value:.2f} ({trust.low:.2f} to {trust.high:.2f})"
+    if trust.value < -1:  # far from any sample: how far says nothing
+        path = "below −1"
     seeds = f"{agreement.similarity:.2f} ({agreement.chance:.2f})"
     return (
         layer,

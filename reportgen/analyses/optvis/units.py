@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from reportgen.optvis.objective import Objective
     from reportgen.optvis.recipe import Recipe
     from reportgen.optvis.scaling import Scaling
+    from reportgen.subject.layers import LayerCall
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float32]
 # Enough to see whether a silent unit can be excited at all.
 _TRIAL = (Stage(32),)
+_RECTIFIERS = frozenset({"relu", "relu6"})
 # A canvas of two windows a side, rounded up, if that is clearly smaller than the samples.
 _WINDOWS, _ROUND, _SMALLEST_CANVAS, _WORTH_IT = 2, 32, 96, 0.75
 
@@ -128,17 +130,20 @@ class Studio:
 
         return paint(self.open(objective, variants=variants, recipe=recipe), seconds)
 
-    def open_small(self, objective: Objective, window: tuple[int, ...] | None) -> Engine:
+    def open_small(
+        self, objective: Objective, window: tuple[int, ...] | None, *, variants: int = 0,
+        recipe: Recipe | None = None,
+    ) -> Engine:  # fmt: skip
         """An engine with a canvas a few times as large as what a unit sees: the rest is repeats."""
         from reportgen.errors import UsageError
 
         size = choose_size(window, self.size)
         try:
-            return self.open(objective, size=size)
+            return self.open(objective, variants=variants, recipe=recipe, size=size)
         except UsageError:
             if size == self.size:
                 raise
-            return self.open(objective)
+            return self.open(objective, variants=variants, recipe=recipe)
 
 
 def paint_layer(
@@ -161,10 +166,7 @@ def paint_layer(
         opposite = studio.paint(-channel(address, channels), beside, variants=1)
     engine = studio.open_small(channel(address, channels), excited.window)
     optimised = paint(engine, seconds)
-    trial = None
-    if tried:
-        engine.take_up(channel(address, tried), variants=1, stages=_TRIAL)
-        trial = paint(engine, beside)
+    causes, late = try_silent(studio, call, tried, excited.window, beside)
     return RawLayer(
         excited=excited,
         shape=tuple(call.output_shape[1:]),
@@ -175,8 +177,8 @@ def paint_layer(
         negative=None if opposite is None else opposite.images,
         silent=tried,
         silent_count=len(constant),
-        causes=tuple(judge_silent(trial, call.activation)) if trial is not None else (),
-        hurried=any(made.hurried for made in (opposite, optimised, trial) if made is not None),
+        causes=causes,
+        hurried=late or optimised.hurried or (opposite is not None and opposite.hurried),
     )
 
 
@@ -190,17 +192,41 @@ def choose_size(window: tuple[int, ...] | None, size: tuple[int, int]) -> tuple[
     return wanted[0], wanted[1]
 
 
-def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | None]:
-    """Why each silent channel stays silent; None where a picture excites it.
+def try_silent(
+    studio: Studio, call: LayerCall, tried: Sequence[int], window: tuple[int, ...] | None,
+    seconds: float,
+) -> tuple[tuple[Cause | None, ...], bool]:  # fmt: skip
+    """Why each silent channel stays silent (None: a picture excites it); whether time ran out.
 
-    A picture shifted or turned on the way is a picture too.
+    Its value in the middle is raised, before the activation function: a mean over the map, through
+    a silent ReLU, only ever asks for one colour everywhere, and never finds a pattern.
     """
+    from reportgen.optvis import neuron
+    from reportgen.optvis.painting import paint
+
+    if not tried:
+        return (), False
+    recipe = studio.recipe.but(stages=_TRIAL)
+    stage: Literal["before", "after"] = "before" if call.activation in _RECTIFIERS else "after"
+    objective = neuron(call.address, tried, stage=stage)
+    seen = paint(studio.open_small(objective, window, variants=1, recipe=recipe), seconds)
+    return tuple(judge_silent(seen, call.activation)), seen.hurried
+
+
+def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | None]:
+    """Causes from images of `try_silent`; behind a ReLU the values before it were raised.
+
+    There a channel is excited once they are above zero, and below six if that is its bound. A
+    picture shifted or turned on the way is a picture too, so the best of all steps counts.
+    """
+    best = np.fmax(seen.scores, np.fmax.reduce(seen.history, axis=-1)).astype(np.float64)
+    floor = 0.0 if activation in _RECTIFIERS else -np.inf
+    pinned = (seen.starts >= 6) if activation == "relu6" else np.zeros_like(seen.starts, bool)
+    best = np.where((best > floor) & ~pinned, best, seen.starts)
     return [
         diagnose(
             Evidence(
-                scores=np.fmax(seen.scores[i], np.nanmax(seen.history[i], axis=-1)).astype(
-                    np.float64
-                ),
+                scores=best[i],
                 starts=seen.starts[i].astype(np.float64),
                 gradients=seen.helped_gradients[i].astype(np.float64),
                 noise=float("nan"),
@@ -209,7 +235,7 @@ def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | 
                 hurried=seen.hurried,
             )
         )
-        for i in range(len(seen.scores))
+        for i in range(len(best))
     ]
 
 

@@ -25,11 +25,14 @@ DOUBT = {
     "not finite": "not finite",
     "not the same optimum": "of different strength",
     "as like as other units": "as like as other units'",
+    "not finished": "not finished in time",
 }
 
 
 def say_trust(trust: Trust) -> str:
     """The trust mark."""
+    if trust.why == "first layer":
+        return "first layer"
     return {"natural": "natural path", "own way": "own way"}.get(trust.mark, "path unclear")
 
 
@@ -37,6 +40,8 @@ def say_agreement(agreement: Agreement) -> str:
     """The label of several seeds."""
     if agreement.label == "many-faceted":
         return f"many-faceted ({len(set(agreement.facets.tolist()))} kinds)"
+    if agreement.doubt == "not finished":
+        return "not finished"
     return "stable" if agreement.label == "stable" else "seeds unclear"
 
 

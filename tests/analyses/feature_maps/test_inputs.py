@@ -130,7 +130,10 @@ def blocks(audited):
 def test_every_section_is_done_and_every_check_answered(audited, name):
     report = audited(name)
     failed = [finding.message for finding in report.findings() if finding.level == "error"]
-    assert {section.status for section in report.sections} == {"done"}, failed
+    done = {s.id: s.status for s in report.sections}
+    # Only pictures can be painted.
+    assert done.pop("optvis") in ("done", "not_applicable")
+    assert set(done.values()) == {"done"}, failed
     assert not failed
     # Only the rest of a last row of units is no number: drawn as "no value".
     bad = [k for k, a in report.arrays.items() if a.dtype.kind == "f" and np.isnan(a).all()]
