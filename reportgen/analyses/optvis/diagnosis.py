@@ -20,7 +20,7 @@ WORDS: dict[Cause, str] = {
     "no gradient": "nothing to follow: its gradient is zero",
     "saturated": "saturated: at its upper bound for every sample and every picture",
     "bound": "at its upper bound for any picture; only some samples lower it",
-    "stuck": "its pictures did not rise; another recipe may do better",
+    "stuck": "its pictures did not get there; more steps or another recipe may",
     "noise": "no better than noise",
     "unfinished": "not finished in time",
     "not finite": "its values are not finite",
@@ -45,7 +45,7 @@ class Evidence:
     scores, starts: the objective at the end and the beginning ``(variants,)``. gradients: length
     of the first gradient, silent ReLUs opened ``(variants,)``. noise: the highest that random
     pictures reach. constant: no sample changes it. activation: of the layer. hurried: time ran
-    out.
+    out. settled: the objective had become flat.
     """
 
     scores: FloatArray
@@ -55,6 +55,7 @@ class Evidence:
     constant: bool
     activation: str | None
     hurried: bool = False
+    settled: bool = True
 
 
 def diagnose(evidence: Evidence) -> Cause | None:
@@ -78,6 +79,8 @@ def _explain_rest(evidence: Evidence) -> Cause:
     leads = (np.nan_to_num(evidence.gradients) != 0).any()
     if leads and evidence.hurried:  # silent units of a real model took up to 16 steps to wake
         return "unfinished"
+    if leads and not evidence.settled:
+        return "stuck"
     if evidence.constant:
         return "dead"
     return "stuck" if leads else "no gradient"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 # Enough to see whether a silent unit can be excited at all.
-_TRIAL = (Stage(32),)
+_TRIAL = (Stage(64),)
 _RECTIFIERS = frozenset({"relu", "relu6"})
 # A canvas of two windows a side, rounded up, if that is clearly smaller than the samples.
 _WINDOWS, _ROUND, _SMALLEST_CANVAS, _WORTH_IT = 2, 32, 96, 0.75
@@ -233,6 +233,7 @@ def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | 
                 constant=True,
                 activation=activation,
                 hurried=seen.hurried,
+                settled=bool(seen.settled[i].all()),
             )
         )
         for i in range(len(best))
