@@ -158,9 +158,9 @@ def table_silent(result: OptvisResult) -> list[Block]:
             id="optvis-silent",
             title="Channels that no sample changes",
             caption=(
-                "They were tried with pictures: gradients were let through silent ReLUs for the "
-                "first steps. A channel that a picture excites is not dead; these samples do not "
-                "hold what it looks for."
+                "They were tried with pictures: their value in the middle of the map, before the "
+                "ReLU, was raised. A channel that a picture excites is not dead; these samples do "
+                "not hold what it looks for. Cannot be told: the search had not ended."
             ),
             header=(
                 "Layer",
