@@ -121,29 +121,17 @@ def read_natural(
     """
     picked = np.sort(rng.permutation(len(subject.samples))[:most]).astype(np.int64)
     rows = np.union1d(picked, picked[:0] if always is None else always).astype(np.int64)
-    means, highs = _read(
+    means, highs = read_responses(
         subject, lambda part: subject.inputs(rows[part]), len(rows), addresses, peaks, "samples"
     )
     return Responses(means, highs, rows, np.isin(rows, picked))
 
 
-def read_pictures(
-    subject: Subject, inputs: NDArray[Any], addresses: Iterable[str], peaks: Iterable[str] = ()
-) -> Responses:
-    """The same for pictures, ``(n, *subject.input.shape)``, scaled as the model takes them.
-
-    With the layers of `read_natural` nothing is traced anew. Every picture counts as drawn.
-    """
-    means, highs = _read(
-        subject, lambda part: inputs[part], len(inputs), addresses, peaks, "pictures"
-    )
-    return Responses(means, highs, np.arange(len(inputs)), np.ones(len(inputs), np.bool_))
-
-
-def _read(
+def read_responses(
     subject: Subject, inputs: RowReader, count: int, addresses: Iterable[str],
     peaks: Iterable[str], label: str,
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:  # fmt: skip
+    """Means and peaks over positions of every channel, ``(count, channels)`` by address."""
     from reportgen.subject.probe import Tap
 
     peaks = frozenset(peaks)

@@ -13,6 +13,17 @@ import numpy as np
 import pytest
 from keras import layers
 
+from reportgen.analyses.optvis.natural import Responses, read_responses
+
+
+def read_pictures(subject: Any, inputs: Any, addresses: Any, peaks: Any = ()) -> Responses:
+    """What given inputs do to layers, as `read_natural` reads it of samples."""
+    means, highs = read_responses(
+        subject, lambda part: inputs[part], len(inputs), addresses, peaks, "pictures"
+    )
+    return Responses(means, highs, np.arange(len(inputs)), np.ones(len(inputs), np.bool_))
+
+
 SMALL = {
     "layers": 1, "units": 2, "variants": 2, "classes": 0, "dreams": 0, "silent_units": 4,
     "samples": 40, "noise": 4, "side": 32, "seconds": 60.0, "precision": "float32",

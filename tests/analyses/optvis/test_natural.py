@@ -12,9 +12,10 @@ from reportgen.analyses.optvis.natural import (
     choose_path,
     list_extremes,
     read_natural,
-    read_pictures,
 )
 from reportgen.errors import UsageError
+
+from .conftest import read_pictures
 
 
 @pytest.fixture(scope="module")
