@@ -238,7 +238,7 @@ def _top(place: Place, numbers: NDArray[np.int32]) -> tuple[tuple[Place, int], .
 
 
 def _as_units(units: int | Iterable[int]) -> NDArray[np.int32]:
-    listed = [units] if isinstance(units, int | np.integer) else list(units)
+    listed = list(units) if isinstance(units, Iterable) else [units]
     numbers = np.asarray(listed)
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or not len(numbers):
         raise UsageError(f"Units are whole numbers, one or a list of them, got {units!r}.")

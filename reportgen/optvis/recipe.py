@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from reportgen.errors import UsageError
@@ -25,11 +25,18 @@ class Optimizer:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self) -> Any:
-        """A fresh optimiser."""
+        """A fresh optimiser.
+
+        Raises:
+            UsageError: Keras has none of this name, or not with these options.
+        """
         import keras
 
         config = {"learning_rate": self.learning_rate, **self.options}
-        return keras.optimizers.get({"class_name": self.name, "config": config})
+        try:
+            return keras.optimizers.get({"class_name": self.name, "config": config})
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The optimiser {self.name!r} of Keras: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,10 @@ class Recipe:
     def but(self, **changes: Any) -> Recipe:
         """The same recipe with some fields changed; ``steps`` sets those of the last stage."""
         steps = changes.pop("steps", None)
+        known = [part.name for part in fields(self)]
+        wrong = ", ".join(name for name in changes if name not in known)
+        if wrong:
+            raise UsageError(f"A recipe has no {wrong}. It has: steps, {', '.join(known)}.")
         if steps is not None:
             stages = changes.get("stages", self.stages)
             changes["stages"] = (*stages[:-1], replace(stages[-1], steps=int(steps)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from reportgen.errors import UsageError
-from reportgen.optvis import RECIPES, Optimizer, Stage, find_recipe
+from reportgen.optvis import RECIPES, Optimizer, Stage, channel, find_recipe
 from reportgen.optvis.canvas import Canvas
 from reportgen.optvis.colour import Colour
 from reportgen.optvis.fourier import Fourier
@@ -228,3 +228,12 @@ def test_schedules_of_keras_are_learning_rates():
     built = Optimizer("adam", schedule).build()
     built.build([keras.Variable(np.zeros(2, np.float32))])
     assert float(built.learning_rate) == pytest.approx(0.1)
+
+
+def test_what_a_recipe_does_not_have_is_said():
+    with pytest.raises(UsageError, match=r"A recipe has no typo\. It has: steps, name"):
+        find_recipe("default").but(typo=1)
+    with pytest.raises(UsageError, match="The optimiser 'adem' of Keras"):
+        find_recipe("default").but(optimizer=Optimizer("adem", 0.1)).optimizer.build()
+    with pytest.raises(UsageError, match="whole numbers"):
+        channel("conv", 1.5)
