@@ -1,12 +1,12 @@
 """What happens to the painted image before the model sees it, so that details must be robust.
 
-Random numbers are drawn with NumPy, once for a whole run and from the generator of one image: the
-same seed gives the same numbers, however images are split into batches. Transforms that only move
-pixels (``Affine``) draw maps (see ``reportgen.optvis.resampling``), which ``Pipeline`` multiplies.
+Random numbers are drawn with NumPy, once a run, by each image's own generator, whatever the batch.
+Those that only move pixels (``Affine``) draw maps (see ``resampling``) that ``Pipeline`` multiplies.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -31,7 +31,7 @@ class Transform(Protocol):
         """The canvas that comes out."""
 
 
-class Affine:
+class Affine(ABC):
     """A transform that only moves pixels: ``draw`` returns maps ``(steps, 6)``."""
 
     turns: ClassVar[bool] = False
@@ -46,8 +46,8 @@ class Affine:
         """Maps ``(steps, 6)`` of one image for a whole run."""
         return self._maps(rng, steps, canvas)
 
-    def _maps(self, rng: np.random.Generator, steps: int, canvas: Canvas) -> FloatArray:
-        raise NotImplementedError
+    @abstractmethod
+    def _maps(self, rng: np.random.Generator, steps: int, canvas: Canvas) -> FloatArray: ...
 
     def output_canvas(self, canvas: Canvas) -> Canvas:
         """The canvas that comes out."""

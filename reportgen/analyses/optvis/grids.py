@@ -142,7 +142,7 @@ def draw_classes(result: OptvisResult, arrays: Arrays) -> list[Block]:
                 "pictures show a background, a mark or a texture and not the object, the model may "
                 f"have learned a shortcut: test it on samples without.{left}"
             ),
-            alt=f"Optimised images of {len(panels)} {what}es beside samples.",
+            alt=f"Optimised images beside samples, a row a {what}, {len(panels)} in all.",
             panels=tuple(panels),
         )
     ]
