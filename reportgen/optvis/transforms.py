@@ -1,7 +1,7 @@
 """What happens to the painted image before the model sees it, so that details must be robust.
 
 Random numbers are drawn with NumPy, once a run, by each image's own generator, whatever the batch.
-Those that only move pixels (``Affine``) draw maps (see ``resampling``) that ``Pipeline`` multiplies.
+Those that only move pixels (``Affine``) draw maps (see ``resampling``); ``Pipeline`` fuses them.
 """
 
 from __future__ import annotations
