@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from reportgen.errors import UsageError
 from reportgen.optvis.places import Head, Place, Tensor
-from reportgen.optvis.rectifiers import redirected_rectifiers, shadowed
+from reportgen.optvis.rectifiers import redirected_rectifiers
 from reportgen.subject.layers import Listener, Reached, Trace
 from reportgen.subject.probe import Tap
+from reportgen.subject.scores import is_closed, scores_behind
+from reportgen.subject.shadowing import computing_in, shadowed
 
 _BOLD = re.compile(r"\x1b\[\d*m")
-_SQUASHING = frozenset({"Softmax", "Sigmoid", "LogSoftmax"})
-_PASSING = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient"})
 _MOST_FROZEN = 256 * 2**20  # bytes of weights
 # Of a probability that its scores cannot be found behind: as far as float32 can tell from 0 and 1.
 _LEAST = 1e-7
@@ -202,12 +202,10 @@ def find_scores(output: Tensor) -> Tensor:
     The graph is walked back, so it does not matter whether a layer, an activation or a bare
     operation made the probabilities. Where they come out of a closed function, their log-odds.
     """
-    tensor = output
-    while tensor.op.type in _PASSING:
-        tensor = tensor.op.inputs[0]
-    if tensor.op.type in _SQUASHING:
-        return tf.reshape(tf.cast(tensor.op.inputs[0], tf.float32), tf.shape(output))
-    if tensor.op.type.endswith("PartitionedCall"):
+    scores = scores_behind(output)
+    if scores is not None:
+        return tf.cast(scores, tf.float32)
+    if is_closed(output):
         inside = tf.clip_by_value(output, _LEAST, 1 - _LEAST)
         is_probability = tf.reduce_all((output >= 0) & (output <= 1))
         return tf.where(is_probability, tf.math.log(inside) - tf.math.log1p(-inside), output)
@@ -227,17 +225,6 @@ def any_size(model: keras.Model) -> Iterator[None]:
         for part in {id(part): part for part in containers}.values():
             stack.enter_context(shadowed(part, "_assert_input_compatibility", lambda arg: None))
             stack.enter_context(shadowed(part, "_convert_inputs_to_tensors", lambda flat: flat))
-        yield
-
-
-@contextmanager
-def computing_in(model: keras.Model, policy: str) -> Iterator[None]:
-    """Let layers of plain float32 compute in another precision; their weights stay."""
-    wanted = keras.dtype_policies.get(policy)
-    with ExitStack() as stack:
-        for part in model._flatten_layers():
-            if getattr(part, "dtype_policy", None) and part.dtype_policy.name == "float32":
-                stack.enter_context(shadowed(part, "_dtype_policy", wanted))
         yield
 
 

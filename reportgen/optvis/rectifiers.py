@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from reportgen.subject.shadowing import shadowed
+
 _BY_NAME = frozenset({"relu", "relu6"})
 _LAYERS = frozenset({"ReLU", "Relu", "Relu6"})
 
@@ -33,21 +35,6 @@ def redirected_rectifiers(model: keras.Model, chosen: Any = None) -> Iterator[No
             elif type(part).__name__ in _LAYERS:
                 stack.enter_context(shadowed(part, "call", _redirect(part.call, chosen)))
         yield
-
-
-@contextmanager
-def shadowed(part: Any, name: str, value: Any) -> Iterator[None]:
-    """An entry in the instance's dictionary, for a while; Keras' tracking does not see it."""
-    missing = object()
-    before = part.__dict__.get(name, missing)
-    part.__dict__[name] = value
-    try:
-        yield
-    finally:
-        if before is missing:
-            del part.__dict__[name]
-        else:
-            part.__dict__[name] = before
 
 
 def _list_parts(model: keras.Model) -> list[Any]:

@@ -19,7 +19,7 @@ from reportgen.optvis.pipeline import Pipeline, fit
 from reportgen.optvis.places import Place, Tensor, View
 from reportgen.optvis.recipe import Recipe
 from reportgen.optvis.scaling import Scaling
-from reportgen.optvis.tracing import leaving_no_gradients
+from reportgen.subject.tracing import leaving_no_gradients
 
 FloatArray = NDArray[np.float32]
 _STORED = frozenset({"Const", "Identity", "Cast", "ReadVariableOp", "Placeholder"})

@@ -12,7 +12,7 @@ reading how the model was put together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,7 +43,7 @@ class LayerCall:
     channel_axis: of the channels in the output, the batch counted as 0.
     attention_shape: of the attention probabilities ``(n, heads, queries, keys)``; None: no
     attention. between: operations of TensorFlow between ``inputs`` and this call that are no
-    layers, such as a bare sum in a subclassed model.
+    layers, such as a bare sum in a subclassed model. outputs: tensors that it returns.
     """
 
     address: str
@@ -58,6 +58,7 @@ class LayerCall:
     dtype: str = "float32"
     attention_shape: tuple[int | None, ...] | None = None
     between: frozenset[str] = frozenset()
+    outputs: int = 1
 
     @property
     def channels_first(self) -> bool:
@@ -110,10 +111,18 @@ class Listener:
     """Notes the calls of all leaves of ``model`` while it is called.
 
     until: addresses of calls; when all have been seen `Reached` is raised from within the call.
+    instead: by address, what makes the result in place of the layer: it gets the layer's own call
+        and its arguments.
     """
 
-    def __init__(self, model: keras.Model, until: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        until: frozenset[str] = frozenset(),
+        instead: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self.trace = Trace()
+        self._instead = instead or {}
         self._until = until
         self._stack: list[str] = []
         self._counts: Counter[str] = Counter()
@@ -174,7 +183,8 @@ class Listener:
             given = [t for t in tree.flatten((args, kwargs)) if tf.is_tensor(t)]
             keep = partial(self.trace.attention.__setitem__, address)
             with self._watch_activation(layer, address, given), watch_attention(layer, keep):
-                result = call(*args, **kwargs)
+                replaced = self._instead.get(address)
+                result = replaced(call, *args, **kwargs) if replaced else call(*args, **kwargs)
             made = [t for t in tree.flatten(result) if tf.is_tensor(t)]
             if made:
                 self._note(layer, address, given, made)
@@ -237,6 +247,7 @@ class Listener:
                 dtype=made[0].dtype.name,
                 attention_shape=self._attention_shape(address),
                 between=frozenset().union(*(operations for _, operations in found)),
+                outputs=len(made),
             )
         )
 

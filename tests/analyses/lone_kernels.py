@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from reportgen.analyses.weights.kernels import Kernel, list_kernels
+from reportgen.subject.kernels import Kernel, list_kernels
 from reportgen.subject.probe import Probe
 
 

@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 
 from reportgen.analyses.weights.checks import duplicate_groups
-from reportgen.analyses.weights.kernels import list_kernels
+from reportgen.subject.kernels import list_kernels
 
 from .lone_kernels import kernel_of, set_kernel
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.weights.kernels import list_kernels
 from reportgen.analyses.weights.movement import measure_movement
 from reportgen.subject.history import HistoryWriter
+from reportgen.subject.kernels import list_kernels
 from reportgen.subject.probe import Probe
 
 

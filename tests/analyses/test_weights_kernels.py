@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.weights.kernels import list_kernels
+from reportgen.subject.kernels import list_kernels
 from reportgen.subject.probe import Probe
 
 

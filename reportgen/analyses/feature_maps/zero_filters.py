@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.weights.faults import find_dead, following_norms
-from reportgen.analyses.weights.kernels import list_kernels
+from reportgen.subject.kernels import list_kernels
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall

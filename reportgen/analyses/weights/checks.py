@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.kernels import FloatArray, Kernel
+from reportgen.subject.kernels import FloatArray, Kernel
 
 # Below this share of the layer's median a filter is zero to float32 precision.
 _ZERO = 4 * float(np.finfo(np.float32).eps)

@@ -26,7 +26,6 @@ from reportgen.analyses.weights.faults import (
     following_norms,
 )
 from reportgen.analyses.weights.flags import Flag
-from reportgen.analyses.weights.kernels import Kernel, list_kernels
 from reportgen.analyses.weights.mirrors import list_mirrored
 from reportgen.analyses.weights.movement import Movement, first_weights, measure_movement
 from reportgen.analyses.weights.ranks import rank_filters
@@ -40,6 +39,7 @@ from reportgen.analyses.weights.tensors import (
 )
 from reportgen.analyses.weights.untrained import Untrained, find_untrained
 from reportgen.progress import track
+from reportgen.subject.kernels import Kernel, list_kernels
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall

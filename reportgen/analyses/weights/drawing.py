@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.kernels import Kernel, as_filters
+from reportgen.subject.kernels import Kernel, as_filters
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject

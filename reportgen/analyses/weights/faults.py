@@ -13,8 +13,8 @@ from reportgen.analyses.weights.checks import (
     duplicate_groups,
 )
 from reportgen.analyses.weights.flags import Flag
-from reportgen.analyses.weights.kernels import Kernel, batch_scale
 from reportgen.analyses.weights.tensors import TensorRow
+from reportgen.subject.kernels import Kernel, batch_scale
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.kernels import Kernel
+from reportgen.subject.kernels import Kernel
 
 _MIN_VALUES = 200
 _WITH_BIAS = 0.02

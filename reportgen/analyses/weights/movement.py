@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.weights.kernels import Kernel
+from reportgen.subject.kernels import Kernel
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
@@ -41,6 +41,8 @@ def first_weights(subject: Subject) -> dict[int, FloatArray] | None:
     of this model."""
     if subject.history is None or len(subject.history.steps) < 2:
         return None
+    if not subject.history.from_start:
+        return None  # checkpoints: the first one is trained already
     # By order and shape, not by name: Keras renames the weights of a Sequential on loading.
     first = list(subject.history.weights(0).values())
     weights = subject.model.weights

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.analyses.weights.kernels import Kernel
 from reportgen.analyses.weights.spectra import (
     Null,
     Spectrum,
@@ -17,6 +16,7 @@ from reportgen.analyses.weights.spectra import (
     measure_spectrum,
 )
 from reportgen.progress import track
+from reportgen.subject.kernels import Kernel
 
 if TYPE_CHECKING:
     from reportgen.analyses.weights.compute import Options

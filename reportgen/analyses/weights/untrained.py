@@ -10,8 +10,8 @@ import numpy as np
 
 from reportgen.analyses.weights.flags import Flag
 from reportgen.analyses.weights.initialisers import looks_initial
-from reportgen.analyses.weights.kernels import Kernel
 from reportgen.analyses.weights.movement import Movement
+from reportgen.subject.kernels import Kernel
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
