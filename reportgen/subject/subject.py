@@ -27,6 +27,7 @@ from reportgen.subject.outputs import Reading, list_outputs, probabilities, read
 from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
 from reportgen.subject.probe import Probe
 from reportgen.subject.samples import SampleSet, read_archive, read_images, take_arrays
+from reportgen.subject.user_code import load_objects
 
 FloatArray = NDArray[np.float32]
 
@@ -38,6 +39,15 @@ class LiveInput:
     model: Any
     x: Any
     y: Any = None
+    train: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSamples:
+    """Samples that the model was trained on, beside those that are audited."""
+
+    samples: SampleSet
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Subject:
     scaling: str
     preprocess: Preprocessing
     notes: tuple[str, ...]
+    train: TrainingSamples | None = None
 
     @cached_property
     def card(self) -> SubjectCard:
@@ -71,8 +82,12 @@ class Subject:
 
     def inputs(self, rows: NDArray[np.int64] | slice = slice(None)) -> FloatArray:
         """Scaled samples as the model takes them, ``(n, *input.shape)`` float32."""
-        pixels = np.asarray(self.samples.pixels[rows], dtype=np.float32)
-        return self.input.arrange(self.preprocess(pixels)).astype(np.float32, copy=False)
+        return self.scale(self.samples.pixels[rows])
+
+    def scale(self, pixels: NDArray[Any]) -> FloatArray:
+        """Samples ``(n, *input.pixels)`` as the model takes them."""
+        scaled = self.preprocess(np.asarray(pixels, dtype=np.float32))
+        return self.input.arrange(scaled).astype(np.float32, copy=False)
 
     def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Samples as people see them, ``(n, h, w, 3)`` uint8, before scaling."""
@@ -139,7 +154,7 @@ def open_subject(
     names = read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
     labels = resolve_labels(samples.labels, samples.label_names, reading, names)
     scaling, preprocess, scaling_notes = _choose_scaling(config, spec, probe, samples)
-    history = read_history(config.history) if config.history else None
+    history = _open_history(config, model)
     return Subject(
         config=config,
         file=file,
@@ -152,8 +167,44 @@ def open_subject(
         history=history,
         scaling=scaling,
         preprocess=preprocess,
-        notes=(*(file.notes if file else ()), *scaling_notes, *samples.notes),
+        train=_open_training(config, live, spec, reading, labels),
+        notes=(
+            *(file.notes if file else ()),
+            *scaling_notes,
+            *samples.notes,
+            *(history.notes if history else ()),
+        ),
     )
+
+
+def _open_history(config: AuditConfig, model: keras.Model) -> History | None:
+    if config.history is None:
+        return None
+    return read_history(config.history, model, custom=load_objects(config.custom_objects))
+
+
+def _open_training(
+    config: AuditConfig, live: LiveInput | None, spec: InputSpec, reading: Reading, main: Labels
+) -> TrainingSamples | None:
+    limit, seed = config.sample_limit, config.seed
+    if live is not None and live.train is not None:
+        x, y = live.train
+        found = take_arrays(x, y, spec.pixels, limit=limit, seed=seed, origin="train")
+    elif config.train is None:
+        return None
+    elif config.train.is_dir():
+        listing = list_folder(config.train, limit=limit, seed=seed)
+        found = read_images(listing, _decoder(config, spec))
+    else:
+        found = read_archive(config.train, spec.pixels, limit=limit, seed=seed)
+    given = main.classes or None
+    return TrainingSamples(found, resolve_labels(found.labels, found.label_names, reading, given))
+
+
+def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
+    background = 255 if config.background == "white" else 0
+    height, width, channels = spec.pixels
+    return Decoder((height, width), channels, config.resize, background)
 
 
 def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) -> SampleSet:
@@ -177,9 +228,7 @@ def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) 
         listing = list_csv(config.labels, root, limit=limit, seed=seed)
     else:
         listing = list_folder(Path(config.images or "."), limit=limit, seed=seed)
-    background = 255 if config.background == "white" else 0
-    height, width, channels = spec.pixels
-    return read_images(listing, Decoder((height, width), channels, config.resize, background))
+    return read_images(listing, _decoder(config, spec))
 
 
 def _choose_scaling(

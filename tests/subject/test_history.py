@@ -157,7 +157,7 @@ def test_links_are_refused(tmp_path, linked):
 
 def test_an_archive_that_unpacks_into_too_much_is_refused(tmp_path, monkeypatch):
     folder = record(tmp_path / "h")
-    monkeypatch.setattr("reportgen.subject.history._MAX_STEP_BYTES", 100)
+    monkeypatch.setattr("reportgen.subject.history.record._MAX_BYTES", 100)
     with pytest.raises(UnsafeInputError, match="unpack"):
         read_history(folder).weights(0)
 
@@ -205,7 +205,7 @@ def test_a_missing_step_is_named(tmp_path):
         ('{"format_version": 1, "steps": [', "JSON"),
         ("[" * 100_000, "JSON"),
         ("[]", "JSON"),
-        ('{"format_version": 2, "steps": {}}', "format_version"),
+        ('{"format_version": 3, "steps": {}}', "format_version"),
         ('{"format_version": 1, "steps": []}', "no steps"),
         (
             '{"format_version": 1, "steps": [{"epoch": -1, "file": "a.npz", "metrics": {}}]}',
@@ -243,57 +243,3 @@ def test_reading_needs_no_tensorflow(tmp_path):
     )
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", code, folder], check=True, cwd=root)
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return pytest.importorskip("keras")
-
-
-def build(keras):
-    """A network with two weights of one path, and weights that training does not touch."""
-
-    def tower(name):
-        pixels = keras.Input((3,))
-        return keras.Model(pixels, keras.layers.Dense(4, name="dense")(pixels), name=name)
-
-    pixels = keras.Input((3,))
-    x = keras.layers.Add()([tower("left")(pixels), tower("right")(pixels)])
-    x = keras.layers.BatchNormalization(name="norm")(x)
-    model = keras.Model(pixels, keras.layers.Dense(1, name="out")(x))
-    model.compile(optimizer="sgd", loss="mse")
-    return model
-
-
-def test_the_callback_records_first_and_last_weights(tmp_path, keras):
-    from reportgen.subject.recorder import WeightRecorder
-
-    keras.utils.set_random_seed(3)
-    model = build(keras)
-    x = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
-    initial = model.get_weights()
-    recorder = WeightRecorder(tmp_path / "h")
-    fitted = model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[recorder])
-
-    history = read_history(tmp_path / "h")
-    assert [step.epoch for step in history.steps] == [0, 1, 2]
-    assert [step.metrics["loss"] for step in history.steps[1:]] == fitted.history["loss"]
-    names = weight_names(weight.path for weight in model.weights)
-    assert "dense/kernel#2" in names
-    for index, expected in ((0, initial), (-1, model.get_weights())):
-        recorded = history.weights(index)
-        assert tuple(recorded) == names
-        for array, weight in zip(recorded.values(), expected, strict=True):
-            np.testing.assert_array_equal(array, weight)
-    with pytest.raises(UsageError, match="new recorder"):
-        model.fit(x, x[:, :1], epochs=1, verbose=0, callbacks=[recorder])
-
-
-def test_the_callback_leaves_out_logs_that_are_not_numbers(tmp_path, keras):
-    from reportgen.subject.recorder import WeightRecorder
-
-    recorder = WeightRecorder(tmp_path / "h")
-    recorder.set_model(build(keras))
-    recorder.on_epoch_end(0, {"loss": np.float32(0.5), "confusion": np.eye(2), "note": "text"})
-    assert dict(read_history(tmp_path / "h").steps[0].metrics) == {"loss": 0.5}

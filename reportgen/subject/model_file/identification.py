@@ -116,7 +116,7 @@ def examine(
     if path.is_dir():
         content, digest, size, stamp = _read_folder(path, sha256)
     else:
-        content, digest, size, stamp = _read_file(path, sha256)
+        content, digest, size, stamp = read_file(path, sha256)
     content = _with_architecture(path, content, architecture)
     content = _limit_layers(content)
     try:
@@ -198,7 +198,13 @@ def stamp_of(stream: IO[bytes]) -> Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_file(path: Path, sha256: str | None) -> tuple[Content, str, int, Stamp]:
+def read_file(path: Path, sha256: str | None = None) -> tuple[Content, str, int, Stamp]:
+    """What a file holds, its hash, its size in bytes and its stamp. Its network is not judged.
+
+    Raises:
+        InputError: not a model file, or broken.
+        UnsafeInputError: its hash is not ``sha256``; then nothing of it was parsed.
+    """
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file. Copy the model into one.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, UnsafeInputError
@@ -14,7 +15,7 @@ from reportgen.subject.model_file.building.network import (
 )
 from reportgen.subject.model_file.building.weights import load_arrays
 from reportgen.subject.model_file.content import Content, Format
-from reportgen.subject.model_file.identification import ModelFile, stamp_of
+from reportgen.subject.model_file.identification import ModelFile, Stamp, stamp_of
 from reportgen.subject.model_file.reading import hdf5_file
 from reportgen.subject.model_file.repairs.table import Repair
 from reportgen.subject.model_file.saved_model import folder as saved_model
@@ -96,8 +97,31 @@ def _load(file: ModelFile, network: keras.Model, allow_unsafe: bool) -> tuple[Re
         pairs = ((array, values[array.key]) for array in content.arrays)
         load_arrays(network, pairs, era=2)
         return (Repair("saved_model", _REBUILT),)
-    with file.path.open("rb") as stream:
-        if stamp_of(stream) != file.stamp:
+    return load_content(
+        file.path, content, file.stamp, network, era=_era(file), allow_unsafe=allow_unsafe
+    )
+
+
+def load_content(
+    path: Path,
+    content: Content,
+    stamp: Stamp,
+    network: keras.Model,
+    *,
+    era: int = 2,
+    allow_unsafe: bool = False,
+) -> tuple[Repair, ...]:
+    """Give ``network`` the weights of a file that was read; and the repairs that this took.
+
+    Args:
+        stamp: of the file when it was read. era: see `load_arrays`.
+
+    Raises:
+        InputError: the file has changed, is damaged, or its weights do not fit; a predicate.
+        UnsafeInputError: it holds arrays that the network has no place for.
+    """
+    with path.open("rb") as stream:
+        if stamp_of(stream) != stamp:
             raise InputError("changed while it was being read. Audit it again.")
         if content.format is Format.KERAS:
             said = load_archive_weights(network, stream, allow_unsafe=allow_unsafe)
@@ -106,7 +130,7 @@ def _load(file: ModelFile, network: keras.Model, allow_unsafe: bool) -> tuple[Re
             said = load_weights_file(network, stream, allow_unsafe=allow_unsafe)
             return tuple(Repair("backslashes", text) for text in said)
         stored = hdf5_file.read_arrays(stream, content.arrays)
-        load_arrays(network, stored, era=_era(file), backend=content.backend)
+        load_arrays(network, stored, era=era, backend=content.backend)
         return ()
 
 
