@@ -6,12 +6,22 @@ A new kind of block is a deliberate act: it touches this module, `figures` and
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 ArrayKey = Annotated[str, Field(pattern=r"^[a-z_]+/[A-Za-z0-9_.-]+$")]
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(b <= a for a, b in pairwise(values)):
+        raise ValueError("coordinates must rise")
+    return values
+
+
+Coordinates = Annotated[tuple[FiniteFloat, ...], Field(min_length=1), AfterValidator(_rising)]
 
 
 class Record(BaseModel):
@@ -102,6 +112,30 @@ class GraphNode(Record):
     group: Literal["input", "conv", "dense", "norm", "activation", "pool", "merge", "other"]
 
 
+class PlanePath(Record):
+    """A training path in a plane: one point a step. ``labels``: one a point, or none."""
+
+    name: str
+    x: tuple[FiniteFloat, ...]
+    y: tuple[FiniteFloat, ...]
+    labels: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        points = len(self.x)
+        if len(self.y) != points or len(self.labels) not in (0, points):
+            raise ValueError(f"{points} x, {len(self.y)} y, {len(self.labels)} labels")
+        return self
+
+
+class PlaneMark(Record):
+    """A named place in a plane."""
+
+    x: FiniteFloat
+    y: FiniteFloat
+    text: str
+
+
 class _Block(Record):
     """Base of the blocks. ``id`` is the anchor that findings point at; unique in a report."""
 
@@ -180,6 +214,54 @@ class Bars(_Picture):
     value_label: str
 
 
+class Contour(_Picture):
+    """A field of numbers over a plane, with contour lines, paths and marks on it.
+
+    values: ``(rows, columns)``; row 0 belongs to ``y[0]``, at the bottom. NaN: no number.
+    states: of the same shape, uint8: 0 measured, 1 interpolated, 2 not finite, 3 censored
+        (beyond the scale, stopped early), 4 not computed. None: NaN is not finite, the
+        rest is measured.
+    x, y: coordinates of the columns and rows, rising, not necessarily even.
+    log: colours by the logarithm, between ``scale.low`` > 0 and ``scale.high``.
+    levels: the contour lines, exactly these.
+    equal: one unit is equally long on both axes.
+    """
+
+    kind: Literal["contour"] = "contour"
+    values: ArrayKey
+    states: ArrayKey | None = None
+    x: Coordinates
+    y: Coordinates
+    scale: ColourScale
+    log: bool = False
+    levels: tuple[FiniteFloat, ...] = ()
+    paths: tuple[PlanePath, ...] = ()
+    marks: tuple[PlaneMark, ...] = ()
+    x_label: str
+    y_label: str
+    equal: bool = False
+
+
+class Surface(_Picture):
+    """The numbers of a plane in perspective. NaN is a hole.
+
+    values, x, y, scale, log: as of a `Contour`; with ``log`` the height is the logarithm.
+    path, z: a path over the plane and the heights of its points, in the unit of ``values``.
+    """
+
+    kind: Literal["surface"] = "surface"
+    values: ArrayKey
+    x: Coordinates
+    y: Coordinates
+    scale: ColourScale
+    log: bool = False
+    path: PlanePath | None = None
+    z: tuple[FiniteFloat, ...] = ()
+    x_label: str
+    y_label: str
+    z_label: str
+
+
 class Graph(_Picture):
     """Boxes and arrows. Edges are pairs of positions in ``nodes``, which is in data-flow order."""
 
@@ -189,7 +271,7 @@ class Graph(_Picture):
 
 
 Block = Annotated[
-    Text | KeyValues | Table | ImageGrid | HeatMap | Lines | Bars | Graph,
+    Text | KeyValues | Table | ImageGrid | HeatMap | Lines | Bars | Contour | Surface | Graph,
     Field(discriminator="kind"),
 ]
 

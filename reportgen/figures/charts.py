@@ -5,33 +5,32 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
-from reportgen.blocks import Bars, HeatMap, Lines
-from reportgen.figures import matrix, series
+from reportgen.blocks import Bars, Contour, HeatMap, Lines, Surface
+from reportgen.figures import contour, matrix, plane, series, surface, svg
+from reportgen.figures.colour import INK, QUIET
+from reportgen.figures.frame import FAMILIES, PIXELS_PER_INCH
 from reportgen.figures.kernels import Drawing
 from reportgen.rendering import text
 from reportgen.rendering.templates import template_folder
 
-# A figure's size is given in CSS pixels, 96 to the inch. Its text has 12 of them.
-PIXELS_PER_INCH = 96
 WIDTH = 680
 THUMBNAIL = (120, 80)
 
-INK = "#1a1f27"
-QUIET = "#5f6b7a"
+Chart = Lines | Bars | HeatMap | Contour | Surface
 
 _SETTINGS: dict[str, Any] = {
-    "font.family": ["Inter", "DejaVu Sans"],
+    "font.family": FAMILIES,
     "font.size": 9,
     "text.parse_math": False,
     "text.usetex": False,
@@ -60,41 +59,75 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How large a picture is in CSS pixels, and what draws it: all of it, or its thumbnail."""
+
+    width: int
+    height: int
+    paint: Callable[[Figure], None]
+    paint_small: Callable[[Figure], None] | None = None
+    small: tuple[int, int] = THUMBNAIL
+
+
 def draw(
-    block: Lines | Bars | HeatMap, values: NDArray[Any] | None = None, *, small: bool = False
+    block: Chart,
+    values: NDArray[Any] | None = None,
+    states: NDArray[Any] | None = None,
+    *,
+    small: bool = False,
 ) -> Drawing:
     """Draw one block as SVG on a transparent ground.
 
-    values: the matrix ``(rows, columns)`` of a `HeatMap`.
-    small: a thumbnail of 120 x 80 pixels without any text.
+    values: the matrix ``(rows, columns)`` of a `HeatMap`, `Contour` or `Surface`.
+    states: how the values of a `Contour` came about.
+    small: a thumbnail of at most 120 x 80 pixels without any text.
     """
-    paint, width, height = _plan(block, values)
-    if small:
-        width, height = THUMBNAIL
     with _style():
+        plan = _plan(block, values, states)
+        width, height = plan.small if small else (plan.width, plan.height)
         figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
         FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        paint(axes)
-        if small:
-            _strip(figure)
+        if small and plan.paint_small:
+            plan.paint_small(figure)
+        else:
+            plan.paint(figure)
+            if small:
+                _strip(figure)
         return Drawing(_svg(figure), width, height)
 
 
-def _plan(
-    block: Lines | Bars | HeatMap, values: NDArray[Any] | None
-) -> tuple[Callable[[Axes], None], int, int]:
+def _plan(block: Chart, values: NDArray[Any] | None, states: NDArray[Any] | None) -> Plan:
     if isinstance(block, Lines):
         width, height = (440, 420) if block.square else (WIDTH, 320)
-        return lambda axes: series.draw_lines(axes, block, drawable), width, height
+        return Plan(width, height, lambda f: series.draw_lines(f.subplots(), block, drawable))
     if isinstance(block, Bars):
         width, height = series.bars_size(block)
-        return lambda axes: series.draw_bars(axes, block, drawable), width, height
+        return Plan(width, height, lambda f: series.draw_bars(f.subplots(), block, drawable))
     if values is None:
-        raise ValueError(f"heat map {block.id}: its values are missing")
-    matrix_values = values
-    width, height = matrix.size(block)
-    return lambda axes: matrix.draw(axes, block, matrix_values, drawable), width, height
+        raise ValueError(f"{block.kind} {block.id}: its values are missing")
+    if isinstance(block, HeatMap):
+        width, height = matrix.size(block)
+        return Plan(width, height, lambda f: matrix.draw(f.subplots(), block, values, drawable))
+    return _plan_plane(block, plane.make(block, values, states))
+
+
+def _plan_plane(block: Contour | Surface, field: plane.Plane) -> Plan:
+    if isinstance(block, Surface):
+        return Plan(
+            *surface.SIZE,
+            lambda figure: surface.draw(figure, block, field, drawable),
+            lambda figure: surface.draw_small(figure, block, field),
+            surface.SMALL_SIZE,
+        )
+    layout = contour.lay_out(block, field, drawable)
+    return Plan(
+        layout.width,
+        layout.height,
+        lambda figure: contour.draw(figure, block, field, layout, drawable),
+        lambda figure: contour.draw_small(figure, block, field),
+        contour.small_size(block, field, THUMBNAIL),
+    )
 
 
 @contextmanager
@@ -107,10 +140,9 @@ def _style() -> Iterator[None]:
 @cache
 def _fonts() -> tuple[FT2Font, ...]:
     fontManager.addfont(template_folder() / "fonts" / "inter-400.ttf")
-    families = ("Inter", "DejaVu Sans")
     return tuple(
         get_font(fontManager.findfont(FontProperties(family=family), fallback_to_default=False))
-        for family in families
+        for family in FAMILIES
     )
 
 
@@ -140,5 +172,8 @@ def _strip(figure: Figure) -> None:
 
 def _svg(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    return stream.getvalue()
+    # Without dpi, the one that the figure was born with would be taken.
+    figure.savefig(
+        stream, format="svg", transparent=True, metadata={"Date": None}, dpi=figure.get_dpi()
+    )
+    return svg.compact(stream.getvalue())

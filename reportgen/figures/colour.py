@@ -24,6 +24,10 @@ GAP = 255
 _MATPLOTLIB_NAME = {"magma": "magma", "viridis": "viridis", "signed": "RdBu_r"}
 _MISSING_COLOUR = (150, 150, 150)
 
+# The ink of a chart: words, and what may stand back.
+INK = "#1a1f27"
+QUIET = "#5f6b7a"
+
 # Okabe & Ito (2008), "Color Universal Design". Black stands last: it is for references.
 # The palette's yellow and sky blue are too pale for a thin line on white, so they are darkened.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#A67C00", "#3A92C4", "#000000")

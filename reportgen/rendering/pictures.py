@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,7 +11,17 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from reportgen.blocks import Bars, Block, ColourScale, Graph, HeatMap, ImageGrid, Lines
+from reportgen.blocks import (
+    Bars,
+    Block,
+    ColourScale,
+    Contour,
+    Graph,
+    HeatMap,
+    ImageGrid,
+    Lines,
+    Surface,
+)
 from reportgen.figures import charts, colour, graph, kernels, tiles
 from reportgen.figures.kernels import Drawing
 from reportgen.figures.tiles import Encoding
@@ -20,6 +29,7 @@ from reportgen.rendering.text import number, printable
 from reportgen.results import Arrays
 
 Look = Literal["pixels", "smooth", "chart", "map"]
+Vector = Lines | Bars | HeatMap | Contour | Surface | Graph
 
 # CSS pixels that a figure may take: the wide column on screen, the text block of A4 on paper.
 ROOM = {"screen": 880, "paper": 640}
@@ -79,14 +89,13 @@ class Gallery:
         values = self.arrays.get(key)
         return values if values is not None and values.size and values.ndim >= 1 else None
 
-    def block(self, block: Lines | Bars | HeatMap | Graph) -> Picture | None:
+    def block(self, block: Vector) -> Picture | None:
         """The one picture of a chart, a matrix or a graph."""
         made = self._vector(block, small=False)
         if made is None:
             return None
-        look: Look = "map" if isinstance(block, HeatMap) else "chart"
         shown = self._fit(made.width, made.height, *self._chart_room(block))
-        return self._keep(block.id, made.svg, "image/svg+xml", shown, look, block.alt)
+        return self._keep(block.id, made.svg, "image/svg+xml", shown, _look(block), block.alt)
 
     def _chart_room(self, block: Block) -> tuple[int, int]:
         if self.encoding.target == "screen":
@@ -128,14 +137,13 @@ class Gallery:
         key = f"{block.id}/thumbnail"
         if isinstance(block, ImageGrid):
             return self._small_grid(key, block)
-        if not isinstance(block, Lines | Bars | HeatMap | Graph):
+        if not isinstance(block, Vector):
             return None
         made = self._vector(block, small=True)
         if made is None:
             return None
-        look: Look = "map" if isinstance(block, HeatMap) else "chart"
         shown = self._fit(made.width, made.height, *THUMBNAIL_ROOM)
-        return self._keep(key, made.svg, "image/svg+xml", shown, look, block.alt)
+        return self._keep(key, made.svg, "image/svg+xml", shown, _look(block), block.alt)
 
     def legend(self, scale: ColourScale) -> Legend:
         """The strip of colours for ``scale``, with what its ends mean."""
@@ -160,19 +168,27 @@ class Gallery:
             return at_height(made, THUMBNAIL_ROOM[1], THUMBNAIL_ROOM[0])
         return None
 
-    def _vector(self, block: Lines | Bars | HeatMap | Graph, *, small: bool) -> Drawing | None:
+    def _vector(self, block: Vector, *, small: bool) -> Drawing | None:
         key = f"{block.id}/{'small' if small else 'whole'}"
         if key not in self.drawings:
-            values = self.array(block.values) if isinstance(block, HeatMap) else None
-            if isinstance(block, HeatMap) and values is None:
+            made = self._drawn(block, small=small)
+            if made is None:
                 return None
-            draw: Callable[[], Drawing] = (
-                (lambda: graph.draw(block, labels=not small))
-                if isinstance(block, Graph)
-                else (lambda: charts.draw(block, values, small=small))
-            )
-            self.drawings[key] = draw()
+            self.drawings[key] = made
         return self.drawings[key]
+
+    def _drawn(self, block: Vector, *, small: bool) -> Drawing | None:
+        if isinstance(block, Graph):
+            return graph.draw(block, labels=not small)
+        if isinstance(block, Lines | Bars):
+            return charts.draw(block, small=small)
+        values = self.array(block.values)
+        states = self.array(block.states) if isinstance(block, Contour) and block.states else None
+        if values is None:
+            return None
+        if isinstance(block, Contour | Surface) and values.shape != (len(block.y), len(block.x)):
+            return None
+        return charts.draw(block, values, states, small=small)
 
     def _fit(self, width: int, height: int, room_x: int, room_y: int) -> tuple[int, int]:
         if width <= room_x and height <= room_y:
@@ -187,6 +203,10 @@ class Gallery:
         self.bytes_of[key] = self.bytes_of.get(key, 0) + len(source)
         kept = Markup("") if key in self.omit else source
         return Picture(key, kept, *shown, look, printable(alt, 400), own_width=shown[0])
+
+
+def _look(block: Vector) -> Look:
+    return "map" if isinstance(block, HeatMap | Contour | Surface) else "chart"
 
 
 def enlarge(

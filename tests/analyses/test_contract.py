@@ -166,7 +166,8 @@ def test_pictures_have_words_and_arrays(twice):
         if block.kind not in ("text", "key_values", "table"):
             assert block.alt
         keys = [panel.tiles for panel in getattr(block, "panels", ())]
-        keys.append(getattr(block, "values", None) if block.kind == "heat_map" else None)
+        if block.kind in ("heat_map", "contour", "surface"):
+            keys += [block.values, getattr(block, "states", None)]
         used |= {key for key in keys if key}
     # Tables beside the report are no pictures; the method says what they are.
     beside = {key for key in first.body.arrays if key.startswith("census_")}

@@ -30,6 +30,8 @@ from reportgen.blocks import (
 from reportgen.report import Report
 from reportgen.results import Environment, Finding, Section, Skipped, SubjectCard, Verdict
 
+from .landscape import landscape_arrays, landscape_section
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 Array = NDArray[Any]
 
@@ -63,6 +65,7 @@ def make_arrays() -> dict[str, Array]:
         "feature_maps/input": samples[:1],
         "optvis/units": np.repeat(np.repeat(samples[:8], 4, 1), 4, 2),
         "attributions/maps": smooth(rng.normal(size=(12, 32, 32)), 4),
+        **landscape_arrays(),
     }
     arrays["feature_maps/dead"] = np.maximum(smooth(rng.normal(size=(64, 16, 16))), 0)
     arrays["feature_maps/dead"][10:14] = 0
@@ -529,7 +532,7 @@ def make_report() -> Report:
         verdict=verdict,
         subject=subject,
         environment=environment,
-        sections=(_overview(), _predictions(), _feature_maps(), landscape),
+        sections=(_overview(), _predictions(), _feature_maps(), landscape_section(), landscape),
     )
     return report.with_arrays(make_arrays())
 

@@ -145,6 +145,7 @@ def test_hostile_text_everywhere_is_inert(report: Report, text: str) -> None:
     assert "\u202e" not in page
 
 
+ARRAYS = {"values", "states"}
 KEPT = {
     "id",
     "kind",
@@ -171,7 +172,7 @@ def hostile(report: Report, text: str) -> Report:
             return {text if loose else k: spoil(v, k) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return tuple(spoil(item, key) for item in value)
-        if isinstance(value, str) and key not in KEPT and not (key == "values" and "/" in value):
+        if isinstance(value, str) and key not in KEPT and not (key in ARRAYS and "/" in value):
             return text
         if isinstance(value, str) and key == "alt":
             # Strings with a length of their own are refused by pydantic if they are no text.
