@@ -31,7 +31,8 @@ def audit(
             ``images="photos/"``, ``classes=["cat", "dog"]`` (a path or names),
             ``preprocessing="unit"``, ``preset="quick"``, ``seed=1``; and ``options=
             {"predictions": {"min_accuracy": 0.9}}`` for one analysis. ``custom_objects`` takes
-            classes and functions by name, as Keras does, or ``["module:name"]``.
+            classes and functions by name, as Keras does, or ``["module:name"]``. ``train``: the
+            training samples, for the landscape; with a live model a pair of arrays ``(x, y)``.
 
     Raises:
         ReportgenError: one of its subclasses, with the cause and the next step.
@@ -67,7 +68,10 @@ def _read_call(model: Any, x: Any, y: Any, settings: dict[str, Any]) -> tuple[Au
         raise UsageError(f"audit: a path or a Keras model is needed, got {type(model).__name__}.")
     if x is None:
         raise UsageError("audit: a live model needs samples: audit(model, x, y).")
-    return build_config(settings), LiveInput(_with_inputs(model, x), x, y)
+    train = settings.pop("train", None)
+    if train is not None and (not isinstance(train, tuple) or len(train) != 2):
+        raise UsageError("audit: train needs a pair of arrays: train=(x_train, y_train).")
+    return build_config(settings), LiveInput(_with_inputs(model, x), x, y, train)
 
 
 def _with_inputs(model: Any, x: Any) -> Any:

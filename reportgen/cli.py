@@ -80,7 +80,11 @@ def _audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--data", type=path, help="An .npz file with x and, for labels, y."),
         click.option("--labels", type=path, help="A CSV table of file,label."),
         click.option("--classes", type=path, help="Class names, one a line, in output order."),
-        click.option("--history", type=path, help="Weights recorded in training."),
+        click.option("--history", type=path, help="Weights recorded in training, or checkpoints."),
+        click.option(
+            "--train", type=path, help="Training samples (.npz or folders), for the landscape."
+        ),
+        click.option("--loss", metavar="NAME", help="Loss of Keras.  [default: the compiled one]"),
         click.option(
             "--split",
             type=click.Choice(["train", "validation", "test"]),

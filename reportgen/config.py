@@ -22,7 +22,7 @@ from reportgen.errors import ConfigurationError, InputError
 Preset = Literal["quick", "standard", "full"]
 Format = Literal["html", "pdf", "json"]
 MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
-_PATHS = ("model", "images", "data", "labels", "classes", "history", "out")
+_PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
 # They decide what code runs. A folder that somebody else made must not decide that.
 _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
@@ -43,6 +43,8 @@ class AuditConfig(BaseModel):
     labels: Path | None = None
     classes: Path | tuple[str, ...] | None = None
     history: Path | None = None
+    train: Path | None = None
+    loss: str | None = Field(default=None, max_length=100)
     split: Literal["train", "validation", "test"] | None = None
     preprocessing: str | None = None
     resize: Literal["stretch", "crop", "pad"] = "stretch"

@@ -6,6 +6,7 @@ from typing import Any
 
 from reportgen.analyses.contract import Analysis
 from reportgen.analyses.feature_maps import ANALYSIS as FEATURE_MAPS
+from reportgen.analyses.loss_landscape import ANALYSIS as LOSS_LANDSCAPE
 from reportgen.analyses.optvis import ANALYSIS as OPTVIS
 from reportgen.analyses.overview import ANALYSIS as OVERVIEW
 from reportgen.analyses.predictions import ANALYSIS as PREDICTIONS
@@ -17,6 +18,7 @@ BATTERY: tuple[Analysis[Any, Any], ...] = (
     FEATURE_MAPS,
     WEIGHTS,
     OPTVIS,
+    LOSS_LANDSCAPE,
 )
 
 

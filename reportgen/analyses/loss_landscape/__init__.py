@@ -1,0 +1,25 @@
+"""The loss around the trained weights: is it a minimum, how sharp, and where it came from."""
+
+from reportgen.analyses.contract import Analysis, Need
+from reportgen.analyses.loss_landscape.compute import (
+    LandscapeResult,
+    compute,
+    join_parts,
+    split_options,
+)
+from reportgen.analyses.loss_landscape.findings import CHECKS
+from reportgen.analyses.loss_landscape.options import Options
+from reportgen.analyses.loss_landscape.present import present
+
+ANALYSIS: Analysis[Options, LandscapeResult] = Analysis(
+    id="loss_landscape",
+    title="Loss landscape",
+    why="Whether training ended in a minimum, how sharp it is, and how it got there.",
+    needs=frozenset({Need.LABELS}),
+    options=Options,
+    compute=compute,
+    present=present,
+    checks=CHECKS,
+    split=split_options,
+    join=join_parts,
+)

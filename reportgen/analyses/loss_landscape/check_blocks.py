@@ -1,0 +1,98 @@
+"""The section's checks of itself, as a table."""
+
+from __future__ import annotations
+
+from reportgen.analyses.loss_landscape.compute import LandscapeResult
+from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.blocks import Table
+
+_FLOAT, _HALF = 1e-5, 2e-2
+_SAME_SURFACE = 1e-3
+
+
+def check_table(result: LandscapeResult) -> Table:
+    """Each check with what was found and what was tolerated."""
+    rows = [*_by_keras(result), *_rescaled(result), *_curvatures(result)]
+    rows.append(
+        (
+            "The weights are as they were",
+            "hash over all weights before and after",
+            "the same",
+            "yes",
+        )
+    )
+    return Table(
+        id="landscape-checks",
+        title="How far these numbers can be trusted",
+        caption=(
+            "The section measures some of its numbers again in another way. A no would be a defect "
+            "of this report, not of the model."
+        ),
+        header=("Check", "Found", "Expected", "Holds"),
+        rows=tuple(rows),
+    )
+
+
+def _by_keras(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
+    cells = result.recomputed
+    if not cells:
+        words = "Cells measured again by plain Keras"
+        return [(words, "not possible: the model takes a fixed number of samples", "", "-")]
+    limit = _HALF if result.facts.precision else _FLOAT
+    where = {plane_name(cell.plane) for cell in cells}
+    worst = max(cell.off for cell in cells)
+    return [
+        (
+            f"{len(cells)} cells measured again by Keras' own evaluate",
+            f"largest relative difference {worst:.1g} ({', '.join(sorted(where))})",
+            f"below {limit:g}",
+            _yes(worst <= limit),
+        )
+    ]
+
+
+def _rescaled(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
+    found = result.invariance
+    words = "A network rescaled layer by layer has the same surface"
+    if found is None:
+        return [(words, "no pair of layers that allows it, or directions not normalised", "", "-")]
+    return [
+        (
+            words,
+            f"{found.first} times {found.factor:g}, taken back in {found.second}: largest relative "
+            f"difference {found.off:.1g}",
+            f"below {_SAME_SURFACE:g}",
+            _yes(found.off <= _SAME_SURFACE),
+        )
+    ]
+
+
+def _curvatures(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
+    rows = []
+    bends = result.bends
+    if bends is not None and bends.trace is not None and bends.density_trace is not None:
+        one, other = bends.trace, bends.density_trace
+        apart = abs(one.value - other.value) / max((one.error**2 + other.error**2) ** 0.5, 1e-30)
+        rows.append(
+            (
+                "Sum of eigenvalues, found in two ways",
+                f"{one.value:.4g} and {other.value:.4g}: {apart:.1f} standard errors apart",
+                "below 4",
+                _yes(apart <= 4 or abs(one.value - other.value) <= 1e-6 * abs(one.value)),
+            )
+        )
+    if result.axis is not None:
+        exact, differences = result.axis
+        rows.append(
+            (
+                "Curvature along the first random direction",
+                f"{exact:.4g} by a Hessian product, {differences:.4g} by differences of the loss",
+                "alike; corners of ReLUs add to the second",
+                "-",
+            )
+        )
+    return rows
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"

@@ -1,0 +1,146 @@
+"""How the loss bends at the model: gradient, eigenvalues, their sum and spread, sharpness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reportgen.analyses.loss_landscape.planes import Drawn, plane_through
+from reportgen.analyses.loss_landscape.setting import Setting
+from reportgen.landscape.curvature import Hessian
+from reportgen.landscape.directions import scaled
+from reportgen.landscape.grid import FloatArray, axis
+from reportgen.landscape.parameters import Point, norm
+from reportgen.landscape.sharpness import Rise, average_rise, worst_rise
+from reportgen.landscape.spectrum import (
+    Density,
+    Extremes,
+    Trace,
+    estimate_density,
+    estimate_trace,
+    find_extremes,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Bends:
+    """Second derivatives at the model.
+
+    top, bottom: eigenvalues with their residuals, outermost first. complete: all were found.
+    products: Hessian products in all. places, density: share of the eigenvalues a unit; empty
+    without time for it. density_trace, trace: sum of the eigenvalues by both ways.
+    worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
+    """
+
+    top: tuple[tuple[float, float], ...]
+    bottom: tuple[tuple[float, float], ...]
+    complete: bool
+    products: int
+    size: int
+    places: FloatArray
+    density: FloatArray
+    density_trace: Trace | None
+    trace: Trace | None
+    worst: tuple[Rise, ...]
+    average: tuple[Rise, ...]
+
+    @property
+    def largest(self) -> float | None:
+        """The largest eigenvalue; None if there was no time for it."""
+        return self.top[0][0] if self.top else None
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Shares of the time by when each part is done."""
+
+    extremes: float
+    plane: float
+    density: float
+    sharpness: float
+
+
+def measure_bends(
+    setting: Setting, hessian: Hessian, rng: np.random.Generator, until: Deadlines
+) -> tuple[Bends, Drawn | None]:
+    """The eigenvalues, the plane of the outermost ones, their sum and spread, and sharpness."""
+    options = setting.options
+    hessian.deadline = setting.deadline(until.extremes)
+    hessian.expected = 2 * options.products
+    extremes = find_extremes(
+        hessian, rng, count=options.eigenvalues, tolerance=1e-2, most_products=options.products
+    )
+    drawn = _hessian_plane(setting, extremes, until.plane)
+    hessian.deadline = setting.deadline(until.density)
+    hessian.expected = hessian.products + options.trace_draws
+    trace = estimate_trace(hessian, rng, options.trace_draws)
+    hessian.expected = hessian.products + options.density_starts * options.density_steps
+    density = estimate_density(
+        hessian, rng, starts=options.density_starts, steps=options.density_steps
+    )
+    places, shares = _smooth(density)
+    worst, average = _sharpness(setting, hessian, extremes, rng)
+    bends = Bends(
+        top=tuple((pair.value, pair.residual) for pair in extremes.top),
+        bottom=tuple((pair.value, pair.residual) for pair in extremes.bottom),
+        complete=extremes.complete,
+        products=hessian.products,
+        size=hessian.size,
+        places=places,
+        density=shares,
+        density_trace=density.trace if density else None,
+        trace=trace,
+        worst=worst,
+        average=average,
+    )
+    return bends, drawn
+
+
+def _hessian_plane(setting: Setting, extremes: Extremes, share: float) -> Drawn | None:
+    """The plane of the top and the bottom eigenvector, as far as the filters' lengths reach."""
+    if not extremes.top or not extremes.bottom:
+        return None
+    unpack = setting.parameters.unpack
+    top, bottom = extremes.top[0], extremes.bottom[0]
+    # As far as the loss should rise to what knowing nothing costs, if it kept bending so.
+    goal = setting.model.loss.chance or 10 * setting.loss
+    longest = 0.2 * norm(setting.point)
+    across = min(np.sqrt(2 * goal / max(top.value, 1e-30)), longest)
+    up = min(np.sqrt(2 * goal / max(abs(bottom.value), 1e-30)), 10 * across, longest)
+    first, second = scaled(unpack(top.vector), across), scaled(unpack(bottom.vector), up)
+    side = axis(1.0, setting.options.hessian_points)
+    return plane_through(
+        setting, "hessian", (first, second), side, side, share, "plane of the Hessian"
+    )
+
+
+def _smooth(density: Density | None) -> tuple[FloatArray, FloatArray]:
+    if density is None:
+        return np.zeros(0), np.zeros(0)
+    low, high = float(density.nodes.min()), float(density.nodes.max())
+    width = max((high - low) / 60, 1e-12)
+    places = np.linspace(low - 3 * width, high + 3 * width, 200)
+    return places, density.smooth(places, width)
+
+
+def _sharpness(
+    setting: Setting, hessian: Hessian, extremes: Extremes, rng: np.random.Generator
+) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:
+    start = extremes.top[0].vector if extremes.top else rng.standard_normal(hessian.size)
+    balls = ((setting.options.radius, False), (setting.options.adaptive_radius, True))
+    evaluator, steps = setting.evaluator, setting.options.ascents
+    worst = tuple(
+        worst_rise(hessian, evaluator, start, reach, steps=steps, adaptive=adaptive)
+        for reach, adaptive in balls
+    )
+    average = tuple(
+        average_rise(hessian, evaluator, reach, rng, adaptive=adaptive) for reach, adaptive in balls
+    )
+    return worst, average
+
+
+def along(hessian: Hessian, direction: Point) -> float:
+    """d H d."""
+    flat = np.concatenate([np.asarray(d, np.float64).ravel() for d in direction])
+    return float(flat @ hessian.product(flat))

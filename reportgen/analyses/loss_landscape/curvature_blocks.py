@@ -1,0 +1,179 @@
+"""Gradient, eigenvalues and sharpness as blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analyses.loss_landscape.compute import LandscapeResult
+from reportgen.analyses.loss_landscape.curvature import Bends
+from reportgen.analyses.loss_landscape.plane_blocks import Painter
+from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.blocks import Block, KeyValues, Lines, Series, Table, as_finite
+
+
+def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
+    """Eigenvalues, their spread, the plane of the outermost two, sharpness, lower places."""
+    blocks: list[Block] = []
+    bends = result.bends
+    if bends is not None and bends.top:
+        blocks.append(_eigenvalues(bends))
+        blocks += [
+            painter.loss(
+                plane, "Loss in the plane of the outermost curvatures",
+                "Along the direction in which the loss bends up most, and along the one in which "
+                "it bends up least or bends down. This is where a saddle shows: the loss falls to "
+                "both sides along the vertical axis.",
+                (
+                    f"top eigenvector (1 = {plane.lengths[0]:.2g} in the weights)",
+                    f"bottom eigenvector (1 = {plane.lengths[1]:.2g} in the weights)",
+                ),
+            )
+            for plane in result.planes
+            if plane.id == "hessian"
+        ]  # fmt: skip
+    if bends is not None and bends.density.size:
+        blocks.append(_density(bends))
+    if bends is not None:
+        blocks += [_sums(result, bends), _sharpness(result, bends)]
+    if result.finite:
+        blocks.append(_lower(result))
+    return blocks
+
+
+def _eigenvalues(bends: Bends) -> Table:
+    largest = abs(bends.top[0][0]) or 1.0
+    rows = [
+        (end, number + 1, value, residual, value / largest)
+        for end, pairs in (("largest", bends.top), ("smallest", bends.bottom))
+        for number, (value, residual) in enumerate(pairs)
+    ]
+    ran_out = "" if bends.complete else " Time or iterations ran out before all were found."
+    return Table(
+        id="landscape-eigenvalues",
+        title="Outermost eigenvalues of the Hessian",
+        caption=(
+            "The Hessian holds the second derivatives of the loss by all pairs of weights; an "
+            "eigenvalue says how much the loss bends in one direction. Residual: the true "
+            "eigenvalue lies within it. A clearly negative one: a direction that leads down, so no "
+            "minimum. The largest limits the learning rate of plain gradient descent to 2 / "
+            f"{bends.top[0][0]:.3g} = {2 / largest:.2g}.{ran_out}"
+        ),
+        header=("End", "No.", "Eigenvalue", "Residual", "Beside the largest"),
+        rows=tuple(rows),
+    )
+
+
+def _density(bends: Bends) -> Lines:
+    usable = bends.density > 0
+    floor = float(bends.density[usable].max()) * 1e-6
+    return Lines(
+        id="landscape-density",
+        title="How all eigenvalues are spread",
+        caption=(
+            "Share of the eigenvalues at each value, smoothed; on a logarithmic axis, as nearly "
+            "all of them are close to zero. A few to the far right: stiff directions, often as "
+            "many as there are classes. What lies left of zero bends down."
+        ),
+        alt="Density of the eigenvalues of the Hessian.",
+        series=(
+            Series(
+                name="", x=tuple(bends.places.tolist()),
+                y=as_finite(np.where(bends.density > floor, bends.density, np.nan)),
+            ),
+        ),
+        x_label="eigenvalue", y_label="share a unit", y_log=True,
+    )  # fmt: skip
+
+
+def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
+    rows = [("Weights that move", f"{bends.size:,}")]
+    descent = result.descent
+    if descent is not None:
+        rows += [
+            ("Length of the gradient",
+             f"{descent.gradient:.3g}, of which the draw of the samples explains about "
+             f"{descent.noise:.3g}"),
+            ("Loss along the gradient, other half of the samples",
+             f"{-descent.fall:+.3g} ± {descent.error:.2g} (standard error), after a step of "
+             f"{descent.step:.2g} of the weights' length"),
+        ]  # fmt: skip
+    for words, trace in (
+        ("Sum of all eigenvalues, by random signs", bends.trace),
+        ("The same from their spread", bends.density_trace),
+    ):
+        said = (
+            "no time"
+            if trace is None
+            else (f"{trace.value:.4g} ± {trace.error:.2g} ({trace.draws} draws)")
+        )
+        rows.append((words, said))
+    if bends.trace is not None:
+        rows.append(
+            ("Mean curvature of a random direction", f"{bends.trace.value / bends.size:.3g}")
+        )
+    rows.append(("Products with the Hessian", f"{bends.products:,}"))
+    return KeyValues(
+        id="landscape-curvature",
+        title="Gradient and curvature in numbers",
+        caption=(
+            "A gradient no longer than what the draw of the samples explains cannot be told from "
+            "zero. The two sums are found in two ways and must agree within their errors."
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
+    largest = bends.largest
+    kinds = ("in the weights", "relative to each weight's size")
+    rows = []
+    for kind, worst, average in zip(kinds, bends.worst, bends.average, strict=True):
+        quadratic = None
+        if largest is not None and kind == kinds[0]:
+            quadratic = largest * worst.radius**2 / 2
+        values = as_finite([worst.value, quadratic or np.nan, average.value, average.error])
+        rows.append((kind, worst.radius, *values))
+    return Table(
+        id="landscape-sharpness",
+        title="Sharpness",
+        caption=(
+            "How much the loss rises within a small ball around the weights: at the worst place "
+            f"that {result.options.ascents} steps of gradient ascent find, and on average. "
+            "Quadratic: what the largest eigenvalue alone would make of it. Sharp is not the same "
+            "as bad: sharpness says little about how well a model generalises, so it is no verdict "
+            "(Andriushchenko et al. 2023)."
+        ),
+        header=("Ball", "Radius", "Worst rise", "Quadratic", "Average rise", "± standard error"),
+        rows=tuple(rows),
+    )
+
+
+def _lower(result: LandscapeResult) -> Table:
+    rows = [
+        (
+            plane_name(place.plane), "training" if place.on_training else "audited", place.x,
+            place.y, place.fall, place.error, place.score, place.cells,
+        )
+        for place in result.lower
+    ]  # fmt: skip
+    said = "" if rows else " No plane has a measured cell below the model."
+    return Table(
+        id="landscape-lower",
+        title="Places of lower loss",
+        caption=(
+            "The lowest measured cell of each plane that has one below the model. It is the lowest "
+            "of many, so a few standard errors are chance: from four on it counts as clearly lower."
+            f"{said}"
+        ),
+        header=(
+            "Plane",
+            "Samples",
+            "x",
+            "y",
+            "Lower by",
+            "± standard error",
+            "In errors",
+            "Of cells",
+        ),
+        rows=tuple(rows),
+    )

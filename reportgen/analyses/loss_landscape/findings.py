@@ -1,0 +1,207 @@
+"""The verdicts on the landscape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reportgen.analyses.loss_landscape.compute import LandscapeResult
+from reportgen.analyses.loss_landscape.descent import Lower
+from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.results import Finding, Level
+
+CHECKS = {
+    "landscape.not_a_minimum": "Lower loss close by",
+    "landscape.negative_curvature": "Negative curvature",
+    "landscape.plane_fidelity": "What the plane of the path holds",
+    "landscape.history_mismatch": "Recorded training of another model",
+}
+# A lowest cell is the lowest of many, so it must lie further below than one place would.
+_MANY, _ONE = 4.0, 2.0
+
+
+def judge(result: LandscapeResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    return (
+        _minimum(result),
+        _negative(result),
+        _fidelity(result),
+        _mismatch(result),
+    )
+
+
+def _minimum(result: LandscapeResult) -> Finding:
+    id_ = "landscape.not_a_minimum"
+    if not result.finite:
+        return _absent(id_, _not_finite(result))
+    facts, options = result.facts, result.options
+    trained = [place for place in result.lower if place.on_training]
+    judged = trained or [place for place in result.lower if not place.on_training]
+    on_training = facts.split == "train" or bool(trained)
+    clear = [p for p in judged if p.score >= _MANY and p.fall >= options.lower * facts.loss]
+    best = max(clear, key=lambda p: p.fall, default=None)
+    descent = result.descent
+    falls = (
+        descent is not None
+        and not trained
+        and (descent.fall - _ONE * descent.error > 0 and descent.fall >= options.lower * facts.loss)
+    )
+    drops = [best.fall] if best else []
+    drops += [descent.fall] if falls and descent else []
+    share = max(drops, default=_largest(judged)) / facts.loss if facts.loss else 0.0
+    if not drops:
+        level: Level = "pass"
+        message = (
+            "Neither along the gradient (made from one half of the samples, tried on the other) "
+            "nor in any drawn plane is the loss clearly lower than at the model."
+        )
+    else:
+        level = "warn" if on_training else "note"
+        message = f"{_say_lower(best, falls, result)} {_advise(on_training)}"
+    return Finding(
+        id=id_, level=level, title=CHECKS[id_], message=message, value=max(share, 0.0),
+        unit="of the loss", threshold=options.lower, evidence="landscape-lower",
+    )  # fmt: skip
+
+
+def _largest(places: Sequence[Lower]) -> float:
+    return max((place.fall for place in places), default=0.0)
+
+
+def _say_lower(best: Lower | None, falls: bool, result: LandscapeResult) -> str:
+    said = []
+    descent, loss = result.descent, result.facts.loss
+    if falls and descent is not None:
+        said.append(
+            f"Following the gradient lowers the loss by {descent.fall / loss:.1%} on samples that "
+            "the gradient was not made from."
+        )
+    if best is not None:
+        where = "on the training samples " if best.on_training else ""
+        said.append(
+            f"The {plane_name(best.plane)} holds a place where the loss {where}is "
+            f"{best.fall / loss:.1%} lower, {best.score:.0f} standard errors."
+        )
+    return " ".join(said)
+
+
+def _advise(on_training: bool) -> str:
+    if on_training:
+        return "Training has not ended in a minimum: train longer, or lower the learning rate."
+    return (
+        "These samples are not declared as training samples, and the loss of others has its "
+        "minimum elsewhere. To judge the training, give its samples with --train, or say --split "
+        "train."
+    )
+
+
+def _negative(result: LandscapeResult) -> Finding:
+    id_ = "landscape.negative_curvature"
+    bends = result.bends
+    if not result.finite:
+        return _absent(id_, _not_finite(result))
+    if bends is None or not bends.bottom or not bends.top:
+        return _absent(
+            id_, "There was no time for the eigenvalues. Raise loss_landscape.seconds, or lower "
+                 "loss_landscape.samples.",
+        )  # fmt: skip
+    value, residual = bends.bottom[0]
+    largest = bends.top[0][0]
+    threshold = -result.options.negative * abs(largest)
+    clear = value + 2 * residual < threshold
+    if clear:
+        message = (
+            f"The smallest eigenvalue found is {value:.3g} (within {residual:.1g}) beside a "
+            f"largest of {largest:.3g}: there is a direction in which the loss bends down, so this "
+            "is a saddle on these samples. Common where training was stopped early; train on to "
+            "see whether it goes."
+        )
+    else:
+        message = (
+            f"The smallest eigenvalue found is {value:.3g} (within {residual:.1g}), no more than "
+            f"{result.options.negative:.0%} of the largest ({largest:.3g}) below zero."
+        )
+    return Finding(
+        id=id_, level="note" if clear else "pass", title=CHECKS[id_], message=message,
+        value=value, unit="smallest eigenvalue", threshold=threshold,
+        evidence="landscape-eigenvalues",
+    )  # fmt: skip
+
+
+def _fidelity(result: LandscapeResult) -> Finding:
+    id_ = "landscape.plane_fidelity"
+    training = result.training
+    if training is None:
+        return _absent(id_, _no_path(result))
+    held, wanted = training.held, result.options.fidelity
+    walk = len(training.shares) > 0 and training.shares[0] <= training.null[0]
+    if held < wanted:
+        message = (
+            f"The plane holds {held:.0%} of the training path. What lies outside of it is not in "
+            "the picture: read the table of records, not the crossed contours."
+        )
+    elif walk:
+        message = (
+            f"The plane holds {held:.0%} of the path, but its first direction explains no more "
+            f"({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%}). Its "
+            "shape may mean nothing."
+        )
+    else:
+        message = (
+            f"The plane holds {held:.0%} of the training path, and its first direction explains "
+            f"more ({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%})."
+        )
+    return Finding(
+        id=id_, level="note" if held < wanted or walk else "pass", title=CHECKS[id_],
+        message=message, value=held, unit="share", threshold=wanted,
+        evidence="landscape-fidelity",
+    )  # fmt: skip
+
+
+def _no_path(result: LandscapeResult) -> str:
+    if not result.finite:
+        return _not_finite(result)
+    if result.match is None:
+        return (
+            "No weights were recorded in training. Train with reportgen.WeightRecorder, or keep "
+            "checkpoints, and give the folder with --history."
+        )
+    return f"The recorded training cannot be drawn: {result.match.problem}."
+
+
+def _mismatch(result: LandscapeResult) -> Finding:
+    id_ = "landscape.history_mismatch"
+    match = result.match
+    if match is None:
+        return _absent(id_, _no_path(result) if result.finite else "No history was given.")
+    if match.problem:
+        message = f"The history does not belong to this model: {match.problem}. Give its own."
+    elif match.fits:
+        message = "The last recorded weights are the model's, but for rounding."
+    elif match.nearest_distance <= match.tolerated:
+        message = (
+            f"The model is the record of epoch {match.nearest_label}, not the last one. That is as "
+            "it should be where the best epoch was restored. The path is drawn as recorded."
+        )
+    else:
+        message = (
+            f"The last recorded weights differ from the model by {match.distance:.1%} of their "
+            f"length; the nearest record is epoch {match.nearest_label} "
+            f"({match.nearest_distance:.1%}). The history is of another training, or the model was "
+            "changed after it. Give the history of this model."
+        )
+    return Finding(
+        id=id_, level="pass" if match.fits else "warn", title=CHECKS[id_], message=message,
+        value=match.distance, unit="of the weights' length", threshold=match.tolerated,
+        evidence="landscape-records" if result.training else "landscape-facts",
+    )  # fmt: skip
+
+
+def _not_finite(result: LandscapeResult) -> str:
+    return (
+        f"The model's own loss is not a number on {result.facts.samples:,} samples, so nothing "
+        "around it was measured. See weights.non_finite and features.non_finite first."
+    )
+
+
+def _absent(id_: str, message: str) -> Finding:
+    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)

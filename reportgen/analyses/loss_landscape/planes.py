@@ -1,0 +1,122 @@
+"""The planes of the section: random ones, that of the training path, that of the Hessian."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reportgen.analyses.loss_landscape.setting import Setting
+from reportgen.landscape.directions import cosine, draw_plane
+from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
+from reportgen.landscape.measuring import Effort, Surveyor
+from reportgen.landscape.parameters import Point, norm
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A measured plane.
+
+    id: ``random``, ``random_2`` ..., ``path``, ``hessian``. directions: not kept in results.
+    cosine: between the directions. lengths: of one unit along each, in the weights' own unit.
+    """
+
+    id: str
+    grid: Grid
+    cosine: float
+    lengths: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A plane with its directions."""
+
+    plane: Plane
+    directions: tuple[Point, Point]
+
+
+def random_directions(setting: Setting, rng: np.random.Generator) -> tuple[Point, Point]:
+    """Two normalised, orthogonal directions."""
+    options = setting.options
+    return draw_plane(
+        setting.parameters,
+        setting.point,
+        rng,
+        normalisation=options.normalisation,
+        vectors=options.vectors,
+    )
+
+
+def main_plane(setting: Setting, rng: np.random.Generator, share: float) -> Drawn:
+    """The random plane in full, or one part of it."""
+    options = setting.options
+    directions = random_directions(setting, rng)
+    side = axis(options.reach, options.points, options.spacing)
+    every = 3 if options.refine else 1
+    effort = Effort(every, ceiling=setting.ceiling, deadline=setting.deadline(share))
+    surveyor = _surveyor(setting, directions, effort, "loss in a random plane")
+    if options.tiles > 1:
+        grid = empty(side, side)
+        grid = surveyor.measure(grid, split(grid, options.tiles)[options.part])
+    else:
+        grid = surveyor.survey(side, side)
+    return _drawn("random", grid, directions)
+
+
+def further_planes(setting: Setting, rng: np.random.Generator, share: float) -> list[Drawn]:
+    """Rough random planes of other seeds, to see how much the picture owes to the draw."""
+    options = setting.options
+    side = axis(options.reach, options.rough_points)
+    found = []
+    for number in range(1, options.planes):
+        directions = random_directions(setting, rng)
+        effort = Effort(ceiling=setting.ceiling, deadline=setting.deadline(share))
+        surveyor = _surveyor(setting, directions, effort, f"random plane {number + 1}")
+        drawn = _drawn(f"random_{number + 1}", surveyor.survey(side, side), directions)
+        if drawn.plane.grid.settled.any():
+            found.append(drawn)
+    return found
+
+
+def plane_through(
+    setting: Setting, id_: str, directions: tuple[Point, Point], x: FloatArray, y: FloatArray,
+    share: float, label: str,
+) -> Drawn:  # fmt: skip
+    """Any plane through the model."""
+    every = 3 if setting.options.refine else 1
+    effort = Effort(every, ceiling=setting.ceiling, deadline=setting.deadline(share))
+    surveyor = _surveyor(setting, directions, effort, label)
+    return _drawn(id_, surveyor.survey(x, y), directions)
+
+
+def line(
+    setting: Setting, direction: Point, steps: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Loss, its standard error beside the model's, and accuracy along a direction: ``(steps,)``."""
+    losses, errors, right = [], [], []
+    for group in setting.evaluator.points(setting.point, [direction], steps[:, None]):
+        losses.append(group.losses.mean(axis=1))
+        errors.append(setting.bootstrap.error(np.asarray(group.losses)))
+        right.append(group.right.mean(axis=1))
+    return np.concatenate(losses), np.concatenate(errors), np.concatenate(right)
+
+
+def _surveyor(
+    setting: Setting, directions: Sequence[Point], effort: Effort, label: str
+) -> Surveyor:
+    return Surveyor(
+        setting.evaluator, setting.point, directions, setting.bootstrap, effort, label=label
+    )
+
+
+def _drawn(id_: str, grid: Grid, directions: tuple[Point, Point]) -> Drawn:
+    lengths = (norm(directions[0]), norm(directions[1]))
+    return Drawn(Plane(id_, grid, cosine(*directions), lengths), directions)
+
+
+def joined(planes: Sequence[Plane]) -> Plane:
+    """One plane from parts of it."""
+    from reportgen.landscape.grid import join
+
+    return replace(planes[0], grid=join([plane.grid for plane in planes]))

@@ -1,0 +1,250 @@
+"""The loss at many points of the weight space, inside one traced function.
+
+The plain way sets the weights and calls the model, once a point. Here the weights of a point,
+``w + a d1 + b d2``, are formed inside the function, for a whole group of points in one call; the
+model's own weights are never touched. What no moved weight reaches is computed once, see `reuse`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from reportgen.landscape.losses import Loss
+from reportgen.landscape.parameters import FloatArray, Parameters, Point
+from reportgen.landscape.reuse import Reuse
+from reportgen.landscape.samples import Samples
+from reportgen.subject.layers import Listener
+from reportgen.subject.shadowing import computing_in
+from reportgen.subject.tracing import leaving_no_gradients
+
+Tensor = Any  # of TensorFlow, which has no types to check
+_HALF = ("float16", "bfloat16")
+_GROUP_SECONDS = 0.5  # of one call: often enough for progress and for time limits
+_MOST_CELLS = 1024
+_COMPILED_CELLS = 64  # XLA compiles anew for every number of points
+_FEWEST_SEEN = 32  # samples, before a point may be given up
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The network as the landscape calls it.
+
+    output: position of the audited output. dtype: that weights and losses are computed in.
+    """
+
+    network: keras.Model
+    parameters: Parameters
+    loss: Loss
+    output: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """float64 if the weights are, else float32 (also for models of mixed precision)."""
+        return "float64" if self.parameters.variables[0].dtype == "float64" else "float32"
+
+    @property
+    def input_dtype(self) -> str:
+        """As the model declares it."""
+        return str(self.network.inputs[0].dtype) if self.network.inputs else self.dtype
+
+    def call(
+        self, values: Sequence[Tensor], inputs: Tensor, reuse: Reuse | None = None,
+        held: Sequence[Tensor] = (), steps: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Output and penalties with these weights in place of the model's own, at rest.
+
+        Args:
+            reuse, held, steps: what is computed once, its values for these inputs, and where in
+                the plane.
+
+        Returns: the audited output ``(b, units)`` and the sum of all penalties, a scalar.
+        """
+        pairs = list(zip(self.parameters.variables, values, strict=True))
+        instead = reuse.substitutes(held, steps) if reuse else {}
+        with ExitStack() as stack:
+            for half in _HALF:
+                stack.enter_context(computing_in(self.network, "float32", instead_of=half))
+            scope = stack.enter_context(
+                keras.StatelessScope(state_mapping=pairs, collect_losses=True)
+            )
+            if instead:
+                listener = Listener(self.network, instead=instead)
+                stack.enter_context(listener.listening([inputs]))
+            made = keras.tree.flatten(self.network(inputs, training=False))[self.output]
+            penalties = list(scope.losses)
+        for variable, value in pairs:
+            if getattr(variable, "regularizer", None) is not None:
+                penalties.append(variable.regularizer(value))
+        total = sum((tf.cast(p, self.dtype) for p in penalties), tf.constant(0, self.dtype))
+        return tf.reshape(made, [tf.shape(made)[0], -1]) if made.shape.rank == 1 else made, total
+
+    def measure(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and rightness of each sample, ``(b,)`` each; rightness is 0 or 1, 0 for numbers."""
+        losses = tf.cast(self.loss.values(output, targets), self.dtype)
+        if self.loss.right is None:
+            return losses, tf.zeros_like(losses)
+        return losses, tf.cast(self.loss.right(output, targets), self.dtype)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measured points: ``losses`` and ``right`` are ``(points, samples)``, penalties ``(points,)``.
+
+    start: position of the first of them among those asked for. whole: ``(points,)``, whether all
+        samples were measured; the others are NaN.
+    """
+
+    start: int
+    losses: FloatArray
+    right: FloatArray
+    penalties: FloatArray
+    whole: NDArray[np.bool_]
+
+
+class Evaluator:
+    """Measures points of planes through a model's weights.
+
+    compiled: by XLA; it pays for small dense networks with many points.
+    reuse: what of the network is computed once for all points; None: nothing.
+    """
+
+    def __init__(
+        self, model: Model, samples: Samples, *, compiled: bool = False, reuse: Reuse | None = None
+    ) -> None:
+        self.model = model
+        self.samples = samples
+        self.reuse = reuse
+        self.compiled = compiled
+        self.seconds_a_point = 0.0
+        self._function = tf.function(self._measure, jit_compile=compiled, autograph=False)
+        self._concrete: dict[Any, Any] = {}
+        self._chunks = list(samples.chunks(model.input_dtype, model.dtype))
+        self._frozen = self._hold_frozen()
+
+    def points(
+        self, point: Point, directions: Sequence[Point], steps: NDArray[Any],
+        ceiling: float = np.inf,
+    ) -> Iterator[Group]:  # fmt: skip
+        """Measure ``point + steps @ directions``, a group of rows of ``steps`` at a time.
+
+        Args:
+            directions: one or two. steps: ``(points, len(directions))``.
+            ceiling: a point is given up once its mean loss lies above it for certain (three
+                standard errors of the samples seen so far).
+        """
+        first, second = directions[0], directions[-1]
+        if len(directions) == 1:
+            steps = np.column_stack([steps[:, 0], np.zeros(len(steps))])
+        ways = [[self._tensor(a) for a in way] for way in (point, first, second)]
+        held = self._hold(ways)
+        start = 0
+        while start < len(steps):
+            group = steps[start : start + self._group_size()]
+            began = time.perf_counter()
+            yield self._run(start, group, ways, held, ceiling)
+            self.seconds_a_point = (time.perf_counter() - began) / len(group)
+            start += len(group)
+
+    def at(self, point: Point) -> Group:
+        """Measure one point."""
+        (group,) = self.points(point, [point], np.zeros((1, 1)))
+        return group
+
+    def _group_size(self) -> int:
+        if not self.seconds_a_point:
+            return 1
+        size = int(np.clip(_GROUP_SECONDS / self.seconds_a_point, 1, _MOST_CELLS))
+        return _MOST_CELLS if self.compiled else size
+
+    def _run(
+        self, start: int, steps: NDArray[Any], ways: list[list[Tensor]],
+        held: list[tuple[Tensor, ...]], ceiling: float,
+    ) -> Group:  # fmt: skip
+        losses = np.full((len(steps), self.samples.count), np.nan)
+        right = np.full_like(losses, np.nan)
+        penalties, counts = np.zeros(len(steps)), np.zeros(len(steps))
+        going, seen = np.arange(len(steps)), 0
+        for (inputs, targets, real), kept in zip(self._chunks, held, strict=True):
+            padded = self._padded(steps[going])
+            made = self._call(self._tensor(padded), ways, inputs, targets, kept)
+            here, hits, costs = (part.numpy()[: len(going)] for part in made)
+            losses[going, seen : seen + real] = here[:, :real]
+            right[going, seen : seen + real] = hits[:, :real]
+            penalties[going] += costs * real
+            counts[going] += real
+            seen += real
+            if ceiling < np.inf and seen < self.samples.count:
+                going = going[~_is_above(losses[going, :seen], ceiling)]
+            if not len(going):
+                break
+        whole = np.zeros(len(steps), bool)
+        whole[going] = True
+        return Group(start, losses, right, penalties / counts, whole)
+
+    def _padded(self, steps: NDArray[Any]) -> NDArray[Any]:
+        """Filled up to a few sizes where each new one would be compiled."""
+        if not self.compiled:
+            return steps
+        missing = -len(steps) % _COMPILED_CELLS
+        return np.concatenate([steps, np.zeros((missing, 2))])
+
+    def _call(self, *given: Any) -> Any:
+        shapes = tuple(None if t is None else tuple(t.shape) for t in tf.nest.flatten(given)[1:])
+        key = (shapes, int(given[0].shape[0]) if self.compiled else None)
+        if key not in self._concrete:
+            specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), given)
+            if not self.compiled:
+                specs = (tf.TensorSpec([None, 2], given[0].dtype), *specs[1:])
+            with leaving_no_gradients():
+                self._concrete[key] = self._function.get_concrete_function(*specs)
+        return self._concrete[key](*given)
+
+    def _measure(
+        self, steps: Tensor, ways: list[list[Tensor]], inputs: Tensor, targets: Tensor,
+        held: tuple[Tensor, ...],
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        def one(step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            values = [w + step[0] * a + step[1] * b for w, a, b in zip(*ways, strict=True)]
+            output, penalty = self.model.call(values, inputs, self.reuse, held, step)
+            return (*self.model.measure(output, targets), penalty)
+
+        kinds = (tf.as_dtype(self.model.dtype),) * 3
+        made = tf.map_fn(one, steps, parallel_iterations=1, fn_output_signature=kinds)
+        return made[0], made[1], made[2]
+
+    def _hold_frozen(self) -> list[tuple[Tensor, ...]]:
+        if self.reuse is None:
+            return [()] * len(self._chunks)
+        return [self.reuse.hold_frozen(self.model, inputs) for inputs, *_ in self._chunks]
+
+    def _hold(self, ways: list[list[Tensor]]) -> list[tuple[Tensor, ...]]:
+        """For each chunk, what all points of this plane share."""
+        if self.reuse is None:
+            return self._frozen
+        return [
+            self.reuse.hold_plane(self.model, inputs, frozen, ways)
+            for (inputs, *_), frozen in zip(self._chunks, self._frozen, strict=True)
+        ]
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return tf.constant(np.asarray(array), dtype=self.model.dtype)
+
+
+def _is_above(losses: FloatArray, ceiling: float) -> NDArray[np.bool_]:
+    """Whether the mean of each row lies above the ceiling for certain; never of what is not finite:
+    that a point is not finite is worth knowing."""
+    count = losses.shape[1]
+    if count < _FEWEST_SEEN:
+        return np.zeros(len(losses), bool)
+    with np.errstate(invalid="ignore", over="ignore"):
+        low = losses.mean(axis=1) - 3 * losses.std(axis=1, ddof=1) / np.sqrt(count)
+        return np.asarray((low > ceiling) & np.isfinite(low), bool)

@@ -1,0 +1,59 @@
+"""Cells between measured ones: two ways to fill them, and where the two disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """values: at all places. doubt: how far two interpolants differ there, in the same unit."""
+
+    values: FloatArray
+    doubt: FloatArray
+
+
+def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Filled:
+    """Interpolate ``values`` from the known places to all of them.
+
+    A cubic radial basis (scipy's `RBFInterpolator`) gives the values; a piecewise cubic on
+    triangles (`CloughTocher2DInterpolator`) is the second opinion.
+
+    Args:
+        places: ``(cells, 2)``. known: ``(cells,)``. values: ``(cells,)``, read where known.
+    """
+    from scipy.interpolate import CloughTocher2DInterpolator, RBFInterpolator
+
+    scale = np.ptp(places, axis=0)
+    unit = places / np.where(scale > 0, scale, 1)
+    near, given = unit[known], values[known]
+    smooth = RBFInterpolator(near, given, kernel="cubic")(unit)
+    second = CloughTocher2DInterpolator(near, given)(unit)
+    doubt = np.where(np.isfinite(second), np.abs(smooth - second), np.ptp(given))
+    doubt[known] = 0.0
+    smooth[known] = given
+    return Filled(smooth, doubt)
+
+
+def pick_doubtful(places: FloatArray, doubt: FloatArray, count: int, apart: float) -> list[int]:
+    """Positions of the ``count`` most doubtful places that are not next to each other.
+
+    Args:
+        apart: distance within which a chosen place takes the doubt from its neighbours.
+    """
+    left = doubt.copy()
+    chosen: list[int] = []
+    for _ in range(count):
+        best = int(left.argmax())
+        if left[best] <= 0:
+            break
+        chosen.append(best)
+        squares = ((places - places[best]) ** 2).sum(axis=1)
+        left *= 1 - np.exp(-squares / (2 * apart**2))
+        left[best] = 0.0
+    return chosen

@@ -1,0 +1,289 @@
+"""The loss over a plane: all cells, or as many as it takes to know the others.
+
+A coarse grid comes first. Then cells are added where two interpolants disagree most, until what
+was just measured had been predicted well enough. Interpolated cells are marked as such. Whenever
+time runs out there is a valid grid: the cells that are left are interpolated, or, before the
+coarse grid is whole, missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.landscape.evaluator import Evaluator, Group
+from reportgen.landscape.grid import (
+    CENSORED,
+    INTERPOLATED,
+    MEASURED,
+    NOT_FINITE,
+    FloatArray,
+    Grid,
+    empty,
+    join,
+)
+from reportgen.landscape.interpolation import fill, pick_doubtful
+from reportgen.landscape.parameters import Point
+from reportgen.landscape.uncertainty import PairedBootstrap
+from reportgen.progress import tell
+
+_ADDED = 20  # cells a round: the interpolants are cheap, but not free
+_SMALL = 300  # cells; below it refinement has nothing to save
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    every: of the coarse grid; 1 measures all cells. off: refine until no cell of a round was off
+        by more than this from what had been predicted, relative. most: share of cells, at most.
+    ceiling: cells above it for certain are given up. deadline: of `time.monotonic`.
+    """
+
+    every: int = 3
+    off: float = 0.04
+    most: float = 1.0
+    ceiling: float = np.inf
+    deadline: float = np.inf
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() > self.deadline
+
+
+class Surveyor:
+    """Fills the cells of one plane."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        point: Point,
+        directions: Sequence[Point],
+        bootstrap: PairedBootstrap,
+        effort: Effort,
+        keep: Callable[[Grid], None] | None = None,
+        label: str = "loss in a plane",
+    ) -> None:
+        self._evaluator = evaluator
+        self._point, self._directions = point, directions
+        self._bootstrap = bootstrap
+        self._effort = effort
+        self._keep = keep
+        self._label = label
+
+    def survey(self, x: FloatArray, y: FloatArray, known: Grid | None = None) -> Grid:
+        """Measure, refine, interpolate.
+
+        Args:
+            known: what an earlier run found of the same plane; it is not measured again.
+        """
+        blank = empty(x, y)
+        grid = blank if known is None else join([blank, known])
+        all_cells = np.ones(grid.state.shape, bool)
+        every = 1 if grid.state.size <= _SMALL else self._effort.every
+        if every <= 1:
+            return self.measure(grid, all_cells)
+        grid = self.measure(grid, _coarse(grid, every))
+        if not self._effort.expired:
+            grid = self._refine(grid)
+        return interpolate(grid)
+
+    def measure(self, grid: Grid, wanted: NDArray[np.bool_]) -> Grid:
+        """Measure these cells, as long as there is time."""
+        cells = _from_the_middle(grid, wanted & ~grid.settled)
+        if not len(cells):
+            return grid
+        already = int(grid.settled.sum())
+        steps = grid.steps[cells]
+        for group in self._evaluator.points(
+            self._point, self._directions, steps, self._effort.ceiling
+        ):
+            size = len(group.whole)
+            grid = self._enter(grid, cells[group.start : group.start + size], group)
+            done = group.start + size
+            tell(already + done, already + len(cells), self._label)
+            if self._keep is not None:
+                self._keep(grid)
+            if self._effort.expired:
+                break
+        return grid
+
+    def _enter(self, grid: Grid, cells: NDArray[np.int64], group: Group) -> Grid:
+        arrays = {
+            name: getattr(grid, name).copy()
+            for name in ("loss", "accuracy", "penalty", "error", "state")
+        }
+        flat = {name: array.reshape(-1) for name, array in arrays.items()}
+        with np.errstate(invalid="ignore", over="ignore"):
+            counted = np.where(np.isnan(group.right), 0, 1).sum(axis=1)
+            loss = (
+                np.nansum(np.where(np.isnan(group.right), np.nan, group.losses), axis=1) / counted
+            )
+            broken = ~np.isfinite(np.where(np.isnan(group.right), 0, group.losses)).all(axis=1)
+        state = np.where(broken, NOT_FINITE, np.where(group.whole, MEASURED, CENSORED))
+        flat["loss"][cells] = np.where(broken, np.nan, loss)
+        flat["penalty"][cells] = group.penalties
+        flat["state"][cells] = state
+        has_answers = self._evaluator.model.loss.right is not None
+        accuracy = np.nansum(group.right, axis=1) / counted if has_answers else np.nan
+        flat["accuracy"][cells] = np.where(broken, np.nan, accuracy)
+        flat["error"][cells] = self._bootstrap.error(np.asarray(group.losses))
+        return replace(grid, **arrays)
+
+    def _refine(self, grid: Grid) -> Grid:
+        most = max(int(self._effort.most * grid.state.size), 1)
+        apart = 1.2 * float(np.median(np.diff(grid.x)))
+        scaled = grid.steps * (1, _aspect(grid))
+        quiet = 0
+        while not self._effort.expired:
+            grid = self._surround_broken(grid)
+            found = _predict(grid)
+            if found is None or grid.settled.sum() >= most or self._effort.expired:
+                break
+            predicted, doubt = found
+            # Beyond the colour scale it does not matter how far.
+            doubt = np.where(predicted * np.exp(-doubt) > self._effort.ceiling, 0, doubt)
+            room = min(_ADDED, most - int(grid.settled.sum()))
+            chosen = pick_doubtful(scaled, doubt, room, apart)
+            if not chosen:
+                break
+            mask = np.zeros(grid.state.size, bool)
+            mask[chosen] = True
+            grid = self.measure(grid, mask.reshape(grid.state.shape))
+            off = _distance(grid, np.array(chosen), predicted)
+            if off is None:
+                continue
+            grid = replace(grid, off=off)
+            # Twice in a row, since a round that happens to be easy proves little.
+            quiet = quiet + 1 if off <= self._effort.off else 0
+            if quiet == 2:
+                break
+        return self._surround_broken(grid)
+
+    def _surround_broken(self, grid: Grid) -> Grid:
+        """Measure until no cell is left near one that is not finite, unless time runs out."""
+        while not self._effort.expired:
+            near = _beside_broken(grid) & ~grid.settled
+            if not near.any():
+                break
+            grid = self.measure(grid, near)
+        return grid
+
+
+def interpolate(grid: Grid) -> Grid:
+    """Fill what was not measured between measured cells; they are marked."""
+    todo = ~grid.settled
+    if not todo.any():
+        return grid
+    found = _predict(grid)
+    if found is None:
+        return grid
+    loss, doubt = (part.reshape(grid.state.shape) for part in found)
+    # Beyond the measured part of the plane nothing is known.
+    todo &= _inside(grid) & ~_beside_broken(grid)
+    known = (grid.state == MEASURED).ravel()
+    other = {
+        name: _fill_plain(grid, getattr(grid, name), known)
+        for name in ("accuracy", "penalty", "error")
+    }
+    with np.errstate(over="ignore"):
+        error = np.hypot(other["error"], loss * np.expm1(np.minimum(doubt, 20.0)))
+    return replace(
+        grid,
+        loss=np.where(todo, loss, grid.loss),
+        accuracy=np.where(todo, np.clip(other["accuracy"], 0, 1), grid.accuracy),
+        penalty=np.where(todo, other["penalty"], grid.penalty),
+        error=np.where(todo, error, grid.error),
+        state=np.where(todo, INTERPOLATED, grid.state).astype(np.uint8),
+    )
+
+
+def _span_a_plane(places: FloatArray) -> bool:
+    """Whether these are enough to interpolate from, and not all in a line."""
+    return len(places) >= 10 and np.linalg.matrix_rank(places - places[0]) == 2
+
+
+def _fill_plain(grid: Grid, values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+    usable = known & np.isfinite(values.ravel())
+    if not _span_a_plane(grid.steps[usable]):
+        return np.full(grid.state.shape, np.nan)
+    return fill(grid.steps, usable, values.ravel()).values.reshape(grid.state.shape)
+
+
+def _predict(grid: Grid) -> tuple[FloatArray, FloatArray] | None:
+    """Loss everywhere ``(cells,)`` and the doubt about it, relative; None: too little is known."""
+    known = np.isin(grid.state, (MEASURED, CENSORED)).ravel() & np.isfinite(grid.loss.ravel())
+    if not _span_a_plane(grid.steps[known]):
+        return None
+    values = grid.loss.ravel()
+    if (values[known] > 0).all():
+        # Losses span orders of magnitude, so an error must be relative: by the logarithm.
+        logs = np.log(np.where(known, values, 1.0))
+        made = fill(grid.steps, known, logs)
+        return np.exp(np.clip(made.values, -700, 700)), made.doubt
+    made = fill(grid.steps, known, values)
+    spread = float(np.ptp(values[known])) or 1.0
+    return made.values, made.doubt / spread
+
+
+def _distance(grid: Grid, cells: NDArray[np.int64], predicted: FloatArray) -> float | None:
+    """The largest relative difference between what was measured and what had been predicted; None
+    if none of these cells could be measured."""
+    loss = grid.loss.ravel()
+    usable = cells[(grid.state.ravel()[cells] == MEASURED)]
+    if not len(usable):
+        return None
+    low = np.abs(loss[usable])
+    positive = (loss[np.isfinite(loss)] > 0).all()
+    unit = low if positive else np.full(len(low), np.ptp(loss[np.isfinite(loss)]) or 1.0)
+    return float(np.max(np.abs(predicted[usable] - loss[usable]) / np.maximum(unit, 1e-300)))
+
+
+def _coarse(grid: Grid, every: int) -> NDArray[np.bool_]:
+    """Every so many rows and columns, the borders and the centre."""
+    rows, columns = grid.state.shape
+    mask = np.zeros(grid.state.shape, bool)
+    mask[np.ix_(_thinned(rows, every), _thinned(columns, every))] = True
+    mask[grid.centre] = True
+    return mask
+
+
+def _thinned(count: int, every: int) -> NDArray[np.int64]:
+    parts = max(1, round((count - 1) / every))
+    return np.unique(np.round(np.linspace(0, count - 1, parts + 1)).astype(int))
+
+
+def _from_the_middle(grid: Grid, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions of these cells, those near the centre first: they are looked at most."""
+    cells = np.flatnonzero(wanted.ravel())
+    reach = np.array([np.ptp(grid.x) or 1, np.ptp(grid.y) or 1])
+    distance = ((grid.steps[cells] / reach) ** 2).sum(axis=1)
+    return cells[np.argsort(distance, kind="stable")]
+
+
+def _beside_broken(grid: Grid) -> NDArray[np.bool_]:
+    """Cells near one that is not finite: nothing may be interpolated across its border."""
+    from scipy.ndimage import binary_dilation
+
+    broken = grid.state == NOT_FINITE
+    return np.asarray(binary_dilation(broken, iterations=2) if broken.any() else broken, bool)
+
+
+def _aspect(grid: Grid) -> float:
+    """What makes steps along y as long as those along x."""
+    across, up = float(np.median(np.diff(grid.x))), float(np.median(np.diff(grid.y)))
+    return across / up if up else 1.0
+
+
+def _inside(grid: Grid) -> NDArray[np.bool_]:
+    """Cells within the box of what was measured."""
+    rows, columns = np.nonzero(grid.settled)
+    mask = np.zeros(grid.state.shape, bool)
+    if len(rows):
+        mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
+    return mask

@@ -1,0 +1,84 @@
+"""How much the loss rises close to a point: in the worst direction, and on average.
+
+Sharpness is no verdict on generalisation (Andriushchenko et al. 2023, arXiv 2302.07011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reportgen.landscape.curvature import Hessian, Vector
+from reportgen.landscape.evaluator import Evaluator
+from reportgen.landscape.parameters import Point, shifted
+
+
+@dataclass(frozen=True)
+class Rise:
+    """value: of the mean loss. radius: of the ball. error: standard error over directions (average)
+    or NaN (worst case)."""
+
+    value: float
+    radius: float
+    error: float = float("nan")
+
+
+def worst_rise(
+    hessian: Hessian, evaluator: Evaluator, start: Vector, radius: float, *, steps: int = 20,
+    adaptive: bool = False,
+) -> Rise:  # fmt: skip
+    """The largest rise within a ball, by gradient ascent on its surface.
+
+    Args:
+        start: a direction to begin with, such as the top eigenvector; both signs are tried.
+        adaptive: the ball is measured in units of each weight, ``|delta / w| <= radius`` (Kwon et
+            al. 2021, arXiv 2102.11600), so that rescaled layers have the same sharpness.
+    """
+    stretch = _stretch(hessian, adaptive=adaptive)
+    base = _mean_loss(evaluator, hessian.point)
+    best = 0.0
+    for sign in (1.0, -1.0):
+        unit = sign * start / np.linalg.norm(start)
+        for _ in range(max(1, steps // 2)):
+            point = _moved(hessian, stretch(radius * unit))
+            best = max(best, _mean_loss(evaluator, point) - base)
+            ascent = stretch(hessian.gradient(point))
+            length = float(np.linalg.norm(ascent))
+            if not length or not np.isfinite(length):
+                break
+            # The next point of the ball in the direction of the gradient (as SAM takes it).
+            unit = ascent / length
+    return Rise(best, float(radius))
+
+
+def average_rise(
+    hessian: Hessian, evaluator: Evaluator, radius: float, rng: np.random.Generator, *,
+    draws: int = 16, adaptive: bool = False,
+) -> Rise:  # fmt: skip
+    """The mean rise at random places of the ball's surface, with its standard error."""
+    stretch = _stretch(hessian, adaptive=adaptive)
+    base = _mean_loss(evaluator, hessian.point)
+    rises = []
+    for _ in range(draws):
+        drawn = rng.standard_normal(hessian.size)
+        point = _moved(hessian, stretch(radius * drawn / np.linalg.norm(drawn)))
+        rises.append(_mean_loss(evaluator, point) - base)
+    error = float(np.std(rises, ddof=1) / np.sqrt(draws))
+    return Rise(float(np.mean(rises)), float(radius), error)
+
+
+def _stretch(hessian: Hessian, *, adaptive: bool) -> Callable[[Vector], Vector]:
+    if not adaptive:
+        return lambda v: v
+    sizes = np.abs(np.concatenate([a.astype(np.float64).ravel() for a in hessian.point]))
+    return lambda v: sizes * v
+
+
+def _moved(hessian: Hessian, step: Vector) -> Point:
+    return shifted(hessian.point, [hessian.model.parameters.unpack(step)], [1.0])
+
+
+def _mean_loss(evaluator: Evaluator, point: Point) -> float:
+    return float(evaluator.at(point).losses.mean())
