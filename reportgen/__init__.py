@@ -15,12 +15,13 @@ __all__ = [
     "UsageError",
     "WeightRecorder",
     "audit",
+    "landscape",
     "optvis",
     "render",
 ]
 
 if TYPE_CHECKING:
-    from reportgen import optvis
+    from reportgen import landscape, optvis
     from reportgen.api import audit, render
     from reportgen.errors import (
         ConfigurationError,
@@ -47,6 +48,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'reportgen' has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "optvis":
-        return import_module("reportgen.optvis")
+    if name in ("landscape", "optvis"):
+        return import_module(f"reportgen.{name}")
     return getattr(import_module(_HOMES.get(name, "reportgen.errors")), name)

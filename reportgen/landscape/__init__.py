@@ -1,1 +1,31 @@
-"""Loss landscapes."""
+"""The loss around the weights of a trained model, right, fast and with its uncertainty.
+
+    from reportgen import landscape
+    found = landscape.survey(model, x, y, points=31, seconds=60)
+    found.grid.loss, found.grid.error, found.grid.state
+
+`survey` draws a random plane, or one through other weights of the same network. The parts compose:
+`find_parameters` (what moves), `draw_plane` (where to), `Evaluator` (what it costs there),
+`Surveyor` (which cells), `Hessian` (how it bends).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["Grid", "Survey", "survey"]
+
+if TYPE_CHECKING:
+    from reportgen.landscape.grid import Grid
+    from reportgen.landscape.surveying import Survey, survey
+
+_HOMES = {"Grid": "grid", "Survey": "surveying", "survey": "surveying"}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: importing this package must not import TensorFlow.
+    if name not in __all__:
+        raise AttributeError(f"module 'reportgen.landscape' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"reportgen.landscape.{_HOMES[name]}"), name)

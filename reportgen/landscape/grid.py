@@ -170,7 +170,8 @@ def load(path: Path | str, fingerprint: str) -> Grid:
         InputError: no such file, damaged, or of another model, samples or plane.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # NumPy would leave a file open that turns out to be damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         known = json.loads(str(arrays.pop("fingerprint")))
         grid = Grid(**{**arrays, "off": float(arrays["off"])})

@@ -85,7 +85,8 @@ class Surveyor:
         blank = empty(x, y)
         grid = blank if known is None else join([blank, known])
         all_cells = np.ones(grid.state.shape, bool)
-        every = 1 if grid.state.size <= _SMALL else self._effort.every
+        plain = grid.state.size <= _SMALL or 1 in grid.state.shape
+        every = 1 if plain else self._effort.every
         if every <= 1:
             return self.measure(grid, all_cells)
         grid = self.measure(grid, _coarse(grid, every))

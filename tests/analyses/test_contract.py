@@ -27,6 +27,10 @@ PUBLIC = {
         "weights.untrained_layers", "weights.batchnorm_degenerate",
     },
     "optvis": {"optvis.unresponsive_units", "optvis.below_natural"},
+    "loss_landscape": {
+        "landscape.not_a_minimum", "landscape.negative_curvature", "landscape.plane_fidelity",
+        "landscape.history_mismatch",
+    },
 }  # fmt: skip
 
 

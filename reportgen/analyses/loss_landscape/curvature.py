@@ -107,7 +107,7 @@ def _hessian_plane(setting: Setting, extremes: Extremes, share: float) -> Drawn 
     goal = setting.model.loss.chance or 10 * setting.loss
     longest = 0.2 * norm(setting.point)
     across = min(np.sqrt(2 * goal / max(top.value, 1e-30)), longest)
-    up = min(np.sqrt(2 * goal / max(abs(bottom.value), 1e-30)), 10 * across, longest)
+    up = min(np.sqrt(2 * goal / max(abs(bottom.value), 1e-30)), 4 * across, longest)
     first, second = scaled(unpack(top.vector), across), scaled(unpack(bottom.vector), up)
     side = axis(1.0, setting.options.hessian_points)
     return plane_through(

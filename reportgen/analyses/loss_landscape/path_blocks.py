@@ -40,7 +40,7 @@ def _plane(training: Training, painter: Painter) -> Block:
         "The table below has both. Records after the first few often lie in a valley that gets "
         "flatter.",
         (
-            f"first direction of the path ({shares[0]} of its variance), distance of the weights",
+            f"first direction ({shares[0]} of the variance)",
             f"second direction ({shares[1]})",
         ),
         path,

@@ -138,10 +138,10 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
         return []
     plane, options = result.planes[0], result.options
     unit = {
-        "filter": "1 = each filter's own length", "layer": "1 = each layer's own length",
-        "tensor": "1 = each tensor's own length", "none": "not normalised",
+        "filter": "1 = filter length", "layer": "1 = layer length",
+        "tensor": "1 = tensor length", "none": "not normalised",
     }[options.normalisation]  # fmt: skip
-    labels = (f"first random direction ({unit})", "second random direction")
+    labels = (f"first direction ({unit})", "second direction")
     caption = (
         f"Mean loss of the same {result.facts.samples:,} samples in every cell; the model is in "
         f"the middle. {_say_spacing(result)} A round bowl: weights may err alike in all "

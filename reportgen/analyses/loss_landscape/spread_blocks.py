@@ -167,15 +167,15 @@ def _ledger(result: LandscapeResult) -> Table:
         id="landscape-ledger",
         title="What was computed and what was not",
         caption=(
-            "Cells of every plane. Interpolated: filled in between measured ones, once those that "
-            "were measured last had been predicted to within the percentage given. Not finite: the "
-            "loss is no number there; such cells are left empty, never filled in. Beyond the "
-            "scale: given up, as it was certain that they lie above the colour scale. Cosine: "
-            "between the two directions; 0 is a right angle."
+            "Cells of every plane. Interpolated: filled in between measured ones. Not finite: the "
+            "loss is no number there; such cells are left empty. Beyond: given up, as they lie "
+            "above the colour scale for certain. Missing: time ran out. Within %: how well the "
+            "cells that were measured last had been predicted by the others. Cosine: between the "
+            "two directions; 0 is a right angle."
         ),
         header=(
-            "Plane", "Cells", "Measured", "Interpolated", "Not finite", "Beyond the scale",
-            "Not computed", "Last predicted within %", "Cosine",
+            "Plane", "Cells", "Measured", "Interpolated", "Not finite", "Beyond", "Missing",
+            "Within %", "Cosine",
         ),
         rows=tuple(rows),
     )  # fmt: skip

@@ -1,0 +1,176 @@
+"""A plane of the loss of a live model, in one call; it can be cut into parts and go on later."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.errors import UsageError
+from reportgen.landscape import grid as grids
+from reportgen.landscape.directions import Normalisation, Vectors, cosine, draw_plane
+from reportgen.landscape.evaluator import Evaluator, Model
+from reportgen.landscape.grid import Grid, Spacing
+from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.measuring import Effort, Surveyor
+from reportgen.landscape.parameters import Parameters, Point, difference, find_parameters
+from reportgen.landscape.restoring import hash_arrays
+from reportgen.landscape.reuse import plan_reuse
+from reportgen.landscape.samples import Samples, choose_chunk
+from reportgen.landscape.uncertainty import PairedBootstrap
+from reportgen.subject.labels import resolve_labels
+from reportgen.subject.outputs import list_outputs, read_output
+from reportgen.subject.probe import Probe
+
+_SAVED_EVERY = 10.0  # seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What was found.
+
+    loss_name, loss_reason: which loss, and why that one. loss, error: at the model, with its
+    standard error. cosine: between the directions.
+    """
+
+    grid: Grid
+    loss_name: str
+    loss_reason: str
+    loss: float
+    error: float
+    cosine: float
+
+
+def survey(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    loss: str | None = None,
+    through: Sequence[Sequence[NDArray[Any]]] = (),
+    layers: Sequence[str] = (),
+    reach: float = 1.0,
+    points: int = 31,
+    spacing: Spacing = "even",
+    normalisation: Normalisation = "filter",
+    vectors: Vectors = "ignore",
+    seed: int = 0,
+    refine: bool = True,
+    seconds: float | None = None,
+    compiled: bool = False,
+    part: tuple[int, int] | None = None,
+    resume: str | Path | None = None,
+) -> Survey:
+    """The loss in a plane through the weights of ``model``, which are not changed.
+
+    Args:
+        x, y: samples as the model takes them ``(n, ...)``, and labels: class positions, rows of 0
+            and 1, or numbers. All of them are used in every cell.
+        loss: of Keras; None: the one the model was compiled with, else the one that fits.
+        through: weights of the same network, as ``model.get_weights()`` gives them: with one of
+            them the line, with two the plane through them and the model, which is (0, 0); the
+            first is (1, 0) and the second (0, 1). Without: two random directions.
+        layers: addresses of the layers that move, ``*`` for any letters; none: all trainable ones.
+        reach, points, spacing: of each axis; ``cubic`` is dense in the middle.
+        normalisation, vectors: of random directions, see `directions.normalise`.
+        refine: measure as many cells as it takes to know the others; False: all of them.
+        seconds: then it ends with what there is; missing cells are marked.
+        compiled: by XLA; it pays for small dense networks.
+        part: (2, 8) measures the third of eight parts, every cell; `grid.join` puts them together.
+        resume: a file where what is known is kept; the same call goes on there.
+
+    Raises:
+        UsageError, ConfigurationError, InputError: with the next step in the message.
+    """
+    x = np.asarray(x)
+    deadline = time.monotonic() + seconds if seconds is not None else np.inf
+    probe = Probe(model, x.shape[1:])
+    reading = read_output(list_outputs(probe), np.asarray(y), None)
+    values = resolve_labels(np.asarray(y), (), reading, None).values
+    if values is None or len(values) != len(x):
+        raise UsageError(f"survey: {len(x)} samples need as many labels; check y.")
+    chosen = choose_loss(reading, getattr(model, "loss", None), loss)
+    parameters = find_parameters(model, probe.calls, layers)
+    network = Model(model, parameters, chosen, reading.output.index)
+    largest = max(int(np.prod([s or 1 for s in c.output_shape[1:]])) for c in probe.calls)
+    chunk = choose_chunk(largest, probe.static_batch)
+    samples = Samples(
+        lambda rows: x[rows], chosen.encode(values), chunk, probe.static_batch is not None
+    )
+    reuse = plan_reuse(network, probe.calls, len(x))
+    evaluator = Evaluator(network, samples, compiled=compiled, reuse=reuse)
+    rng = np.random.default_rng(seed)
+    point = parameters.read()
+    directions = _directions(parameters, point, through, rng, normalisation, vectors)
+    centre = np.asarray(evaluator.at(point).losses[0])
+    bootstrap = PairedBootstrap(centre, rng)
+    print_of = _fingerprint(model, x, values, chosen.name, directions)
+    effort = Effort(3 if refine else 1, deadline=deadline)
+    surveyor = Surveyor(evaluator, point, directions, bootstrap, effort, _keeper(resume, print_of))
+    grid = _axes(reach, points, spacing, line=len(through) == 1)
+    if resume is not None and Path(resume).exists():
+        grid = grids.join([grids.load(resume, print_of), grid])
+    if part is not None:
+        grid = surveyor.measure(grid, grids.split(grid, part[1])[part[0]])
+    else:
+        grid = surveyor.survey(grid.x, grid.y, grid)
+    if resume is not None:
+        grids.save(grid, resume, print_of)
+    return Survey(
+        grid, chosen.name, chosen.reason, float(centre.mean()), bootstrap.own_error(),
+        cosine(*directions),
+    )  # fmt: skip
+
+
+def _directions(
+    parameters: Parameters, point: Point, through: Sequence[Sequence[NDArray[Any]]],
+    rng: np.random.Generator, normalisation: Normalisation, vectors: Vectors,
+) -> tuple[Point, Point]:  # fmt: skip
+    if not through:
+        return draw_plane(parameters, point, rng, normalisation=normalisation, vectors=vectors)
+    if len(through) > 2:
+        raise UsageError(f"through: {len(through)} weights span no plane. Give one or two.")
+    ways = []
+    for weights in through:
+        taken = parameters.take(weights)
+        if [w.shape for w in taken] != [w.shape for w in point]:
+            raise UsageError("through: weights of another network. Give model.get_weights().")
+        ways.append(difference(taken, point))
+    return ways[0], ways[-1]
+
+
+def _axes(reach: float, points: int, spacing: Spacing, *, line: bool) -> Grid:
+    side = grids.axis(reach, points, spacing)
+    return grids.empty(side, np.zeros(1) if line else side)
+
+
+def _keeper(resume: str | Path | None, fingerprint: str) -> Callable[[Grid], None] | None:
+    """Saves now and then, so that little is lost when the process is ended."""
+    if resume is None:
+        return None
+    last = time.monotonic()
+
+    def keep(grid: Grid) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SAVED_EVERY:
+            grids.save(grid, resume, fingerprint)
+            last = time.monotonic()
+
+    return keep
+
+
+def _fingerprint(
+    model: keras.Model, x: NDArray[Any], y: NDArray[Any], loss: str,
+    directions: tuple[Point, Point],
+) -> str:  # fmt: skip
+    weights = [np.asarray(w.numpy()) for w in model.weights]
+    parts = [hash_arrays(weights), hash_arrays([x, y]), loss]
+    parts += [hash_arrays([np.asarray(d) for d in way]) for way in directions]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
