@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from reportgen.landscape.evaluator import Model
+from reportgen.landscape.limits import OutOfTimeError
 from reportgen.landscape.parameters import Point
 from reportgen.landscape.samples import Samples
 from reportgen.progress import tell
@@ -22,10 +23,6 @@ from reportgen.subject.tracing import leaving_no_gradients
 
 Tensor = Any  # of TensorFlow, which has no types to check
 Vector = NDArray[np.float64]
-
-
-class OutOfTimeError(Exception):
-    """The deadline has passed; what was found until then stands."""
 
 
 class Hessian:
@@ -102,7 +99,7 @@ class Hessian:
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss = self._loss(values, inputs, targets, mask)
-        return tape.gradient(loss, values, unconnected_gradients="zero")
+        return _dense(tape.gradient(loss, values, unconnected_gradients="zero"))
 
     def _sum_product(
         self, values: list[Tensor], vector: list[Tensor], inputs: Tensor, targets: Tensor,
@@ -112,7 +109,17 @@ class Hessian:
             outer.watch(values)
             gradient = self._sum_gradient(values, inputs, targets, mask)
             along = sum(tf.reduce_sum(g * v) for g, v in zip(gradient, vector, strict=True))
-        return outer.gradient(along, values, unconnected_gradients="zero")
+        return _dense(outer.gradient(along, values, unconnected_gradients="zero"))
 
     def _tensors(self, point: Point) -> list[Tensor]:
         return [tf.constant(np.asarray(array), dtype=self.model.dtype) for array in point]
+
+
+def _dense(parts: Sequence[Any]) -> list[Tensor]:
+    """Of an embedding TensorFlow gives the rows that were used, as often as they were."""
+    return [
+        tf.math.unsorted_segment_sum(part.values, part.indices, part.dense_shape[0])
+        if isinstance(part, tf.IndexedSlices)
+        else part
+        for part in parts
+    ]

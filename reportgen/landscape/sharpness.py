@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.landscape.curvature import Hessian, Vector
-from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.parameters import Point, shifted
+
+if TYPE_CHECKING:
+    from reportgen.landscape.curvature import Hessian, Vector
+    from reportgen.landscape.evaluator import Evaluator
 
 
 @dataclass(frozen=True)

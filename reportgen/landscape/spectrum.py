@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.landscape.curvature import Hessian, OutOfTimeError, Vector
+from reportgen.landscape.limits import OutOfTimeError
+
+if TYPE_CHECKING:
+    from reportgen.landscape.curvature import Hessian, Vector
 
 FloatArray = NDArray[np.float64]
 

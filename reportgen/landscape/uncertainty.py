@@ -33,7 +33,9 @@ class PairedBootstrap:
     def spread(self, values: FloatArray) -> FloatArray:
         """Standard error of the mean over the last axis of any values of the samples."""
         with np.errstate(invalid="ignore", over="ignore"):
-            means = values @ self._weights.T
+            rows = np.atleast_2d(values)
+            # One by one: the sum of a row must not hang on how many rows there are.
+            means = np.stack([self._weights @ row for row in rows]).reshape(*values.shape[:-1], -1)
             return np.asarray(np.where(np.isfinite(means).all(axis=-1), means.std(axis=-1), np.nan))
 
     def own_error(self) -> float:

@@ -1,15 +1,11 @@
 """The loss around the trained weights: is it a minimum, how sharp, and where it came from."""
 
 from reportgen.analyses.contract import Analysis, Need
-from reportgen.analyses.loss_landscape.compute import (
-    LandscapeResult,
-    compute,
-    join_parts,
-    split_options,
-)
+from reportgen.analyses.loss_landscape.compute import compute, join_parts, split_options
 from reportgen.analyses.loss_landscape.findings import CHECKS
 from reportgen.analyses.loss_landscape.options import Options
 from reportgen.analyses.loss_landscape.present import present
+from reportgen.analyses.loss_landscape.results import LandscapeResult
 
 ANALYSIS: Analysis[Options, LandscapeResult] = Analysis(
     id="loss_landscape",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
+from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
 from reportgen.blocks import Table
 

@@ -4,13 +4,13 @@ rescaled network that is the same function."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from reportgen.analyses.loss_landscape.planes import Drawn, random_directions
+from reportgen.analyses.loss_landscape.results import Invariance, Recomputed
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.grid import MEASURED
 from reportgen.landscape.parameters import Point, shifted
@@ -27,33 +27,6 @@ _HOMOGENEOUS = frozenset(
     "ZeroPadding2D".split()
 )
 _SCALABLE = ("Dense", "Conv1D", "Conv2D", "Conv3D")
-
-
-@dataclass(frozen=True)
-class Recomputed:
-    """A cell by plain Keras: `evaluate` with the weights set. Both with penalties."""
-
-    plane: str
-    x: float
-    y: float
-    ours: float
-    keras: float
-
-    @property
-    def off(self) -> float:
-        """Relative difference."""
-        return abs(self.ours - self.keras) / max(abs(self.keras), 1e-30)
-
-
-@dataclass(frozen=True)
-class Invariance:
-    """Largest relative change of the surface when ``first`` is multiplied by ``factor`` and
-    ``second`` takes it back."""
-
-    first: str
-    second: str
-    factor: float
-    off: float
 
 
 class _Plain(keras.Model):  # type: ignore[misc]  # Keras ships no types

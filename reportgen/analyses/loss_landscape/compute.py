@@ -1,161 +1,27 @@
-"""The loss around the model: planes, the way of training, curvature, and checks on all of it."""
+"""The loss around the model. TensorFlow is imported when it is asked for, and not before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.analyses.loss_landscape.checks import (
-    Invariance,
-    Recomputed,
-    measure_invariance,
-    recompute,
-)
-from reportgen.analyses.loss_landscape.curvature import Bends, Deadlines, along, measure_bends
-from reportgen.analyses.loss_landscape.descent import (
-    Descent,
-    Lower,
-    descend,
-    lowest_cells,
-    on_training,
-)
 from reportgen.analyses.loss_landscape.options import Options
-from reportgen.analyses.loss_landscape.planes import (
-    Drawn,
-    Plane,
-    further_planes,
-    joined,
-    line,
-    main_plane,
-)
-from reportgen.analyses.loss_landscape.setting import Setting, settle
-from reportgen.analyses.loss_landscape.training import (
-    Match,
-    Training,
-    follow,
-    match_history,
-    share_held,
-)
-from reportgen.landscape.curvature import Hessian, OutOfTimeError
-from reportgen.landscape.evaluator import Evaluator
-from reportgen.landscape.grid import FloatArray
-from reportgen.landscape.parameters import difference
+from reportgen.analyses.loss_landscape.results import LandscapeResult
+from reportgen.landscape.grid import join
 
 if TYPE_CHECKING:
     from reportgen.results import SubjectCard
     from reportgen.subject.subject import Subject
 
-_PLANE, _RECORDS, _PATH = 0.3, 0.4, 0.5
-_BENDS = Deadlines(extremes=0.7, plane=0.75, density=0.9, sharpness=1.0)
-_WITHOUT_PATH = Deadlines(extremes=0.6, plane=0.65, density=0.9, sharpness=1.0)
-_LINE = np.linspace(-1, 1, 31)
-_NEAR = 0.02
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What was measured where. error: standard error of the loss. penalty: of regularisation.
-
-    parameters: how many numbers move. left: weights that do not, being frozen or not named.
-    precision: that the network itself computes in, where it is not that of the landscape.
-    """
-
-    loss_name: str
-    loss_reason: str
-    loss: float
-    error: float
-    accuracy: float | None
-    penalty: float
-    chance: float | None
-    ceiling: float | None
-    samples: int
-    split: str
-    parameters: int
-    left: int
-    dtype: str
-    precision: str
-    reused: str
-    static_batch: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """Loss along the first random direction, on the audited and on the training samples."""
-
-    steps: FloatArray
-    losses: FloatArray
-    errors: FloatArray
-    right: FloatArray
-    train_losses: FloatArray
-    train_errors: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class LandscapeResult:
-    """Everything that the section shows.
-
-    held: share of the training path that each plane holds, by id. axis: curvature along the first
-    random direction by a Hessian product and by second differences of the loss. finite: the loss of
-    the model itself is a number; nothing else was measured if not.
-    """
-
-    facts: Facts
-    planes: tuple[Plane, ...]
-    training: Training | None
-    match: Match | None
-    bends: Bends | None
-    descent: Descent | None
-    lower: tuple[Lower, ...]
-    profile: Profile | None
-    recomputed: tuple[Recomputed, ...]
-    invariance: Invariance | None
-    held: dict[str, float]
-    axis: tuple[float, float] | None
-    options: Options
-    finite: bool = True
-
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> LandscapeResult:
     """Measure one part of the plane, or all of the section."""
-    seeds = rng.spawn(8)
-    setting = settle(subject, options, seeds[0])
-    match = match_history(subject)
-    if not np.isfinite(setting.losses).all():
-        return _nothing(setting, match)
-    main = main_plane(setting, seeds[1], _PLANE)
-    if options.tiles > 1 and options.part:
-        # The other parts come from elsewhere; the first one does all the rest.
-        return replace(_nothing(setting, None), planes=(main.plane,), finite=True)
-    drawn = [main]
-    training = None
-    if match is not None and not match.problem and subject.history is not None:
-        training, path = follow(setting, subject.history, (_RECORDS, _PATH))
-        drawn.append(path)
-    hessian = Hessian(setting.model, setting.samples, setting.point)
-    descent = descend(setting, hessian, seeds[2])
-    until = _BENDS if training else _WITHOUT_PATH
-    bends, steep = measure_bends(setting, hessian, seeds[3], until)
-    drawn += [steep] if steep else []
-    drawn += further_planes(setting, seeds[4], until.sharpness)
-    lower = lowest_cells(setting, drawn)
-    return LandscapeResult(
-        facts=_facts(setting),
-        planes=tuple(one.plane for one in drawn),
-        training=training,
-        match=match,
-        bends=bends,
-        descent=descent,
-        lower=(*lower, *on_training(setting, drawn, lower)),
-        profile=_profile(setting, main),
-        recomputed=recompute(setting, drawn, options.checked_cells, seeds[5]),
-        invariance=measure_invariance(setting, int(seeds[6].integers(2**31))),
-        held=_shares(setting, drawn) if training else {},
-        axis=_axis_curvature(setting, hessian, main),
-        options=options,
-    )
+    from reportgen.analyses.loss_landscape.measure import measure
+
+    return measure(subject, options, rng)
 
 
 def split_options(options: Options, card: SubjectCard) -> list[Options]:
@@ -168,90 +34,6 @@ def join_parts(parts: Sequence[LandscapeResult]) -> LandscapeResult:
     first = parts[0]
     if len(parts) == 1 or not first.planes:
         return first
-    whole = joined([part.planes[0] for part in parts])
+    grid = join([part.planes[0].grid for part in parts])
+    whole = replace(first.planes[0], grid=grid)
     return replace(first, planes=(whole, *first.planes[1:]))
-
-
-def _nothing(setting: Setting, match: Match | None) -> LandscapeResult:
-    return LandscapeResult(
-        facts=_facts(setting), planes=(), training=None, match=match, bends=None, descent=None,
-        lower=(), profile=None, recomputed=(), invariance=None, held={}, axis=None,
-        options=setting.options, finite=False,
-    )  # fmt: skip
-
-
-def _facts(setting: Setting) -> Facts:
-    subject, loss = setting.subject, setting.model.loss
-    known = loss.right is not None
-    policies = {
-        part.dtype_policy.compute_dtype
-        for part in subject.model._flatten_layers()
-        if getattr(part, "dtype_policy", None) and part.weights
-    }
-    other = sorted(str(p) for p in policies - {setting.model.dtype, None})
-    reuse = setting.evaluator.reuse
-    reused = [call.address for call in (*reuse.frozen, *reuse.linear)] if reuse else []
-    finite = bool(np.isfinite(setting.losses).all())
-    return Facts(
-        loss_name=loss.name,
-        loss_reason=loss.reason,
-        loss=setting.loss if finite else 0.0,
-        error=setting.bootstrap.own_error() if finite else 0.0,
-        accuracy=float(setting.centre.right.mean()) if known else None,
-        penalty=float(setting.centre.penalties[0]) if finite else 0.0,
-        chance=loss.chance,
-        ceiling=setting.ceiling if np.isfinite(setting.ceiling) else None,
-        samples=setting.samples.count,
-        split=subject.config.split or "not declared",
-        parameters=setting.parameters.size,
-        left=setting.parameters.frozen,
-        dtype=setting.model.dtype,
-        precision=", ".join(other),
-        reused=", ".join(reused[:6]),
-        static_batch=subject.probe.static_batch,
-    )
-
-
-def _profile(setting: Setting, main: Drawn) -> Profile:
-    steps = _LINE * setting.options.reach
-    direction = main.directions[0]
-    losses, errors, right = line(setting, direction, steps)
-    train_losses = train_errors = np.zeros(0)
-    if setting.train is not None:
-        evaluator = Evaluator(setting.model, setting.train)
-        groups = list(evaluator.points(setting.point, [direction], steps[:, None]))
-        each = np.concatenate([np.asarray(group.losses) for group in groups])
-        middle = each[len(steps) // 2]
-        train_losses = each.mean(axis=1)
-        with np.errstate(invalid="ignore"):
-            train_errors = (each - middle).std(axis=1, ddof=1) / np.sqrt(each.shape[1])
-    return Profile(steps, losses, errors, right, train_losses, train_errors)
-
-
-def _shares(setting: Setting, drawn: Sequence[Drawn]) -> dict[str, float]:
-    """Share of the path that each plane holds; the records are read one at a time."""
-    history = setting.subject.history
-    assert history is not None
-    sums = dict.fromkeys((one.plane.id for one in drawn), 0.0)
-    total = 0.0
-    for record in range(len(history.steps)):
-        way = difference(setting.parameters.take(history.arrays(record)), setting.point)
-        from reportgen.landscape.parameters import dot
-
-        length = dot(way, way)
-        total += length
-        for one in drawn:
-            sums[one.plane.id] += share_held(one.directions, [way]) * length
-    return {id_: value / total if total else 0.0 for id_, value in sums.items()}
-
-
-def _axis_curvature(setting: Setting, hessian: Hessian, main: Drawn) -> tuple[float, float] | None:
-    direction = main.directions[0]
-    hessian.deadline = np.inf
-    try:
-        exact = along(hessian, direction)
-    except OutOfTimeError:
-        return None
-    steps = np.array([-_NEAR, 0.0, _NEAR])
-    losses, _, _ = line(setting, direction, steps)
-    return exact, float((losses[0] - 2 * losses[1] + losses[2]) / _NEAR**2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.analyses.loss_landscape.planes import Drawn, plane_through
+from reportgen.analyses.loss_landscape.results import Bends
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.directions import scaled
@@ -16,39 +17,10 @@ from reportgen.landscape.sharpness import Rise, average_rise, worst_rise
 from reportgen.landscape.spectrum import (
     Density,
     Extremes,
-    Trace,
     estimate_density,
     estimate_trace,
     find_extremes,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Bends:
-    """Second derivatives at the model.
-
-    top, bottom: eigenvalues with their residuals, outermost first. complete: all were found.
-    products: Hessian products in all. places, density: share of the eigenvalues a unit; empty
-    without time for it. density_trace, trace: sum of the eigenvalues by both ways.
-    worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
-    """
-
-    top: tuple[tuple[float, float], ...]
-    bottom: tuple[tuple[float, float], ...]
-    complete: bool
-    products: int
-    size: int
-    places: FloatArray
-    density: FloatArray
-    density_trace: Trace | None
-    trace: Trace | None
-    worst: tuple[Rise, ...]
-    average: tuple[Rise, ...]
-
-    @property
-    def largest(self) -> float | None:
-        """The largest eigenvalue; None if there was no time for it."""
-        return self.top[0][0] if self.top else None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
-from reportgen.analyses.loss_landscape.curvature import Bends
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
+from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
 from reportgen.blocks import Block, KeyValues, Lines, Series, Table, as_finite
 

@@ -7,12 +7,12 @@ samples, its best step too, and the fall is measured on the other half; then the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.planes import Drawn
+from reportgen.analyses.loss_landscape.results import Descent, Lower
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.evaluator import Evaluator
@@ -20,41 +20,6 @@ from reportgen.landscape.grid import MEASURED, FloatArray
 from reportgen.landscape.parameters import Point, norm
 
 _FACTORS = 2.0 ** np.arange(-6, 4)
-
-
-@dataclass(frozen=True)
-class Descent:
-    """gradient: its length. noise: what of it the draw of the samples explains (standard error).
-    fall: of the loss along it, on the other half. error: its standard error. step: as a part of
-    the weights' length."""
-
-    gradient: float
-    noise: float
-    fall: float
-    error: float
-    step: float
-
-
-@dataclass(frozen=True)
-class Lower:
-    """A place of lower loss: on the audited samples, or on the training samples.
-
-    plane: its id. fall: below the model's loss. error: standard error of that difference. cells:
-    among how many it was the lowest.
-    """
-
-    plane: str
-    x: float
-    y: float
-    fall: float
-    error: float
-    cells: int
-    on_training: bool = False
-
-    @property
-    def score(self) -> float:
-        """In standard errors."""
-        return self.fall / self.error if self.error > 0 else 0.0
 
 
 def descend(setting: Setting, hessian: Hessian, rng: np.random.Generator) -> Descent | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
-from reportgen.analyses.loss_landscape.descent import Lower
+from reportgen.analyses.loss_landscape.results import LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import plane_name
 from reportgen.results import Finding, Level
 

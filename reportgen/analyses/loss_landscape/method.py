@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
+from reportgen.analyses.loss_landscape.results import LandscapeResult
 
 _VECTORS = {
     "ignore": "biases and other vectors stay where they are",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
-from reportgen.analyses.loss_landscape.training import Training
+from reportgen.analyses.loss_landscape.results import LandscapeResult, Training
 from reportgen.analyses.loss_landscape.wording import plane_name, share
 from reportgen.blocks import Block, KeyValues, Lines, PlanePath, Series, Table, as_finite
 

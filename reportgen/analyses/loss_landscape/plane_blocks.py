@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
-from reportgen.analyses.loss_landscape.planes import Plane
+from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane
 from reportgen.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, Grid
 from reportgen.landscape.uncertainty import choose_levels

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.analyses.loss_landscape.results import Plane
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.directions import cosine, draw_plane
 from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Point, norm
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """A measured plane.
-
-    id: ``random``, ``random_2`` ..., ``path``, ``hessian``. directions: not kept in results.
-    cosine: between the directions. lengths: of one unit along each, in the weights' own unit.
-    """
-
-    id: str
-    grid: Grid
-    cosine: float
-    lengths: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +100,3 @@ def _surveyor(
 def _drawn(id_: str, grid: Grid, directions: tuple[Point, Point]) -> Drawn:
     lengths = (norm(directions[0]), norm(directions[1]))
     return Drawn(Plane(id_, grid, cosine(*directions), lengths), directions)
-
-
-def joined(planes: Sequence[Plane]) -> Plane:
-    """One plane from parts of it."""
-    from reportgen.landscape.grid import join
-
-    return replace(planes[0], grid=join([plane.grid for plane in planes]))

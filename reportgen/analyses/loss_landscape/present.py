@@ -7,12 +7,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.check_blocks import check_table
-from reportgen.analyses.loss_landscape.compute import LandscapeResult
 from reportgen.analyses.loss_landscape.curvature_blocks import curvature_blocks
 from reportgen.analyses.loss_landscape.findings import judge
 from reportgen.analyses.loss_landscape.method import describe_method
 from reportgen.analyses.loss_landscape.path_blocks import path_blocks
 from reportgen.analyses.loss_landscape.plane_blocks import Painter, main_blocks
+from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.spread_blocks import spread_blocks
 from reportgen.blocks import Block, KeyValues
 from reportgen.results import SectionBody

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.loss_landscape.compute import LandscapeResult, Profile
-from reportgen.analyses.loss_landscape.planes import Plane
+from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane, Profile
 from reportgen.analyses.loss_landscape.wording import plane_name
 from reportgen.blocks import (
     Block,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.loss_landscape.planes import Drawn, Plane, line, plane_through
+from reportgen.analyses.loss_landscape.planes import Drawn, line, plane_through
+from reportgen.analyses.loss_landscape.results import Match, Training
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.grid import FloatArray, axis
@@ -25,56 +25,6 @@ if TYPE_CHECKING:
 
 _MARGIN = 0.25  # of the plane around the path
 _LINE = np.linspace(-0.25, 1.25, 31)
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """Whether the last record is the audited model.
-
-    distance: of the last record to the model, as a part of the model's length. tolerated: what
-    rounding explains. nearest: the record that is nearest, by position, and its distance.
-    problem: why it cannot be compared at all; empty where it can.
-    """
-
-    distance: float = 0.0
-    tolerated: float = 0.0
-    nearest: int = -1
-    nearest_distance: float = 0.0
-    nearest_label: str = ""
-    problem: str = ""
-
-    @property
-    def fits(self) -> bool:
-        """Whether they are the same but for rounding."""
-        return not self.problem and self.distance <= self.tolerated
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """The path of training.
-
-    labels: of each record (its epoch). coordinates, distances, lengths, shares, null, held: see
-        `PathPlane`. losses, right: of each record as it was, with its own moving statistics.
-    shown: loss of the plane where the record is projected to; errors: of the difference between
-        the two, by paired bootstrap.
-    line: along the straight way from the first record (1) to the model (0): places, losses, errors,
-        right.
-    """
-
-    labels: tuple[str, ...]
-    coordinates: FloatArray
-    distances: FloatArray
-    lengths: FloatArray
-    shares: FloatArray
-    null: FloatArray
-    held: float
-    losses: FloatArray
-    right: FloatArray
-    shown: FloatArray
-    errors: FloatArray
-    line: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-    from_start: bool
-    plane: Plane
 
 
 def match_history(subject: Subject) -> Match | None:
