@@ -19,6 +19,7 @@ from reportgen.landscape.limits import OutOfTimeError
 from reportgen.landscape.parameters import Point
 from reportgen.landscape.samples import Samples
 from reportgen.progress import tell
+from reportgen.subject.shadowing import shadowed
 from reportgen.subject.tracing import leaving_no_gradients
 
 Tensor = Any  # of TensorFlow, which has no types to check
@@ -89,7 +90,8 @@ class Hessian:
         return total / self.samples.count
 
     def _loss(self, values: Sequence[Tensor], inputs: Tensor, targets: Tensor, mask: Tensor) -> Any:
-        output, _ = self.model.call(values, inputs)
+        with shadowed(tf.nn, "moments", _moments):
+            output, _ = self.model.call(values, inputs)
         losses, _ = self.model.measure(output, targets)
         return tf.reduce_sum(losses * mask)
 
@@ -123,3 +125,13 @@ def _dense(parts: Sequence[Any]) -> list[Tensor]:
         else part
         for part in parts
     ]
+
+
+def _moments(
+    x: Tensor, axes: Any, shift: Any = None, name: str | None = None, keepdims: bool = False
+) -> tuple[Tensor, Tensor]:
+    """As `tf.nn.moments`, which stops the gradient of the mean inside the variance: right for first
+    derivatives and wrong for second ones, of every LayerNormalization and GroupNormalization."""
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
+    return mean if keepdims else tf.reduce_mean(x, axes), variance

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +33,8 @@ def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Fi
     scale = np.ptp(places, axis=0)
     unit = places / np.where(scale > 0, scale, 1)
     near, given = unit[known], values[known]
-    smooth = RBFInterpolator(near, given, kernel="cubic")(unit)
+    with threadpool_limits(1, user_api="blas"):  # further threads wait for TensorFlow's
+        smooth = RBFInterpolator(near, given, kernel="cubic")(unit)
     second = CloughTocher2DInterpolator(near, given)(unit)
     doubt = np.where(np.isfinite(second), np.abs(smooth - second), np.ptp(given))
     doubt[known] = 0.0

@@ -147,8 +147,9 @@ class Surveyor:
             if found is None or grid.settled.sum() >= most or self._effort.expired:
                 break
             predicted, doubt = found
-            # Beyond the colour scale it does not matter how far.
-            doubt = np.where(predicted * np.exp(-doubt) > self._effort.ceiling, 0, doubt)
+            # Beyond the colour scale it does not matter how far; what is not finite stays so.
+            beyond = predicted * np.exp(-doubt) > self._effort.ceiling
+            doubt = np.where(beyond | grid.settled.ravel(), 0, doubt)
             room = min(_ADDED, most - int(grid.settled.sum()))
             chosen = pick_doubtful(scaled, doubt, room, apart)
             if not chosen:
@@ -272,7 +273,8 @@ def _beside_broken(grid: Grid) -> NDArray[np.bool_]:
     from scipy.ndimage import binary_dilation
 
     broken = grid.state == NOT_FINITE
-    return np.asarray(binary_dilation(broken, iterations=2) if broken.any() else broken, bool)
+    around = np.ones((3, 3), bool)
+    return np.asarray(binary_dilation(broken, around, 2) if broken.any() else broken, bool)
 
 
 def _aspect(grid: Grid) -> float:
@@ -282,9 +284,8 @@ def _aspect(grid: Grid) -> float:
 
 
 def _inside(grid: Grid) -> NDArray[np.bool_]:
-    """Cells within the box of what was measured."""
-    rows, columns = np.nonzero(grid.settled)
-    mask = np.zeros(grid.state.shape, bool)
-    if len(rows):
-        mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
-    return mask
+    """Cells between those that were measured: within their convex hull."""
+    from scipy.spatial import Delaunay
+
+    hull = Delaunay(grid.steps[grid.settled.ravel()])
+    return np.asarray(hull.find_simplex(grid.steps, tol=1e-9) >= 0).reshape(grid.state.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
 from reportgen.blocks import Table
@@ -68,17 +70,22 @@ def _rescaled(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
 
 
 def _curvatures(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
+    from scipy.stats import t as student
+
     rows = []
     bends = result.bends
     if bends is not None and bends.trace is not None and bends.density_trace is not None:
         one, other = bends.trace, bends.density_trace
-        apart = abs(one.value - other.value) / max((one.error**2 + other.error**2) ** 0.5, 1e-30)
+        apart = abs(one.value - other.value)
+        error = float(np.hypot(one.error, other.error))
+        few = min(one.draws, other.draws) - 1
+        limit = float(student.ppf(0.9995, few)) * error  # few draws hardly know their own error
         rows.append(
             (
                 "Sum of eigenvalues, found in two ways",
-                f"{one.value:.4g} and {other.value:.4g}: {apart:.1f} standard errors apart",
-                "below 4",
-                _yes(apart <= 4 or abs(one.value - other.value) <= 1e-6 * abs(one.value)),
+                f"{one.value:.4g} and {other.value:.4g}, {apart:.2g} apart",
+                f"below {limit:.2g} (99.9 % of such differences)",
+                _yes(apart <= limit or apart <= 1e-6 * abs(one.value)),
             )
         )
     if result.axis is not None:

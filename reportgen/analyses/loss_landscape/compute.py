@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from reportgen.analyses.loss_landscape.options import Options
 from reportgen.analyses.loss_landscape.results import LandscapeResult
@@ -21,7 +22,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     """Measure one part of the plane, or all of the section."""
     from reportgen.analyses.loss_landscape.measure import measure
 
-    return measure(subject, options, rng)
+    with threadpool_limits(1, user_api="blas"):  # further threads wait for TensorFlow's
+        return measure(subject, options, rng)
 
 
 def split_options(options: Options, card: SubjectCard) -> list[Options]:

@@ -1,0 +1,174 @@
+"""Each check speaks where it must, and only there."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from reportgen.subject.history import HistoryWriter, weight_names
+
+from .conftest import line_points
+
+
+def record(folder, model, moments):
+    """A history of these lists of weights."""
+    writer = HistoryWriter(folder)
+    names = weight_names(weight.path for weight in model.weights)
+    for epoch, weights in enumerate(moments):
+        writer.append(epoch, dict(zip(names, weights, strict=True)), {})
+    return folder
+
+
+def way_to(model, steps=5):
+    """From somewhere straight to the model."""
+    end = model.get_weights()
+    rng = np.random.default_rng(3)
+    start = [w + rng.normal(size=w.shape).astype(w.dtype) for w in end]
+    return [
+        [s + (e - s) * np.float32(t) for s, e in zip(start, end, strict=True)]
+        for t in np.linspace(0, 1, steps)
+    ]
+
+
+def test_a_minimum_passes(landscape, solved, points):
+    found = landscape(solved, *points, split="train")
+    assert found.levels["landscape.not_a_minimum"] == "pass"
+    assert found.levels["landscape.negative_curvature"] == "pass"
+    # At the least-squares solution the gradient is zero but for rounding.
+    assert found.result.descent.gradient < 1e-5
+
+
+@pytest.mark.parametrize(("split", "level"), [("train", "warn"), ("test", "note"), (None, "note")])
+def test_no_minimum_is_said_by_whose_samples_they_are(landscape, unsolved, points, split, level):
+    found = landscape(unsolved, *points, split=split)
+    finding = found.findings["landscape.not_a_minimum"]
+    assert finding.level == level
+    assert "gradient lowers the loss" in finding.message
+    assert ("--train" in finding.message) == (level == "note")
+    assert finding.value > 0.5  # most of the loss can be got rid of
+
+
+def test_training_samples_decide_where_they_are_given(subject_of, analyse, points):
+    """The minimum of other samples is no minimum of the audited ones, and that is no fault."""
+    from reportgen.config import AuditConfig
+    from reportgen.subject.subject import LiveInput, open_subject
+
+    from .conftest import QUICK, linear_model
+
+    x, y = points
+    model = linear_model(x, y, solved=True)
+    away = y + 2 * x[:, 0]  # the audited samples follow another law
+    subject = open_subject(AuditConfig(preprocessing="none"), LiveInput(model, x, away, (x, y)))
+    found = analyse("loss_landscape", subject, **QUICK)
+    assert found.result.lower  # on the audited samples there is a lower place
+    assert found.levels["landscape.not_a_minimum"] == "pass"
+    assert found.result.profile.train_losses.argmin() == 15  # the model, in the middle
+    names = [s.name for b in found.body.blocks if b.id == "landscape-profile" for s in b.series]
+    assert names == ["audited samples", "training samples"]
+
+
+def test_a_saddle_is_noted(landscape):
+    """y = w2 w1 x at w = (0, 0): the Hessian is [[0, c], [c, 0]] with eigenvalues c and -c."""
+    model = keras.Sequential(
+        [keras.Input((1,)), layers.Dense(1, use_bias=False), layers.Dense(1, use_bias=False)]
+    )
+    model.compile(loss="mean_squared_error")
+    model.set_weights([np.zeros((1, 1)), np.zeros((1, 1))])
+    x = np.linspace(-1, 1, 41, dtype=np.float32)[:, None]
+    found = landscape(model, x, 3 * x[:, 0])
+    finding = found.findings["landscape.negative_curvature"]
+    assert finding.level == "note"
+    expected = 2 * 3 * float((x**2).mean())  # |d2 L / dw1 dw2| = 2 mean(x y)
+    assert finding.value == pytest.approx(-expected, rel=1e-4)
+    assert found.result.bends.top[0][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_a_history_nothing_is_said_of_a_path(landscape, solved, points):
+    found = landscape(solved, *points)
+    for id_ in ("landscape.plane_fidelity", "landscape.history_mismatch"):
+        assert found.levels[id_] == "not_applicable"
+        assert "--history" in found.findings[id_].message
+
+
+def test_the_history_of_this_model(landscape, solved, points, tmp_path):
+    history = record(tmp_path / "h", solved, way_to(solved))
+    found = landscape(solved, *points, history=history)
+    assert found.levels["landscape.history_mismatch"] == "pass"
+    assert found.levels["landscape.plane_fidelity"] == "pass"
+    assert found.result.training.held == pytest.approx(1, abs=1e-6)  # a straight line
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("restored", "is the record of epoch 2"),
+        ("other", "differ from the model by"),
+        ("network", "other shapes"),
+    ],
+)
+def test_another_history_is_warned_of(landscape, solved, points, tmp_path, change, words):
+    moments = way_to(solved)
+    if change == "restored":  # the best epoch was put back at the end
+        moments[2], moments[4] = moments[4], moments[2]
+    elif change == "other":
+        moments = [[w + 1 for w in weights] for weights in moments]
+    else:
+        moments = [[np.zeros((2, 2), np.float32), weights[1]] for weights in moments]
+    found = landscape(solved, *points, history=record(tmp_path / "h", solved, moments))
+    finding = found.findings["landscape.history_mismatch"]
+    assert finding.level == "warn"
+    assert words in finding.message
+    drawn = any(block.id == "landscape-path" for block in found.body.blocks)
+    assert drawn == (change != "network")
+
+
+def test_a_random_walk_is_called_one(landscape, points, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(300), layers.Dense(1)])
+    model.compile(loss="mean_squared_error")
+    rng = np.random.default_rng(0)
+    moments = [model.get_weights()]
+    for _ in range(30):  # backwards, so that the last one is the model
+        step = [w + rng.normal(0, 0.05, w.shape).astype(w.dtype) for w in moments[0]]
+        moments.insert(0, step)
+    found = landscape(model, *points, history=record(tmp_path / "h", model, moments))
+    training = found.result.training
+    np.testing.assert_allclose(training.shares[:3], training.null[:3], atol=0.06)
+    assert found.levels["landscape.plane_fidelity"] == "note"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_said_once(landscape, points, value):
+    from .conftest import linear_model
+
+    model = linear_model(*points, solved=True)
+    weights = model.get_weights()
+    weights[0][0] = value
+    model.set_weights(weights)
+    found = landscape(model, *points)
+    assert found.levels["landscape.not_a_minimum"] == "not_applicable"
+    assert found.levels["landscape.negative_curvature"] == "not_applicable"
+    assert "not a number" in found.findings["landscape.not_a_minimum"].message
+    assert [block.id for block in found.body.blocks] == ["landscape-facts"]
+
+
+def test_nothing_trainable_says_what_to_name(landscape, points):
+    from reportgen.errors import UsageError
+
+    from .conftest import linear_model
+
+    model = linear_model(*points, solved=True)
+    model.trainable = False
+    with pytest.raises(UsageError, match=r"loss_landscape\.layers"):
+        landscape(model, *points)
+    found = landscape(model, *points, {"layers": ("*",)})
+    assert found.result.facts.parameters == 5
+
+
+def test_few_samples_do_not_break_it(landscape, solved):
+    x, y = line_points(5)
+    found = landscape(solved, x, y)
+    assert found.result.descent is None  # too few for two halves
+    assert found.levels["landscape.not_a_minimum"] in ("pass", "note")
