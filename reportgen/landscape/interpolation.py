@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 FloatArray = NDArray[np.float64]
+_NEAREST = 12
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,21 @@ class Filled:
 def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Filled:
     """Interpolate ``values`` from the known places to all of them.
 
-    A cubic radial basis (scipy's `RBFInterpolator`) gives the values; a piecewise cubic on
-    triangles (`CloughTocher2DInterpolator`) is the second opinion.
+    A cubic radial basis over all known places gives the values; a linear one over the twelve
+    nearest is the second opinion (both by scipy's `RBFInterpolator`).
 
     Args:
         places: ``(cells, 2)``. known: ``(cells,)``. values: ``(cells,)``, read where known.
     """
-    from scipy.interpolate import CloughTocher2DInterpolator, RBFInterpolator
+    from scipy.interpolate import RBFInterpolator
 
     scale = np.ptp(places, axis=0)
     unit = places / np.where(scale > 0, scale, 1)
     near, given = unit[known], values[known]
     with threadpool_limits(1, user_api="blas"):  # further threads wait for TensorFlow's
         smooth = RBFInterpolator(near, given, kernel="cubic")(unit)
-    second = CloughTocher2DInterpolator(near, given)(unit)
-    doubt = np.where(np.isfinite(second), np.abs(smooth - second), np.ptp(given))
+        second = RBFInterpolator(near, given, kernel="linear", neighbors=_NEAREST)(unit)
+    doubt = np.abs(smooth - second)
     doubt[known] = 0.0
     smooth[known] = given
     return Filled(smooth, doubt)

@@ -45,7 +45,7 @@ class Effort:
     """
 
     every: int = 3
-    off: float = 0.04
+    off: float = 0.03
     most: float = 1.0
     ceiling: float = np.inf
     deadline: float = np.inf
