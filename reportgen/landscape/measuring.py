@@ -45,7 +45,7 @@ class Effort:
     """
 
     every: int = 3
-    off: float = 0.03
+    off: float = 0.04
     most: float = 1.0
     ceiling: float = np.inf
     deadline: float = np.inf
@@ -285,7 +285,10 @@ def _aspect(grid: Grid) -> float:
 
 def _inside(grid: Grid) -> NDArray[np.bool_]:
     """Cells between those that were measured: within their convex hull."""
-    from scipy.spatial import Delaunay
+    from scipy.spatial import ConvexHull
 
-    hull = Delaunay(grid.steps[grid.settled.ravel()])
-    return np.asarray(hull.find_simplex(grid.steps, tol=1e-9) >= 0).reshape(grid.state.shape)
+    unit = grid.steps / np.ptp(grid.steps, axis=0)
+    # One row a side of the hull: its normal, outwards, and its offset.
+    sides = ConvexHull(unit[grid.settled.ravel()]).equations
+    outside = unit @ sides[:, :2].T + sides[:, 2] > 1e-9
+    return np.asarray(~outside.any(axis=1)).reshape(grid.state.shape)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 Tensor = Any  # of TensorFlow, which has no types to check
-_CHUNK_BYTES = 32 * 2**20  # of the largest activation; beyond it the caches do not help
+_CHUNK_BYTES = 64 * 2**20  # of the largest activation; larger chunks gain nothing
 _FEWEST, _MOST = 8, 1024
 
 

@@ -80,6 +80,6 @@ def _say_refinement(result: LandscapeResult) -> str:
         "Of planes with more than 300 cells every third row and column is measured first, then "
         "cells where two interpolations of the logarithm (a cubic radial basis; a linear one of "
         "the twelve nearest) "
-        "disagree most, until twice in a row 20 new ones were predicted to within 3 %. The rest is "
+        "disagree most, until twice in a row 20 new ones were predicted to within 4 %. The rest is "
         f"interpolated and marked. {ran}"
     )
