@@ -30,35 +30,41 @@ class Rise:
 
 def worst_rise(
     hessian: Hessian, evaluator: Evaluator, start: Vector, radius: float, *, steps: int = 20,
-    adaptive: bool = False,
+    least: float = 0.01, adaptive: bool = False,
 ) -> Rise:  # fmt: skip
     """The largest rise within a ball, by gradient ascent on its surface.
 
     Args:
-        start: a direction to begin with, such as the top eigenvector; both signs are tried.
+        start: a direction to begin with, such as the top eigenvector; the better sign is taken.
+        steps: at most; it ends where one brings less than ``least`` of what is reached.
         adaptive: the ball is measured in units of each weight, ``|delta / w| <= radius`` (Kwon et
             al. 2021, arXiv 2102.11600), so that rescaled layers have the same sharpness.
     """
     stretch = _stretch(hessian, adaptive=adaptive)
     base = _mean_loss(evaluator, hessian.point)
-    best = 0.0
-    for sign in (1.0, -1.0):
-        unit = sign * start / np.linalg.norm(start)
-        for _ in range(max(1, steps // 2)):
-            point = _moved(hessian, stretch(radius * unit))
-            best = max(best, _mean_loss(evaluator, point) - base)
-            ascent = stretch(hessian.gradient(point))
-            length = float(np.linalg.norm(ascent))
-            if not length or not np.isfinite(length):
-                break
-            # The next point of the ball in the direction of the gradient (as SAM takes it).
-            unit = ascent / length
-    return Rise(best, float(radius))
+    unit = start / np.linalg.norm(start)
+
+    def rise(unit: Vector) -> float:
+        found = _mean_loss(evaluator, _moved(hessian, stretch(radius * unit))) - base
+        return found if np.isfinite(found) else -np.inf
+
+    best, unit = max(((rise(sign * unit), sign * unit) for sign in (1, -1)), key=lambda p: p[0])
+    for _ in range(steps):
+        ascent = stretch(hessian.gradient(_moved(hessian, stretch(radius * unit))))
+        length = float(np.linalg.norm(ascent))
+        if not length or not np.isfinite(length):
+            break
+        # The next point of the ball in the direction of the gradient (as SAM takes it).
+        unit = ascent / length
+        before, best = best, max(best, rise(unit))
+        if least and best <= before + least * abs(before):
+            break
+    return Rise(max(best, 0.0), float(radius))
 
 
 def average_rise(
     hessian: Hessian, evaluator: Evaluator, radius: float, rng: np.random.Generator, *,
-    draws: int = 16, adaptive: bool = False,
+    draws: int = 8, adaptive: bool = False,
 ) -> Rise:  # fmt: skip
     """The mean rise at random places of the ball's surface, with its standard error."""
     stretch = _stretch(hessian, adaptive=adaptive)

@@ -38,7 +38,7 @@ class Extremes:
 
 def find_extremes(
     hessian: Hessian, rng: np.random.Generator, *, count: int = 2, tolerance: float = 1e-3,
-    most_products: int = 200,
+    most_products: int = 200, halfway: float = np.inf,
 ) -> Extremes:  # fmt: skip
     """Both ends of the spectrum by Lanczos (ARPACK through scipy's `eigsh`).
 
@@ -48,11 +48,13 @@ def find_extremes(
 
     Args:
         count: eigenvalues at each end. tolerance: relative to the largest. most_products: Hessian
-            products for each end.
+            products for each end. halfway: when the upper end has to be done, of `time.monotonic`.
     """
-    before = hessian.products
+    before, deadline = hessian.products, hessian.deadline
+    hessian.deadline = min(deadline, halfway)
     top, done = _largest(hessian, lambda v: hessian.product(v), rng, count, tolerance,
                          most_products)  # fmt: skip
+    hessian.deadline = deadline
     bottom: list[Eigenpair] = []
     if top:
         shift = max(top[0].value, 0.0)

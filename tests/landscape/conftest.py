@@ -198,6 +198,7 @@ class MatrixHessian:
 
     def __init__(self, matrix: Array) -> None:
         self.matrix, self.size, self.products = matrix, len(matrix), 0
+        self.deadline = np.inf
 
     def product(self, vector: Array) -> Array:
         self.products += 1

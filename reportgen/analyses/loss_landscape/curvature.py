@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,9 @@ from reportgen.landscape.spectrum import (
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Shares of the time by when each part is done."""
+    """Shares of the time by when each part is done; top: the upper end of the eigenvalues."""
 
+    top: float
     extremes: float
     plane: float
     density: float
@@ -41,8 +43,9 @@ def measure_bends(
     hessian.deadline = setting.deadline(until.extremes)
     hessian.expected = 2 * options.products
     extremes = find_extremes(
-        hessian, rng, count=options.eigenvalues, tolerance=1e-2, most_products=options.products
-    )
+        hessian, rng, count=options.eigenvalues, tolerance=1e-2,
+        most_products=options.products, halfway=setting.deadline(until.top),
+    )  # fmt: skip
     drawn = _hessian_plane(setting, extremes, until.plane)
     hessian.deadline = setting.deadline(until.density)
     hessian.expected = hessian.products + options.trace_draws
@@ -52,7 +55,10 @@ def measure_bends(
         hessian, rng, starts=options.density_starts, steps=options.density_steps
     )
     places, shares = _smooth(density)
-    worst, average = _sharpness(setting, hessian, extremes, rng)
+    worst: tuple[Rise, ...] = ()
+    average: tuple[Rise, ...] = ()
+    if time.monotonic() < setting.deadline(until.sharpness):
+        worst, average = _sharpness(setting, hessian, extremes, rng)
     bends = Bends(
         top=tuple((pair.value, pair.residual) for pair in extremes.top),
         bottom=tuple((pair.value, pair.residual) for pair in extremes.bottom),

@@ -33,7 +33,9 @@ def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     if bends is not None and bends.density.size:
         blocks.append(_density(bends))
     if bends is not None:
-        blocks += [_sums(result, bends), _sharpness(result, bends)]
+        blocks.append(_sums(result, bends))
+    if bends is not None and bends.worst:
+        blocks.append(_sharpness(result, bends))
     if result.finite:
         blocks.append(_lower(result))
     return blocks

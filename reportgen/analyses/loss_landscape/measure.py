@@ -40,9 +40,9 @@ from reportgen.landscape.parameters import difference, dot
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
-_PLANE, _RECORDS, _PATH = 0.3, 0.4, 0.5
-_BENDS = Deadlines(extremes=0.7, plane=0.75, density=0.9, sharpness=1.0)
-_WITHOUT_PATH = Deadlines(extremes=0.6, plane=0.65, density=0.9, sharpness=1.0)
+_PLANE, _RECORDS, _PATH = 0.3, 0.36, 0.44
+_BENDS = Deadlines(top=0.58, extremes=0.72, plane=0.76, density=0.9, sharpness=1.0)
+_WITHOUT_PATH = Deadlines(top=0.5, extremes=0.7, plane=0.74, density=0.9, sharpness=1.0)
 _LINE = np.linspace(-1, 1, 31)
 _NEAR = 0.02
 

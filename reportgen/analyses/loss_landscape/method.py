@@ -53,7 +53,7 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
         )
         lines.append(
             f"Sharpness: gradient ascent on a ball, {options.ascents} steps (Foret et al. 2021), "
-            "relative to each weight's size by Kwon et al. 2021; average over 16 random places."
+            "relative to each weight's size by Kwon et al. 2021; average over 8 random places."
         )
     lines.append(
         "Lower loss along the gradient: the gradient and the best of ten steps from one half of "

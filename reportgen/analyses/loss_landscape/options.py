@@ -50,9 +50,9 @@ class Options(AnalysisOptions):
     layers: tuple[str, ...] = ()
     eigenvalues: int = Field(default=2, ge=1, le=20)
     products: int = Field(default=80, ge=20)
-    trace_draws: int = Field(default=16, ge=2)
-    density_starts: int = Field(default=4, ge=2)
-    density_steps: int = Field(default=20, ge=2, le=200)
+    trace_draws: int = Field(default=10, ge=2)
+    density_starts: int = Field(default=3, ge=2)
+    density_steps: int = Field(default=16, ge=2, le=200)
     radius: float = Field(default=0.05, gt=0)
     adaptive_radius: float = Field(default=0.5, gt=0)
     ascents: int = Field(default=20, ge=2)
@@ -74,9 +74,9 @@ class Options(AnalysisOptions):
             "hessian_points": 11,
             "eigenvalues": 1,
             "products": 40,
-            "trace_draws": 8,
+            "trace_draws": 6,
             "density_starts": 2,
-            "density_steps": 16,
+            "density_steps": 12,
         },
         "full": {
             "seconds": 7200.0,
