@@ -30,6 +30,7 @@ Tensor = Any  # of TensorFlow, which has no types to check
 _HALF = ("float16", "bfloat16")
 _GROUP_SECONDS = 0.5  # of one call: often enough for progress and for time limits
 _MOST_CELLS = 1024
+_MOST_ANSWERS = 40_000  # numbers a point: 64 MB for the 400 points of a refined plane
 _COMPILED_CELLS = 64  # XLA compiles anew for every number of points
 _FEWEST_SEEN = 32  # samples, before a point may be given up
 
@@ -87,6 +88,12 @@ class Model:
         total = sum((tf.cast(p, self.dtype) for p in penalties), tf.constant(0, self.dtype))
         return tf.reshape(made, [tf.shape(made)[0], -1]) if made.shape.rank == 1 else made, total
 
+    def answers(self, output: Tensor) -> Tensor:
+        """What the loss is a smooth function of, ``(b, units)``; nothing where there is no such."""
+        if self.loss.answers is None:
+            return tf.zeros([0, 0], self.dtype)
+        return tf.cast(self.loss.answers(output), self.dtype)
+
     def measure(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and rightness of each sample, ``(b,)`` each; rightness is 0 or 1, 0 for numbers."""
         losses = tf.cast(self.loss.values(output, targets), self.dtype)
@@ -100,7 +107,8 @@ class Group:
     """Measured points: ``losses`` and ``right`` are ``(points, samples)``, penalties ``(points,)``.
 
     start: position of the first of them among those asked for. whole: ``(points,)``, whether all
-        samples were measured; the others are NaN.
+        samples were measured; the others are NaN. answers: ``(points, samples, units)`` float32,
+        see `Loss`; None where they are not kept.
     """
 
     start: int
@@ -108,6 +116,7 @@ class Group:
     right: FloatArray
     penalties: FloatArray
     whole: NDArray[np.bool_]
+    answers: NDArray[np.float32] | None = None
 
 
 class Evaluator:
@@ -115,16 +124,19 @@ class Evaluator:
 
     compiled: by XLA; it pays for small dense networks with many points.
     reuse: what of the network is computed once for all points; None: nothing.
+    answers: also hand out what the loss is a function of, where that is not too much.
     """
 
     def __init__(
-        self, model: Model, samples: Samples, *, compiled: bool = False, reuse: Reuse | None = None
-    ) -> None:
+        self, model: Model, samples: Samples, *, compiled: bool = False,
+        reuse: Reuse | None = None, answers: bool = False,
+    ) -> None:  # fmt: skip
         self.model = model
         self.samples = samples
         self.reuse = reuse
         self.compiled = compiled
         self.seconds_a_point = 0.0
+        self._answers = answers and _are_few(model, samples)
         self._function = tf.function(self._measure, jit_compile=compiled, autograph=False)
         self._concrete: dict[Any, Any] = {}
         self._chunks = list(samples.chunks(model.input_dtype, model.dtype))
@@ -159,6 +171,17 @@ class Evaluator:
         (group,) = self.points(point, [point], np.zeros((1, 1)))
         return group
 
+    def losses_of(self, answers: NDArray[np.float32]) -> FloatArray:
+        """Losses ``(points, samples)`` of (interpolated) answers ``(points, samples, units)``."""
+        of_answers = self.model.loss.of_answers
+        if of_answers is None:
+            raise ValueError("this loss is no function of answers")
+        targets = self.samples.targets
+        kind = tf.int64 if targets.dtype.kind == "i" else self.model.dtype
+        given = tf.cast(targets, kind)
+        dtype = self.model.dtype
+        return np.stack([of_answers(tf.cast(a, dtype), given).numpy() for a in answers])
+
     def _group_size(self) -> int:
         if not self.seconds_a_point:
             return 1
@@ -172,11 +195,13 @@ class Evaluator:
         losses = np.full((len(steps), self.samples.count), np.nan)
         right = np.full_like(losses, np.nan)
         penalties, counts = np.zeros(len(steps)), np.zeros(len(steps))
+        answers: list[NDArray[np.float32]] = []
         going, seen = np.arange(len(steps)), 0
         for (inputs, targets, real), kept in zip(self._chunks, held, strict=True):
             padded = self._padded(steps[going])
             made = self._call(self._tensor(padded), ways, inputs, targets, kept)
-            here, hits, costs = (part.numpy()[: len(going)] for part in made)
+            here, hits, costs, scores = (part.numpy()[: len(going)] for part in made)
+            answers.append(scores[:, :real].astype(np.float32))
             losses[going, seen : seen + real] = here[:, :real]
             right[going, seen : seen + real] = hits[:, :real]
             penalties[going] += costs * real
@@ -188,7 +213,11 @@ class Evaluator:
                 break
         whole = np.zeros(len(steps), bool)
         whole[going] = True
-        return Group(start, losses, right, penalties / counts, whole)
+        kept_all = self._answers and len(going) == len(steps)
+        return Group(
+            start, losses, right, penalties / counts, whole,
+            np.concatenate(answers, axis=1) if kept_all else None,
+        )  # fmt: skip
 
     def _padded(self, steps: NDArray[Any]) -> NDArray[Any]:
         """Filled up to a few sizes where each new one would be compiled."""
@@ -211,15 +240,17 @@ class Evaluator:
     def _measure(
         self, steps: Tensor, ways: list[list[Tensor]], inputs: Tensor, targets: Tensor,
         held: tuple[Tensor, ...],
-    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        def one(step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        def one(step: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             values = [w + step[0] * a + step[1] * b for w, a, b in zip(*ways, strict=True)]
             output, penalty = self.model.call(values, inputs, self.reuse, held, step)
-            return (*self.model.measure(output, targets), penalty)
+            kept = self.model.answers(output) if self._answers else tf.zeros([0, 0], output.dtype)
+            measured = self.model.measure(output, targets)
+            return (*measured, penalty, tf.cast(kept, self.model.dtype))
 
-        kinds = (tf.as_dtype(self.model.dtype),) * 3
+        kinds = (tf.as_dtype(self.model.dtype),) * 4
         made = tf.map_fn(one, steps, parallel_iterations=1, fn_output_signature=kinds)
-        return made[0], made[1], made[2]
+        return made[0], made[1], made[2], made[3]
 
     def _hold_frozen(self) -> list[tuple[Tensor, ...]]:
         if self.reuse is None:
@@ -237,6 +268,14 @@ class Evaluator:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return tf.constant(np.asarray(array), dtype=self.model.dtype)
+
+
+def _are_few(model: Model, samples: Samples) -> bool:
+    """Whether the answers of all samples may be kept for every point."""
+    if model.loss.answers is None or not model.network.outputs:
+        return False
+    units = model.network.outputs[model.output].shape[-1]
+    return units is not None and units * samples.count <= _MOST_ANSWERS
 
 
 def _is_above(losses: FloatArray, ceiling: float) -> NDArray[np.bool_]:

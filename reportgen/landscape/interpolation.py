@@ -43,6 +43,28 @@ def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Fi
     return Filled(smooth, doubt)
 
 
+def spread(
+    places: FloatArray, known: NDArray[np.bool_], answers: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Interpolate whole arrays from the known places to all others, by a cubic radial basis.
+
+    Args:
+        answers: ``(known, ...)``.
+
+    Returns: ``(others, ...)``.
+    """
+    from scipy.interpolate import RBFInterpolator
+
+    scale = np.ptp(places, axis=0)
+    unit = places / np.where(scale > 0, scale, 1)
+    count = int(known.sum())
+    # The interpolant is linear in the values, so one solution serves all samples.
+    weights = RBFInterpolator(unit[known], np.eye(count), kernel="cubic")(unit[~known])
+    flat = answers.reshape(count, -1)
+    made = weights.astype(np.float32) @ flat
+    return np.asarray(made.reshape(-1, *answers.shape[1:]))
+
+
 def pick_doubtful(places: FloatArray, doubt: FloatArray, count: int, apart: float) -> list[int]:
     """Positions of the ``count`` most doubtful places that are not next to each other.
 

@@ -57,6 +57,8 @@ class Loss:
     right: outputs, encoded targets -> ``(n,)`` whether the answer is right; None for numbers.
     chance: what a model that knows nothing would have; None where that is not known.
     plain: the same as Keras has it, to check by.
+    answers: outputs -> what the loss is a smooth function of, ``(n, units)``: the scores, or the
+        numbers. of_answers: these, encoded targets -> ``(n,)``. None where there is no such thing.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Loss:
     right: Callable[[Tensor, Tensor], Tensor] | None
     chance: float | None
     plain: Any
+    answers: Callable[[Tensor], Tensor] | None = None
+    of_answers: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 def choose_loss(reading: Reading, compiled: Any = None, wanted: str | None = None) -> Loss:
@@ -147,15 +151,30 @@ def _build(reading: Reading, function: Any, reason: str) -> Loss:
     name = _name_of(function)
     stable = name in _entropies_of(reading) and _is_plain(function, reading.task)
     one_of_many = reading.task in ("softmax", "logits")
+    answers: Callable[[Tensor], Tensor] | None = None
+    of_answers: Callable[[Tensor, Tensor], Tensor] | None = None
+    if stable:
+        answers, of_answers = _scores_of(reading.task), _cross_entropy(reading.task)
+    elif reading.task == "regression":
+        answers, of_answers = (lambda outputs: outputs), _from_keras(function)
+    values = _from_keras(function)
+    if stable:
+        values = _composed(answers, of_answers)
     return Loss(
         name=name.replace("_", " "),
         reason=reason,
-        values=_cross_entropy(reading.task) if stable else _from_keras(function),
+        values=values,
         encode=_encoder(reading, "" if stable else name),
         right=_rightness(reading),
         chance=float(np.log(reading.classes if one_of_many else 2)) if stable else None,
         plain=_plain_cross_entropy(reading.task) if stable else function,
+        answers=answers,
+        of_answers=of_answers,
     )
+
+
+def _composed(answers: Any, of_answers: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda outputs, targets: of_answers(answers(outputs), targets)
 
 
 def _entropies_of(reading: Reading) -> frozenset[str]:
@@ -189,20 +208,30 @@ def _is_plain(function: Any, task: str) -> bool:
     return not declared or task in ("logits", "binary_logit")
 
 
-def _cross_entropy(task: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """From scores; targets are positions, of independent classes rows of 0 and 1."""
+def _scores_of(task: str) -> Callable[[Tensor], Tensor]:
+    """The scores before softmax or sigmoid; where they cannot be found, from the probabilities."""
 
-    def many(outputs: Tensor, targets: Tensor) -> Tensor:
+    def many(outputs: Tensor) -> Tensor:
         scores = outputs if task == "logits" else scores_behind(outputs)
-        if scores is None:
-            scores = tf.math.log(tf.clip_by_value(outputs, _LEAST, 1.0))
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, scores)
+        return tf.math.log(tf.clip_by_value(outputs, _LEAST, 1.0)) if scores is None else scores
 
-    def single(outputs: Tensor, targets: Tensor) -> Tensor:
+    def single(outputs: Tensor) -> Tensor:
         scores = outputs if task == "binary_logit" else scores_behind(outputs)
         if scores is None:
             inside = tf.clip_by_value(outputs, _LEAST, 1 - _LEAST)
-            scores = tf.math.log(inside) - tf.math.log1p(-inside)
+            return tf.math.log(inside) - tf.math.log1p(-inside)
+        return scores
+
+    return many if task in ("softmax", "logits") else single
+
+
+def _cross_entropy(task: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """From scores; targets are positions, of independent classes rows of 0 and 1."""
+
+    def many(scores: Tensor, targets: Tensor) -> Tensor:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, scores)
+
+    def single(scores: Tensor, targets: Tensor) -> Tensor:
         truth = tf.cast(tf.reshape(targets, tf.shape(scores)), scores.dtype)
         values = tf.nn.sigmoid_cross_entropy_with_logits(truth, scores)
         return tf.reduce_mean(values, axis=-1)

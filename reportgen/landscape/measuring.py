@@ -16,9 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.landscape.evaluator import Evaluator, Group
+from reportgen.landscape.filling import (
+    Prediction,
+    beside_broken,
+    distance,
+    interpolate,
+    predict,
+)
 from reportgen.landscape.grid import (
     CENSORED,
-    INTERPOLATED,
     MEASURED,
     NOT_FINITE,
     FloatArray,
@@ -26,7 +32,7 @@ from reportgen.landscape.grid import (
     empty,
     join,
 )
-from reportgen.landscape.interpolation import fill, pick_doubtful
+from reportgen.landscape.interpolation import pick_doubtful, spread
 from reportgen.landscape.parameters import Point
 from reportgen.landscape.uncertainty import PairedBootstrap
 from reportgen.progress import tell
@@ -75,6 +81,7 @@ class Surveyor:
         self._effort = effort
         self._keep = keep
         self._label = label
+        self._answers: dict[int, NDArray[np.float32]] = {}
 
     def survey(self, x: FloatArray, y: FloatArray, known: Grid | None = None) -> Grid:
         """Measure, refine, interpolate.
@@ -92,7 +99,7 @@ class Surveyor:
         grid = self.measure(grid, _coarse(grid, every))
         if not self._effort.expired:
             grid = self._refine(grid)
-        return interpolate(grid)
+        return interpolate(grid, self._predict(grid))
 
     def measure(self, grid: Grid, wanted: NDArray[np.bool_]) -> Grid:
         """Measure these cells, as long as there is time."""
@@ -134,7 +141,33 @@ class Surveyor:
         accuracy = np.nansum(group.right, axis=1) / counted if has_answers else np.nan
         flat["accuracy"][cells] = np.where(broken, np.nan, accuracy)
         flat["error"][cells] = self._bootstrap.error(np.asarray(group.losses))
+        if group.answers is not None:
+            self._answers.update(zip(cells.tolist(), group.answers, strict=True))
         return replace(grid, **arrays)
+
+    def _predict(self, grid: Grid) -> Prediction | None:
+        """Loss everywhere and the doubt about it.
+
+        Where the answers of all measured cells are known they are interpolated, sample by sample,
+        and the loss is computed from them: scores are smoother than the loss, which turns where a
+        sample's answer does. The interpolated loss itself is the second opinion then.
+        """
+        plain = predict(grid)
+        known = (grid.state == MEASURED).ravel()
+        cells = np.flatnonzero(known).tolist()
+        whole = grid.count(CENSORED) == 0 and all(cell in self._answers for cell in cells)
+        if plain is None or not whole or not (grid.loss.ravel()[known] > 0).all():
+            return plain
+        values, doubt = plain[0].copy(), np.zeros(len(known))
+        answers = np.stack([self._answers[cell] for cell in cells])
+        made = spread(grid.steps, known, answers)
+        losses = self._evaluator.losses_of(made).mean(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = np.abs(np.log(losses / values[~known]))
+        usable = np.isfinite(apart)
+        values[~known] = np.where(usable, losses, values[~known])
+        doubt[~known] = np.where(usable, apart, plain[1][~known])
+        return values, doubt
 
     def _refine(self, grid: Grid) -> Grid:
         most = max(int(self._effort.most * grid.state.size), 1)
@@ -143,7 +176,7 @@ class Surveyor:
         quiet = 0
         while not self._effort.expired:
             grid = self._surround_broken(grid)
-            found = _predict(grid)
+            found = self._predict(grid)
             if found is None or grid.settled.sum() >= most or self._effort.expired:
                 break
             predicted, doubt = found
@@ -157,7 +190,7 @@ class Surveyor:
             mask = np.zeros(grid.state.size, bool)
             mask[chosen] = True
             grid = self.measure(grid, mask.reshape(grid.state.shape))
-            off = _distance(grid, np.array(chosen), predicted)
+            off = distance(grid, np.array(chosen), predicted)
             if off is None:
                 continue
             grid = replace(grid, off=off)
@@ -170,80 +203,11 @@ class Surveyor:
     def _surround_broken(self, grid: Grid) -> Grid:
         """Measure until no cell is left near one that is not finite, unless time runs out."""
         while not self._effort.expired:
-            near = _beside_broken(grid) & ~grid.settled
+            near = beside_broken(grid) & ~grid.settled
             if not near.any():
                 break
             grid = self.measure(grid, near)
         return grid
-
-
-def interpolate(grid: Grid) -> Grid:
-    """Fill what was not measured between measured cells; they are marked."""
-    todo = ~grid.settled
-    if not todo.any():
-        return grid
-    found = _predict(grid)
-    if found is None:
-        return grid
-    loss, doubt = (part.reshape(grid.state.shape) for part in found)
-    # Beyond the measured part of the plane nothing is known.
-    todo &= _inside(grid) & ~_beside_broken(grid)
-    known = (grid.state == MEASURED).ravel()
-    other = {
-        name: _fill_plain(grid, getattr(grid, name), known)
-        for name in ("accuracy", "penalty", "error")
-    }
-    with np.errstate(over="ignore"):
-        error = np.hypot(other["error"], loss * np.expm1(np.minimum(doubt, 20.0)))
-    return replace(
-        grid,
-        loss=np.where(todo, loss, grid.loss),
-        accuracy=np.where(todo, np.clip(other["accuracy"], 0, 1), grid.accuracy),
-        penalty=np.where(todo, other["penalty"], grid.penalty),
-        error=np.where(todo, error, grid.error),
-        state=np.where(todo, INTERPOLATED, grid.state).astype(np.uint8),
-    )
-
-
-def _span_a_plane(places: FloatArray) -> bool:
-    """Whether these are enough to interpolate from, and not all in a line."""
-    return len(places) >= 10 and np.linalg.matrix_rank(places - places[0]) == 2
-
-
-def _fill_plain(grid: Grid, values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    usable = known & np.isfinite(values.ravel())
-    if not _span_a_plane(grid.steps[usable]):
-        return np.full(grid.state.shape, np.nan)
-    return fill(grid.steps, usable, values.ravel()).values.reshape(grid.state.shape)
-
-
-def _predict(grid: Grid) -> tuple[FloatArray, FloatArray] | None:
-    """Loss everywhere ``(cells,)`` and the doubt about it, relative; None: too little is known."""
-    known = np.isin(grid.state, (MEASURED, CENSORED)).ravel() & np.isfinite(grid.loss.ravel())
-    if not _span_a_plane(grid.steps[known]):
-        return None
-    values = grid.loss.ravel()
-    if (values[known] > 0).all():
-        # Losses span orders of magnitude, so an error must be relative: by the logarithm.
-        logs = np.log(np.where(known, values, 1.0))
-        made = fill(grid.steps, known, logs)
-        return np.exp(np.clip(made.values, -700, 700)), made.doubt
-    made = fill(grid.steps, known, values)
-    spread = float(np.ptp(values[known])) or 1.0
-    return made.values, made.doubt / spread
-
-
-def _distance(grid: Grid, cells: NDArray[np.int64], predicted: FloatArray) -> float | None:
-    """The largest relative difference between what was measured and what had been predicted; None
-    if none of these cells could be measured."""
-    loss = grid.loss.ravel()
-    usable = cells[(grid.state.ravel()[cells] == MEASURED)]
-    if not len(usable):
-        return None
-    low = np.abs(loss[usable])
-    positive = (loss[np.isfinite(loss)] > 0).all()
-    unit = low if positive else np.full(len(low), np.ptp(loss[np.isfinite(loss)]) or 1.0)
-    return float(np.max(np.abs(predicted[usable] - loss[usable]) / np.maximum(unit, 1e-300)))
 
 
 def _coarse(grid: Grid, every: int) -> NDArray[np.bool_]:
@@ -268,27 +232,7 @@ def _from_the_middle(grid: Grid, wanted: NDArray[np.bool_]) -> NDArray[np.int64]
     return cells[np.argsort(distance, kind="stable")]
 
 
-def _beside_broken(grid: Grid) -> NDArray[np.bool_]:
-    """Cells near one that is not finite: nothing may be interpolated across its border."""
-    from scipy.ndimage import binary_dilation
-
-    broken = grid.state == NOT_FINITE
-    around = np.ones((3, 3), bool)
-    return np.asarray(binary_dilation(broken, around, 2) if broken.any() else broken, bool)
-
-
 def _aspect(grid: Grid) -> float:
     """What makes steps along y as long as those along x."""
     across, up = float(np.median(np.diff(grid.x))), float(np.median(np.diff(grid.y)))
     return across / up if up else 1.0
-
-
-def _inside(grid: Grid) -> NDArray[np.bool_]:
-    """Cells between those that were measured: within their convex hull."""
-    from scipy.spatial import ConvexHull
-
-    unit = grid.steps / np.ptp(grid.steps, axis=0)
-    # One row a side of the hull: its normal, outwards, and its offset.
-    sides = ConvexHull(unit[grid.settled.ravel()]).equations
-    outside = unit @ sides[:, :2].T + sides[:, 2] > 1e-9
-    return np.asarray(~outside.any(axis=1)).reshape(grid.state.shape)

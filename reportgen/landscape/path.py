@@ -18,7 +18,7 @@ from reportgen.progress import tell
 
 # Index of a record, positions in ``model.weights`` -> the arrays there.
 Reader = Callable[[int, Sequence[int]], Sequence[FloatArray]]
-_MOST_BYTES = 256 * 2**20
+_MOST_BYTES = 48 * 2**20
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,7 @@ def survey(
         lambda rows: x[rows], chosen.encode(values), chunk, probe.static_batch is not None
     )
     reuse = plan_reuse(network, probe.calls, len(x))
-    evaluator = Evaluator(network, samples, compiled=compiled, reuse=reuse)
+    evaluator = Evaluator(network, samples, compiled=compiled, reuse=reuse, answers=True)
     rng = np.random.default_rng(seed)
     point = parameters.read()
     directions = _directions(parameters, point, through, rng, normalisation, vectors)

@@ -86,7 +86,8 @@ def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Sett
     chunk = choose_chunk(_largest(subject), subject.probe.static_batch)
     fixed = subject.probe.static_batch is not None
     samples = Samples(lambda r: subject.inputs(rows[r]), loss.encode(values[rows]), chunk, fixed)
-    evaluator = Evaluator(model, samples, reuse=plan_reuse(model, calls, len(rows)))
+    reuse = plan_reuse(model, calls, len(rows))
+    evaluator = Evaluator(model, samples, reuse=reuse, answers=True)
     point = parameters.read()
     centre = evaluator.at(point)
     evaluator.seconds_a_point = 0.0  # it was traced meanwhile
