@@ -2,8 +2,8 @@
 
 - dense: every cell, warm and first call; the plain way five times, in turns.
 - CIFAR: the article's network, where the collection of real models is here (``REPORTGEN_REAL``);
-  the whole plain grid against `landscape.survey` with its defaults, tracing included, before and
-  after it; "off" is the relative difference of the loss to the plain grid.
+  the whole plain grid against `landscape.survey` with its defaults, tracing included, the median
+  of one before and two after it; "off" is the relative difference of the loss to the plain grid.
 - MobileNet: only the head moves; `landscape.survey` with every cell measured, all included.
 - memory: medians of three processes.
 """

@@ -31,7 +31,7 @@ _HALF = ("float16", "bfloat16")
 _GROUP_SECONDS = 0.5  # of one call: often enough for progress and for time limits
 _MOST_CELLS = 1024
 _MOST_ANSWERS = 40_000  # numbers a point: 64 MB for the 400 points of a refined plane
-_COMPILED_CELLS = 64  # XLA compiles anew for every number of points
+_COMPILED_CELLS = 64  # at once; XLA compiles anew for every number of points
 _FEWEST_SEEN = 32  # samples, before a point may be given up
 
 
@@ -178,9 +178,13 @@ class Evaluator:
             raise ValueError("this loss is no function of answers")
         targets = self.samples.targets
         kind = tf.int64 if targets.dtype.kind == "i" else self.model.dtype
-        given = tf.cast(targets, kind)
-        dtype = self.model.dtype
-        return np.stack([of_answers(tf.cast(a, dtype), given).numpy() for a in answers])
+        parts = []
+        for start in range(0, len(answers), _COMPILED_CELLS):
+            some = answers[start : start + _COMPILED_CELLS]
+            rows = tf.cast(some.reshape(-1, some.shape[-1]), self.model.dtype)
+            truth = tf.cast(np.concatenate([targets] * len(some)), kind)
+            parts.append(of_answers(rows, truth).numpy().reshape(len(some), -1))
+        return np.concatenate(parts)
 
     def _group_size(self) -> int:
         if not self.seconds_a_point:
@@ -249,7 +253,7 @@ class Evaluator:
             return (*measured, penalty, tf.cast(kept, self.model.dtype))
 
         kinds = (tf.as_dtype(self.model.dtype),) * 4
-        made = tf.map_fn(one, steps, parallel_iterations=1, fn_output_signature=kinds)
+        made = tf.map_fn(one, steps, parallel_iterations=2, fn_output_signature=kinds)
         return made[0], made[1], made[2], made[3]
 
     def _hold_frozen(self) -> list[tuple[Tensor, ...]]:

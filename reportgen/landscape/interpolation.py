@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 FloatArray = NDArray[np.float64]
-_NEAREST = 12
+_FIRST, _SECOND = "cubic", "thin_plate_spline"
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Filled:
 def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Filled:
     """Interpolate ``values`` from the known places to all of them.
 
-    A cubic radial basis over all known places gives the values; a linear one over the twelve
-    nearest is the second opinion (both by scipy's `RBFInterpolator`).
+    A cubic radial basis gives the values; a thin-plate spline is the second opinion (both by
+    scipy's `RBFInterpolator`).
 
     Args:
         places: ``(cells, 2)``. known: ``(cells,)``. values: ``(cells,)``, read where known.
@@ -35,8 +35,8 @@ def fill(places: FloatArray, known: NDArray[np.bool_], values: FloatArray) -> Fi
     unit = places / np.where(scale > 0, scale, 1)
     near, given = unit[known], values[known]
     with threadpool_limits(1, user_api="blas"):  # further threads wait for TensorFlow's
-        smooth = RBFInterpolator(near, given, kernel="cubic")(unit)
-        second = RBFInterpolator(near, given, kernel="linear", neighbors=_NEAREST)(unit)
+        smooth = RBFInterpolator(near, given, kernel=_FIRST)(unit)
+        second = RBFInterpolator(near, given, kernel=_SECOND)(unit)
     doubt = np.abs(smooth - second)
     doubt[known] = 0.0
     smooth[known] = given
@@ -58,10 +58,10 @@ def spread(
     scale = np.ptp(places, axis=0)
     unit = places / np.where(scale > 0, scale, 1)
     count = int(known.sum())
-    # The interpolant is linear in the values, so one solution serves all samples.
-    weights = RBFInterpolator(unit[known], np.eye(count), kernel="cubic")(unit[~known])
-    flat = answers.reshape(count, -1)
-    made = weights.astype(np.float32) @ flat
+    with threadpool_limits(1, user_api="blas"):
+        # The interpolant is linear in the values, so one solution serves all samples.
+        weights = RBFInterpolator(unit[known], np.eye(count), kernel=_FIRST)(unit[~known])
+        made = weights.astype(np.float32) @ answers.reshape(count, -1)
     return np.asarray(made.reshape(-1, *answers.shape[1:]))
 
 

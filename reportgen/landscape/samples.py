@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 Tensor = Any  # of TensorFlow, which has no types to check
-_CHUNK_BYTES = 64 * 2**20  # of the largest activation; larger chunks gain nothing
+_CHUNK_BYTES = 16 * 2**20  # of the largest activation: beyond it the caches do not help
 _FEWEST, _MOST = 8, 1024
 
 
@@ -57,13 +57,15 @@ class Samples:
         return Samples(lambda r: self.inputs(rows[r]), self.targets[rows], self.chunk, self.fixed)
 
 
-def choose_chunk(largest_activation: int, static_batch: int | None) -> int:
+def choose_chunk(largest_activation: int, static_batch: int | None, count: int) -> int:
     """How many samples at once.
 
     Args:
         largest_activation: elements of the largest activation of one sample.
         static_batch: the number that the model insists on.
+        count: samples in all, which are cut into equal chunks.
     """
     if static_batch:
         return static_batch
-    return int(np.clip(_CHUNK_BYTES // (4 * max(1, largest_activation)), _FEWEST, _MOST))
+    most = int(np.clip(_CHUNK_BYTES // (4 * max(1, largest_activation)), _FEWEST, _MOST))
+    return -(-count // -(-count // most))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rise:
-    """value: of the mean loss. radius: of the ball. error: standard error over directions (average)
+    """value: of the mean loss; NaN where it is not finite. radius: of the ball. error: standard error over directions (average)
     or NaN (worst case)."""
 
     value: float
@@ -46,10 +46,10 @@ def worst_rise(
 
     def rise(unit: Vector) -> float:
         found = _mean_loss(evaluator, _moved(hessian, stretch(radius * unit))) - base
-        return found if np.isfinite(found) else -np.inf
+        return found if np.isfinite(found) else np.inf
 
     best, unit = max(((rise(sign * unit), sign * unit) for sign in (1, -1)), key=lambda p: p[0])
-    for _ in range(steps):
+    for _ in range(steps if np.isfinite(best) else 0):
         ascent = stretch(hessian.gradient(_moved(hessian, stretch(radius * unit))))
         length = float(np.linalg.norm(ascent))
         if not length or not np.isfinite(length):
@@ -59,7 +59,7 @@ def worst_rise(
         before, best = best, max(best, rise(unit))
         if least and best <= before + least * abs(before):
             break
-    return Rise(max(best, 0.0), float(radius))
+    return Rise(max(best, 0.0) if np.isfinite(best) else float("nan"), float(radius))
 
 
 def average_rise(

@@ -100,7 +100,7 @@ def survey(
     parameters = find_parameters(model, probe.calls, layers)
     network = Model(model, parameters, chosen, reading.output.index)
     largest = max(int(np.prod([s or 1 for s in c.output_shape[1:]])) for c in probe.calls)
-    chunk = choose_chunk(largest, probe.static_batch)
+    chunk = choose_chunk(largest, probe.static_batch, len(x))
     samples = Samples(
         lambda rows: x[rows], chosen.encode(values), chunk, probe.static_batch is not None
     )

@@ -78,8 +78,9 @@ def _say_refinement(result: LandscapeResult) -> str:
         return f"Every cell is measured. {ran}"
     return (
         "Of planes with more than 300 cells every third row and column is measured first, then "
-        "cells where two interpolations of the logarithm (a cubic radial basis; a linear one of "
-        "the twelve nearest) "
-        "disagree most, until twice in a row 20 new ones were predicted to within 4 %. The rest is "
+        "cells where two interpolations disagree most, until twice in a row 20 new ones were "
+        "predicted to within 4 %. Interpolated (cubic radial basis) are the scores of every "
+        "sample, from which the loss is computed, and beside it the logarithm of the loss; where "
+        "the scores take too much memory, the latter and a thin-plate spline. The rest is "
         f"interpolated and marked. {ran}"
     )

@@ -83,7 +83,7 @@ def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Sett
     rows = _draw_rows(subject, options, rng)
     values = subject.labels.values
     assert values is not None  # the analysis needs labels
-    chunk = choose_chunk(_largest(subject), subject.probe.static_batch)
+    chunk = choose_chunk(_largest(subject), subject.probe.static_batch, len(rows))
     fixed = subject.probe.static_batch is not None
     samples = Samples(lambda r: subject.inputs(rows[r]), loss.encode(values[rows]), chunk, fixed)
     reuse = plan_reuse(model, calls, len(rows))
