@@ -47,7 +47,7 @@ def test_the_folder_holds_what_the_manifest_says(digits):
     listed = read_manifest(digits)["outputs"]
     assert set(listed) == {
         "report.html", "report.json", "data/feature_maps.npz", "data/optvis.npz",
-        "data/predictions.npz", "data/weights.npz",
+        "data/loss_landscape.npz", "data/predictions.npz", "data/weights.npz",
     }  # fmt: skip
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rise:
-    """value: of the mean loss; NaN where it is not finite. radius: of the ball. error: standard error over directions (average)
-    or NaN (worst case)."""
+    """value: of the mean loss; NaN where it is not finite. radius: of the ball. error: standard
+    error over directions (average) or NaN (worst case)."""
 
     value: float
     radius: float
