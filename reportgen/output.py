@@ -18,6 +18,7 @@ import numpy as np
 
 from reportgen.config import AuditConfig
 from reportgen.errors import InputError, OutputError
+from reportgen.figures.kernels import Drawing
 from reportgen.pipeline import Timing
 from reportgen.report import Report
 from reportgen.results import Arrays
@@ -104,14 +105,17 @@ def write_pages(
     report: Report, folder: Path, formats: tuple[str, ...], max_bytes: int
 ) -> list[str]:
     """``report.html`` and ``report.pdf`` as far as asked for and possible; remarks if not."""
-    from reportgen.rendering.pdf import PdfUnavailableError
+    from reportgen.rendering.html import render_html
+    from reportgen.rendering.pdf import PdfUnavailableError, render_pdf
 
     remarks = []
+    drawings: dict[str, Drawing] = {}  # both show the same charts
     if "html" in formats:
-        _write(folder / "report.html", report.to_html(max_bytes=max_bytes).encode())
+        page = render_html(report, max_bytes=max_bytes, drawings=drawings)
+        _write(folder / "report.html", page.encode())
     if "pdf" in formats:
         try:
-            _write(folder / "report.pdf", report.to_pdf())
+            _write(folder / "report.pdf", render_pdf(report, drawings=drawings))
         except PdfUnavailableError as error:
             remarks.append(str(error))
     return remarks

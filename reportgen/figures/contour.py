@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reportgen.blocks import Contour
@@ -17,6 +16,7 @@ from reportgen.figures.frame import (
     PIXELS_PER_INCH,
     Box,
     Places,
+    dress_bar,
     overlay,
     place_axes,
     words_width,
@@ -209,14 +209,4 @@ def _draw_scale(
         if low <= height <= high:
             ink = colour.ink_on(colour.paint(np.array([height]), field.scale)[0])
             bar.plot((0, 1), (height, height), color=ink, linewidth=0.8, alpha=0.75)
-    bar.set(xticks=[], ylim=(low, high))
-    bar.set_yticks([height for height, _ in layout.ticks], [words for _, words in layout.ticks])
-    bar.yaxis.tick_right()
-    bar.yaxis.set_label_position("right")
-    bar.set_ylabel(drawable(block.scale.unit, 40))
-    bar.tick_params(length=2)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
-    bar.add_patch(
-        Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
-    )
+    dress_bar(bar, low, high, layout.ticks, drawable(block.scale.unit, 40))

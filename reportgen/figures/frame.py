@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from reportgen.figures.colour import INK
@@ -109,6 +110,22 @@ def overlay(figure: Figure) -> Axes:
     axes.set(xlim=(0, width), ylim=(0, height))
     axes.axis("off")
     return axes
+
+
+def dress_bar(
+    bar: Axes, low: float, high: float, ticks: Sequence[tuple[float, str]], unit: str
+) -> None:
+    """What a bar of colours from ``low`` to ``high`` has around it: numbers, the unit, a rim."""
+    bar.set(xticks=[], ylim=(low, high))
+    bar.set_yticks([height for height, _ in ticks], [words for _, words in ticks])
+    bar.yaxis.tick_right()
+    bar.yaxis.set_label_position("right")
+    bar.set_ylabel(unit)
+    bar.tick_params(length=2)
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+    rim = Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
+    bar.add_patch(rim)
 
 
 def write(page: Axes, box: Box, words: str, size: float = SMALL_WORDS) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from reportgen.blocks import HeatMap
 from reportgen.figures import colour
+from reportgen.figures.frame import dress_bar
 from reportgen.figures.kernels import short_number
 from reportgen.figures.series import Drawable, thinned
 from reportgen.rendering.text import number
@@ -90,14 +90,5 @@ def _draw_scale(axes: Axes, block: HeatMap, drawable: Drawable) -> None:
     bar = axes.inset_axes((1.03, 0.0, 0.025, 1.0))
     bar.imshow(steps, extent=(0, 1, low, high), aspect="auto", interpolation="none")
     ends = [low, 0.0, high] if block.scale.map == "signed" else [low, high]
-    bar.set_yticks(ends, [number(end, 3) for end in ends])
-    bar.set_xticks([])
-    bar.yaxis.tick_right()
-    bar.yaxis.set_label_position("right")
-    bar.set_ylabel(drawable(block.scale.unit, 40))
-    bar.tick_params(length=2)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
-    bar.add_patch(
-        Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
-    )
+    ticks = [(end, number(end, 3)) for end in ends]
+    dress_bar(bar, low, high, ticks, drawable(block.scale.unit, 40))

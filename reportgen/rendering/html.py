@@ -10,6 +10,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from reportgen.figures.kernels import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering import view
 from reportgen.rendering.pictures import Gallery, data_uri
@@ -37,15 +38,22 @@ STEPS = (
 )
 
 
-def render_html(report: Report, *, max_bytes: int | None = None) -> str:
+def render_html(
+    report: Report, *, max_bytes: int | None = None, drawings: dict[str, Drawing] | None = None
+) -> str:
     """Render ``report`` as one page of at most ``max_bytes`` (default: 5 MB) bytes.
 
     To fit, pictures are compressed with loss, then halved, then the largest ones are left
     out, each with a sentence in its place. What was done stands under "Methods and
     provenance". Only text can make the page larger than ``max_bytes``, and then it says so.
+
+    Args:
+        drawings: vector pictures of the same report that are drawn already; others are added.
     """
     limit = DEFAULT_MAX_BYTES if max_bytes is None else max_bytes
     gallery = Gallery(report.arrays, STEPS[0].encoding)
+    if drawings is not None:
+        gallery.drawings = drawings
     page = ""
     for step in STEPS:
         gallery = replace(gallery, encoding=step.encoding, bytes_of={})

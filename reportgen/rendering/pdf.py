@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from reportgen.errors import ExitCode, ReportgenError
+from reportgen.figures.kernels import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering.html import compose
 from reportgen.rendering.pictures import Gallery
@@ -23,21 +25,28 @@ class PdfUnavailableError(ReportgenError):
     exit_code = ExitCode.PARTIAL
 
 
-def render_pdf(report: Report) -> bytes:
+def render_pdf(report: Report, *, drawings: dict[str, Drawing] | None = None) -> bytes:
     """Render ``report`` as PDF/A-3u with tags.
 
     Nothing is fetched: a reference to anything but a data URI raises.
+
+    Args:
+        drawings: vector pictures of the same report that are drawn already; others are added.
 
     Raises:
         PdfUnavailableError: WeasyPrint or Pango is missing.
         ReportgenError: the page refers to something outside itself.
     """
     weasyprint = _weasyprint()
-    page = _print(weasyprint, report, Encoding("paper"), (), DPI)
+    gallery = Gallery(report.arrays, Encoding("paper"))
+    if drawings is not None:
+        gallery.drawings = drawings
+    page = _print(weasyprint, report, gallery, (), DPI)
     if len(page) <= LARGEST_PDF:
         return page
     smaller = "Pictures are JPEG of quality 70, halved, with at most 110 dots per inch."
-    return _print(weasyprint, report, Encoding("paper", quality=70, halved=True), (smaller,), 110)
+    gallery = replace(gallery, encoding=Encoding("paper", quality=70, halved=True), bytes_of={})
+    return _print(weasyprint, report, gallery, (smaller,), 110)
 
 
 def _weasyprint() -> Any:
@@ -55,12 +64,12 @@ def _weasyprint() -> Any:
 
 
 def _print(
-    weasyprint: Any, report: Report, encoding: Encoding, reductions: tuple[str, ...], dpi: int
+    weasyprint: Any, report: Report, gallery: Gallery, reductions: tuple[str, ...], dpi: int
 ) -> bytes:
     from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
     fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
-    page = compose(report, Gallery(report.arrays, encoding), reductions)
+    page = compose(report, gallery, reductions)
     created = created_at(report.environment.created)
     attachment = weasyprint.Attachment(
         string=report.to_json(),
