@@ -21,17 +21,15 @@ from numpy.typing import NDArray
 from reportgen.landscape.losses import Loss
 from reportgen.landscape.parameters import FloatArray, Parameters, Point
 from reportgen.landscape.reuse import Reuse
+from reportgen.landscape.running import Runner
 from reportgen.landscape.samples import Samples
 from reportgen.subject.layers import Listener
 from reportgen.subject.shadowing import computing_in
-from reportgen.subject.tracing import leaving_no_gradients
 
 Tensor = Any  # of TensorFlow, which has no types to check
 _HALF = ("float16", "bfloat16")
-_GROUP_SECONDS = 0.5  # of one call: often enough for progress and for time limits
-_MOST_CELLS = 1024
 _MOST_ANSWERS = 40_000  # numbers a point: 64 MB for the 400 points of a refined plane
-_COMPILED_CELLS = 64  # at once; XLA compiles anew for every number of points
+_ANSWERED_AT_ONCE = 64  # points
 _FEWEST_SEEN = 32  # samples, before a point may be given up
 
 
@@ -82,9 +80,12 @@ class Model:
                 stack.enter_context(listener.listening([inputs]))
             made = keras.tree.flatten(self.network(inputs, training=False))[self.output]
             penalties = list(scope.losses)
-        for variable, value in pairs:
-            if getattr(variable, "regularizer", None) is not None:
-                penalties.append(variable.regularizer(value))
+        moved = {id(variable): value for variable, value in pairs}
+        penalties += [
+            variable.regularizer(moved.get(id(variable), variable))
+            for variable in self.network.trainable_variables
+            if getattr(variable, "regularizer", None) is not None
+        ]
         total = sum((tf.cast(p, self.dtype) for p in penalties), tf.constant(0, self.dtype))
         return tf.reshape(made, [tf.shape(made)[0], -1]) if made.shape.rank == 1 else made, total
 
@@ -122,23 +123,21 @@ class Group:
 class Evaluator:
     """Measures points of planes through a model's weights.
 
-    compiled: by XLA; it pays for small dense networks with many points.
+    compiled: by XLA; it pays for small dense networks with many points. None: where it measures
+        faster, see `Runner`.
     reuse: what of the network is computed once for all points; None: nothing.
     answers: also hand out what the loss is a function of, where that is not too much.
     """
 
     def __init__(
-        self, model: Model, samples: Samples, *, compiled: bool = False,
+        self, model: Model, samples: Samples, *, compiled: bool | None = None,
         reuse: Reuse | None = None, answers: bool = False,
     ) -> None:  # fmt: skip
         self.model = model
         self.samples = samples
         self.reuse = reuse
-        self.compiled = compiled
-        self.seconds_a_point = 0.0
         self._answers = answers and _are_few(model, samples)
-        self._function = tf.function(self._measure, jit_compile=compiled, autograph=False)
-        self._concrete: dict[Any, Any] = {}
+        self._runner = Runner(self._measure, model.dtype, compiled)
         self._chunks = list(samples.chunks(model.input_dtype, model.dtype))
         self._frozen = self._hold_frozen()
 
@@ -160,11 +159,12 @@ class Evaluator:
         held = self._hold(ways)
         start = 0
         while start < len(steps):
-            group = steps[start : start + self._group_size()]
+            group = steps[start : start + self._runner.group_size]
             began = time.perf_counter()
-            yield self._run(start, group, ways, held, ceiling)
-            self.seconds_a_point = (time.perf_counter() - began) / len(group)
+            measured = self._run(start, group, ways, held, ceiling)
             start += len(group)
+            self._runner.note(len(group), time.perf_counter() - began, len(steps) - start)
+            yield measured
 
     def at(self, point: Point) -> Group:
         """Measure one point."""
@@ -179,18 +179,12 @@ class Evaluator:
         targets = self.samples.targets
         kind = tf.int64 if targets.dtype.kind == "i" else self.model.dtype
         parts = []
-        for start in range(0, len(answers), _COMPILED_CELLS):
-            some = answers[start : start + _COMPILED_CELLS]
+        for start in range(0, len(answers), _ANSWERED_AT_ONCE):
+            some = answers[start : start + _ANSWERED_AT_ONCE]
             rows = tf.cast(some.reshape(-1, some.shape[-1]), self.model.dtype)
             truth = tf.cast(np.concatenate([targets] * len(some)), kind)
             parts.append(of_answers(rows, truth).numpy().reshape(len(some), -1))
         return np.concatenate(parts)
-
-    def _group_size(self) -> int:
-        if not self.seconds_a_point:
-            return 1
-        size = int(np.clip(_GROUP_SECONDS / self.seconds_a_point, 1, _MOST_CELLS))
-        return _MOST_CELLS if self.compiled else size
 
     def _run(
         self, start: int, steps: NDArray[Any], ways: list[list[Tensor]],
@@ -201,10 +195,11 @@ class Evaluator:
         penalties, counts = np.zeros(len(steps)), np.zeros(len(steps))
         answers: list[NDArray[np.float32]] = []
         going, seen = np.arange(len(steps)), 0
+        compiled = self._runner.compiles(len(steps))
         for (inputs, targets, real), kept in zip(self._chunks, held, strict=True):
-            padded = self._padded(steps[going])
-            made = self._call(self._tensor(padded), ways, inputs, targets, kept)
-            here, hits, costs, scores = (part.numpy()[: len(going)] for part in made)
+            here, hits, costs, scores = self._runner(
+                steps[going], ways, inputs, targets, kept, compiled=compiled
+            )
             answers.append(scores[:, :real].astype(np.float32))
             losses[going, seen : seen + real] = here[:, :real]
             right[going, seen : seen + real] = hits[:, :real]
@@ -222,24 +217,6 @@ class Evaluator:
             start, losses, right, penalties / counts, whole,
             np.concatenate(answers, axis=1) if kept_all else None,
         )  # fmt: skip
-
-    def _padded(self, steps: NDArray[Any]) -> NDArray[Any]:
-        """Filled up to a few sizes where each new one would be compiled."""
-        if not self.compiled:
-            return steps
-        missing = -len(steps) % _COMPILED_CELLS
-        return np.concatenate([steps, np.zeros((missing, 2))])
-
-    def _call(self, *given: Any) -> Any:
-        shapes = tuple(None if t is None else tuple(t.shape) for t in tf.nest.flatten(given)[1:])
-        key = (shapes, int(given[0].shape[0]) if self.compiled else None)
-        if key not in self._concrete:
-            specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), given)
-            if not self.compiled:
-                specs = (tf.TensorSpec([None, 2], given[0].dtype), *specs[1:])
-            with leaving_no_gradients():
-                self._concrete[key] = self._function.get_concrete_function(*specs)
-        return self._concrete[key](*given)
 
     def _measure(
         self, steps: Tensor, ways: list[list[Tensor]], inputs: Tensor, targets: Tensor,

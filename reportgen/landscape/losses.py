@@ -6,7 +6,7 @@ found, as Keras does in training: from probabilities, a wrong answer beyond 1e-7
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError
+from reportgen.landscape.named_losses import find_loss, name_of
 from reportgen.subject.outputs import Reading
 from reportgen.subject.scores import scores_behind
 
@@ -31,18 +32,6 @@ _FITTING = {
     "binary_logit": "binary_crossentropy",
     "independent": "binary_crossentropy",
     "regression": "mean_squared_error",
-}
-_SIMPLE = (bool, int, float, str, type(None))
-_IGNORED = frozenset({"name", "reduction", "dtype", "fn", "module", "registered_name"})
-_ALIASES = {
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-    "bce": "binary_crossentropy",
-    "kld": "kl_divergence",
-    "kullback_leibler_divergence": "kl_divergence",
-    "logcosh": "log_cosh",
 }
 # Of a probability whose scores cannot be found: as Keras has it.
 _LEAST = 1e-7
@@ -81,7 +70,7 @@ def choose_loss(reading: Reading, compiled: Any = None, wanted: str | None = Non
         wanted: name of a loss of Keras, such as ``mean_absolute_error``.
 
     Raises:
-        ConfigurationError: ``wanted`` is no loss of Keras.
+        ConfigurationError: ``wanted`` is no loss of Keras, or the same for every answer.
     """
     if wanted:
         function = find_loss(wanted)
@@ -90,49 +79,31 @@ def choose_loss(reading: Reading, compiled: Any = None, wanted: str | None = Non
                 f"loss: {wanted!r} is no loss of Keras. Write it as Keras does, such as "
                 "categorical_crossentropy, mean_squared_error or mean_absolute_error."
             )
+        if _is_blind(function, reading):
+            raise ConfigurationError(
+                f"loss: {wanted} is the same for every answer of a single output. "
+                "Use binary_crossentropy."
+            )
         return _build(reading, function, "asked for with --loss")
     found = _of_output(compiled, reading)
     if found is not None:
         function = found if callable(found) else find_loss(found)
-        if function is not None:
+        if function is not None and not _is_blind(function, reading):
             return _build(reading, function, "the one the model was compiled with")
-    named = _FITTING.get(reading.task, "mean_squared_error")
-    said = f"the compiled one ({str(found)[:60]}) is no loss of Keras; " if found else ""
-    why = f"{said or 'no loss is in the file; '}inferred from the output. Say it with --loss"
-    return _build(reading, find_loss(named), why)
+    return _build(
+        reading,
+        find_loss(_FITTING.get(reading.task, "mean_squared_error")),
+        f"{_why_not(found)}; inferred from the output. Say it with --loss",
+    )
 
 
-def find_loss(declared: Any) -> Any:
-    """A loss of Keras by its name or configuration; None if it is none. Runs nothing else.
-
-    Only names of ``keras.losses`` are looked up and only plain settings are passed on: what stands
-    in a file is not to be trusted.
-    """
-    settings: Mapping[str, Any] = {}
-    if isinstance(declared, dict):
-        inner = declared.get("config")
-        name = declared.get("class_name")
-        if name == "function" and isinstance(inner, str):
-            name = inner
-        elif isinstance(inner, dict):
-            settings = inner
-            name = inner.get("name") if name == "function" else name
-        declared = name
-    if not isinstance(declared, str) or not declared.isidentifier() or declared.startswith("_"):
-        return None
-    declared = _ALIASES.get(declared.lower(), declared)
-    target = getattr(keras.losses, declared, None)
-    if isinstance(target, type) and issubclass(target, keras.losses.Loss):
-        if target is keras.losses.Loss:
-            return None
-        plain = {k: v for k, v in settings.items() if k not in _IGNORED and isinstance(v, _SIMPLE)}
-        try:
-            return target(**plain)
-        except (TypeError, ValueError):
-            return None
-    if target is None or not callable(target) or declared in ("serialize", "deserialize", "get"):
-        return None
-    return target
+def _why_not(found: Any) -> str:
+    if found is None:
+        return "no loss is in the file"
+    function = found if callable(found) else find_loss(found)
+    if function is None:
+        return f"the compiled one ({str(found)[:60]}) is no loss of Keras"
+    return f"the compiled one ({name_of(function)}) is the same for every answer of one output"
 
 
 def _of_output(compiled: Any, reading: Reading) -> Any:
@@ -148,7 +119,7 @@ def _of_output(compiled: Any, reading: Reading) -> Any:
 
 
 def _build(reading: Reading, function: Any, reason: str) -> Loss:
-    name = _name_of(function)
+    name = name_of(function)
     stable = name in _entropies_of(reading) and _is_plain(function, reading.task)
     one_of_many = reading.task in ("softmax", "logits")
     answers: Callable[[Tensor], Tensor] | None = None
@@ -182,21 +153,22 @@ def _entropies_of(reading: Reading) -> frozenset[str]:
     a softmax of many classes may well have been trained with the binary one."""
     if not reading.classes:
         return frozenset()
-    if reading.output.units == 1:
-        return _CROSS_ENTROPIES
     binary = frozenset({"binary_crossentropy"})
-    return binary if reading.task == "independent" else _CROSS_ENTROPIES - binary
+    alone = reading.output.units == 1 or reading.task == "independent"
+    return binary if alone else _CROSS_ENTROPIES - binary
+
+
+def _is_blind(function: Any, reading: Reading) -> bool:
+    """Whether it sees no difference between answers: one output is all of a softmax of one."""
+    single = reading.output.units == 1 and bool(reading.classes)
+    name = name_of(function).lower().replace("_", "")
+    return single and name in ("categoricalcrossentropy", "sparsecategoricalcrossentropy")
 
 
 def _plain_cross_entropy(task: str) -> Any:
     if task in ("softmax", "logits"):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=task == "logits")
     return keras.losses.BinaryCrossentropy(from_logits=task == "binary_logit")
-
-
-def _name_of(function: Any) -> str:
-    inner = getattr(function, "fn", function)
-    return str(getattr(inner, "__name__", None) or type(inner).__name__)
 
 
 def _is_plain(function: Any, task: str) -> bool:

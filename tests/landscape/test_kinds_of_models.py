@@ -224,6 +224,22 @@ def test_penalties_stay_apart_from_the_data_loss(rng):
     np.testing.assert_allclose(*products, atol=1e-6)
 
 
+def test_penalties_of_weights_that_do_not_move_count_too(rng):
+    model = dense_net()
+    for layer in model.layers:
+        layer.kernel.regularizer = keras.regularizers.L2(0.5)
+    x, y = data((4,))
+    known = 0.5 * sum(float((w**2).sum()) for w in model.get_weights() if w.ndim == 2)
+    bench = open_bench(model, x, y, moved=["head"])
+    np.testing.assert_allclose(bench.evaluator().at(bench.point).penalties, known, rtol=1e-5)
+    # As Keras has it, a frozen layer has no penalty.
+    model.layers[0].trainable = False
+    kernel = model.get_layer("head").kernel.numpy()
+    bench = open_bench(model, x, y)
+    known = 0.5 * float((kernel**2).sum())
+    np.testing.assert_allclose(bench.evaluator().at(bench.point).penalties, known, rtol=1e-5)
+
+
 def test_penalties_on_activations(rng):
     inputs = keras.Input((4,))
     hidden = layers.Dense(5, name="first", activity_regularizer=keras.regularizers.L2(0.3))

@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 from reportgen.errors import ConfigurationError
-from reportgen.landscape.losses import choose_loss, find_loss
+from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.named_losses import find_loss
 from reportgen.subject.outputs import Output, Reading
 
 from .conftest import data, dense_net, open_bench
@@ -53,6 +54,17 @@ def test_losses_as_files_have_them(kind):
     loss = choose_loss(reading("softmax"), declared)
     assert loss.name == name
     assert "compiled with" in loss.reason
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "SparseCategoricalCrossentropy"])
+@pytest.mark.parametrize("task", ["binary", "binary_logit"])
+def test_a_loss_that_a_single_output_cannot_change(task, name):
+    """Of one output the categorical one is 0, whatever the answer: no landscape at all."""
+    loss = choose_loss(reading(task, units=1), name)
+    assert loss.name == "binary crossentropy"
+    assert "same for every answer" in loss.reason
+    with pytest.raises(ConfigurationError, match="binary_crossentropy"):
+        choose_loss(reading(task, units=1), None, name)
 
 
 def test_settings_are_taken_over():

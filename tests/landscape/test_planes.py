@@ -17,13 +17,13 @@ from .conftest import data, dense_net, fill, open_bench
 def survey(bench, plane, effort: Effort, x, y, **options):
     evaluator = bench.evaluator(**options)
     counted = []
-    measure = evaluator._call
+    measure = evaluator._runner._call
 
-    def count(steps, *given):
-        counted.append(len(steps) * len(given[1]))
-        return measure(steps, *given)
+    def count(compiled, steps, ways, inputs, *given):
+        counted.append(len(steps) * len(inputs))
+        return measure(compiled, steps, ways, inputs, *given)
 
-    evaluator._call = count
+    evaluator._runner._call = count
     centre = evaluator.at(bench.point).losses[0]
     counted.clear()
     bootstrap = PairedBootstrap(centre, np.random.default_rng(0))

@@ -90,7 +90,6 @@ def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Sett
     evaluator = Evaluator(model, samples, reuse=reuse, answers=True)
     point = parameters.read()
     centre = evaluator.at(point)
-    evaluator.seconds_a_point = 0.0  # it was traced meanwhile
     return Setting(
         subject=subject,
         options=options,
