@@ -62,6 +62,7 @@ def _read_call(model: Any, x: Any, y: Any, settings: dict[str, Any]) -> tuple[Au
                 "or images='folder'."
             )
         return load_config(Path(model), settings, ids), None
+    from reportgen.subject.live import with_inputs
     from reportgen.subject.subject import LiveInput
 
     if not callable(getattr(model, "predict", None)):
@@ -71,25 +72,7 @@ def _read_call(model: Any, x: Any, y: Any, settings: dict[str, Any]) -> tuple[Au
     train = settings.pop("train", None)
     if train is not None and (not isinstance(train, tuple) or len(train) != 2):
         raise UsageError("audit: train needs a pair of arrays: train=(x_train, y_train).")
-    return build_config(settings), LiveInput(_with_inputs(model, x), x, y, train)
-
-
-def _with_inputs(model: Any, x: Any) -> Any:
-    """A subclassed model does not say what it takes: wrap it, with the shape of the samples."""
-    import keras
-    import numpy as np
-
-    if getattr(model, "inputs", None):
-        return model
-    given = keras.Input(np.shape(x)[1:], name="samples")
-    try:
-        return keras.Model(given, model(given), name=model.name)
-    except Exception as error:
-        first = str(error).splitlines()[0][:200]
-        raise UsageError(
-            f"audit: the model does not say what it takes, and cannot be called on samples of "
-            f"shape {np.shape(x)[1:]}: {first}"
-        ) from None
+    return build_config(settings), LiveInput(with_inputs(model, x), x, y, train)
 
 
 def render(folder: str | Path) -> Report:

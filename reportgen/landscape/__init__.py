@@ -4,7 +4,8 @@
     found = landscape.survey(model, x, y, points=31, seconds=60)
     found.grid.loss, found.grid.error, found.grid.state
 
-`survey` draws a random plane, or one through other weights of the same network. The parts compose:
+`survey` draws a random plane, or one through other weights of the same network; `join` makes one
+grid of parts that were measured apart. What they are made of composes:
 `find_parameters` (what moves), `draw_plane` (where to), `Evaluator` (what it costs there),
 `Surveyor` (which cells), `Hessian` (how it bends).
 """
@@ -13,13 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Grid", "Survey", "survey"]
+__all__ = ["Grid", "Survey", "join", "survey"]
 
 if TYPE_CHECKING:
-    from reportgen.landscape.grid import Grid
+    from reportgen.landscape.grid import Grid, join
     from reportgen.landscape.surveying import Survey, survey
 
-_HOMES = {"Grid": "grid", "Survey": "surveying", "survey": "surveying"}
+_HOMES = {"Grid": "grid", "join": "grid", "Survey": "surveying", "survey": "surveying"}
 
 
 def __getattr__(name: str) -> Any:

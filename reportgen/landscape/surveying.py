@@ -26,6 +26,7 @@ from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
 from reportgen.landscape.uncertainty import PairedBootstrap
 from reportgen.subject.labels import resolve_labels
+from reportgen.subject.live import with_inputs
 from reportgen.subject.outputs import list_outputs, read_output
 from reportgen.subject.probe import Probe
 
@@ -83,13 +84,14 @@ def survey(
         refine: measure as many cells as it takes to know the others; False: all of them.
         seconds: then it ends with what there is; missing cells are marked.
         compiled: by XLA; it pays for small dense networks. None: where it measures faster.
-        part: (2, 8) measures the third of eight parts, every cell; `grid.join` puts them together.
+        part: (2, 8) measures the third of eight parts, every cell; `join` puts them together.
         resume: a file where what is known is kept; the same call goes on there.
 
     Raises:
         UsageError, ConfigurationError, InputError: with the next step in the message.
     """
     x = np.asarray(x)
+    model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf
     probe = Probe(model, x.shape[1:])
     reading = read_output(list_outputs(probe), np.asarray(y), None)

@@ -1,0 +1,151 @@
+"""One call for a plane of a live model, against setting the weights and plain `evaluate`."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from reportgen import landscape
+from reportgen.errors import ConfigurationError, InputError, UsageError
+from reportgen.landscape.grid import INTERPOLATED, MEASURED, MISSING
+
+from .conftest import data, dense_net, fill, hash_weights
+
+X, Y = data((4,), count=60)
+
+
+def evaluate(model, weights, loss="sparse_categorical_crossentropy"):
+    """By plain Keras, on a copy."""
+    copy = keras.models.clone_model(model)
+    copy.compile(loss=loss, metrics=["accuracy"])
+    copy.set_weights(weights)
+    return copy.evaluate(X, Y, batch_size=len(X), verbose=0)
+
+
+def other_weights(model, seed):
+    rng = np.random.default_rng(seed)
+    return [w + rng.normal(0, 0.3, w.shape) for w in model.get_weights()]
+
+
+def test_a_plane_through_three_models():
+    """The corners are the models themselves."""
+    model = dense_net()
+    first, second = other_weights(model, 1), other_weights(model, 2)
+    before = hash_weights(model)
+    found = landscape.survey(model, X, Y, through=[first, second], points=5)
+    assert hash_weights(model) == before
+    assert found.grid.count(MEASURED) == 25
+    own = model.get_weights()
+    for (row, column), weights in [
+        ((2, 2), own),
+        ((2, 4), first),
+        ((4, 2), second),
+        ((4, 4), [a + b - w for w, a, b in zip(own, first, second, strict=True)]),
+    ]:
+        loss, accuracy = evaluate(model, weights)
+        # Sums of 32 bits.
+        np.testing.assert_allclose(found.grid.loss[row, column], loss, rtol=2e-5)
+        np.testing.assert_allclose(found.grid.accuracy[row, column], accuracy, atol=1e-6)
+    assert found.loss == pytest.approx(found.grid.loss[2, 2], rel=1e-6)
+    assert found.error > 0
+
+
+def test_a_line_to_another_model():
+    model = dense_net()
+    other = other_weights(model, 1)
+    grid = landscape.survey(model, X, Y, through=[other], points=9).grid
+    assert grid.loss.shape == (1, 9)
+    np.testing.assert_allclose(grid.loss[0, -1], evaluate(model, other)[0], rtol=2e-5)
+
+
+def test_a_random_plane_is_seeded():
+    model = dense_net()
+    made = [landscape.survey(model, X, Y, points=5, seed=seed) for seed in (3, 3, 4)]
+    np.testing.assert_array_equal(made[0].grid.loss, made[1].grid.loss)
+    assert not np.allclose(made[0].grid.loss, made[2].grid.loss)
+    as_drawn = landscape.survey(model, X, Y, points=5, normalisation="none")
+    assert abs(as_drawn.cosine) < 1e-9
+
+
+def test_the_loss_that_it_was_compiled_with():
+    model = dense_net()
+    assert "inferred" in landscape.survey(model, X, Y, points=5).loss_reason
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy())
+    found = landscape.survey(model, X, Y, points=5)
+    assert "compiled with" in found.loss_reason
+    other = landscape.survey(model, X, Y, points=5, loss="kl_divergence")
+    assert other.loss_name == "kl divergence"
+    with pytest.raises(ConfigurationError, match="no loss of Keras"):
+        landscape.survey(model, X, Y, loss="nonsense")
+
+
+def test_only_the_head_moves():
+    model = dense_net()
+    far = other_weights(model, 1)
+    grid = landscape.survey(model, X, Y, through=[far], points=5, layers=["head"]).grid
+    mixed = [*model.get_weights()[:2], *far[2:]]
+    np.testing.assert_allclose(grid.loss[0, -1], evaluate(model, mixed)[0], rtol=2e-5)
+
+
+def test_parts_make_the_whole():
+    model = dense_net()
+    whole = landscape.survey(model, X, Y, points=9, refine=False).grid
+    parts = [landscape.survey(model, X, Y, points=9, part=(k, 3)).grid for k in range(3)]
+    assert all(part.count(MEASURED) == 27 for part in parts)
+    joined = landscape.join(parts)
+    assert joined.count(MISSING) == 0
+    np.testing.assert_allclose(joined.loss, whole.loss, rtol=1e-6)
+
+
+def test_time_that_is_up_leaves_what_there_is(tmp_path):
+    model = dense_net()
+    partial = landscape.survey(model, X, Y, points=41, seconds=0.0, resume=tmp_path / "plane.npz")
+    assert 0 < partial.grid.count(MEASURED) < 41 * 41
+    whole = landscape.survey(model, X, Y, points=41, resume=tmp_path / "plane.npz")
+    assert whole.grid.count(MISSING) == 0
+    assert whole.grid.count(INTERPOLATED) > 0
+    already = partial.grid.state == MEASURED
+    np.testing.assert_array_equal(whole.grid.loss[already], partial.grid.loss[already])
+
+
+def test_a_file_of_another_plane_is_not_gone_on_with(tmp_path):
+    model, file = dense_net(), tmp_path / "plane.npz"
+    landscape.survey(model, X, Y, points=5, resume=file)
+    with pytest.raises(InputError, match="another model"):
+        landscape.survey(model, X, Y, points=5, seed=1, resume=file)
+    model.get_layer("head").bias.assign_add(np.ones(3))
+    with pytest.raises(InputError, match="another model"):
+        landscape.survey(model, X, Y, points=5, resume=file)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(5, "tanh", name="first")
+        self.head = layers.Dense(3, "softmax", name="head")
+
+    def call(self, inputs):
+        return self.head(self.first(inputs))
+
+
+def test_a_model_that_does_not_say_what_it_takes():
+    plain, model = dense_net(), Subclassed()
+    model(X[:1])
+    fill(model)
+    model.compile(loss="sparse_categorical_crossentropy")
+    plain.set_weights(model.get_weights())
+    through = [other_weights(plain, 1)]
+    found = landscape.survey(model, X, Y, points=5, through=through)
+    assert "compiled with" in found.loss_reason
+    known = landscape.survey(plain, X, Y, points=5, through=through)
+    np.testing.assert_allclose(found.grid.loss, known.grid.loss, rtol=1e-6)
+
+
+def test_what_cannot_be_drawn_is_said():
+    model = dense_net()
+    with pytest.raises(UsageError, match="another network"):
+        landscape.survey(model, X, Y, through=[dense_net(hidden=6).get_weights()])
+    with pytest.raises(UsageError, match="span no plane"):
+        landscape.survey(model, X, Y, through=[model.get_weights()] * 3)
+    with pytest.raises(UsageError, match="as many labels"):
+        landscape.survey(model, X, Y[:-1])
