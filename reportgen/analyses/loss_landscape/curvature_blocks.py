@@ -118,7 +118,8 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
         title="Gradient and curvature in numbers",
         caption=(
             "A gradient no longer than what the draw of the samples explains cannot be told from "
-            "zero. The two sums are found in two ways and must agree within their errors."
+            "zero. The two sums are of different random draws: up to two or three errors apart is "
+            "chance, the more so with few draws."
         ),
         rows=tuple(rows),
     )

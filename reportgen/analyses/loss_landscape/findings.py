@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Lower
-from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.analyses.loss_landscape.wording import digits, plane_name
 from reportgen.results import Finding, Level
 
 CHECKS = {
@@ -36,8 +36,9 @@ def _minimum(result: LandscapeResult) -> Finding:
     trained = [place for place in result.lower if place.on_training]
     judged = trained or [place for place in result.lower if not place.on_training]
     on_training = facts.split == "train" or bool(trained)
-    clear = [p for p in judged if p.score >= _MANY and p.fall >= options.lower * facts.loss]
-    best = max(clear, key=lambda p: p.fall, default=None)
+    certain = [place for place in judged if place.score >= _MANY]
+    clear = [place for place in certain if place.fall >= options.lower * facts.loss]
+    best = max(clear, key=_by_fall, default=None)
     descent = result.descent
     falls = (
         descent is not None
@@ -46,24 +47,37 @@ def _minimum(result: LandscapeResult) -> Finding:
     )
     drops = [best.fall] if best else []
     drops += [descent.fall] if falls and descent else []
-    share = max(drops, default=_largest(judged)) / facts.loss if facts.loss else 0.0
+    share = max(drops or [p.fall for p in certain], default=0.0) / facts.loss if facts.loss else 0.0
     if not drops:
         level: Level = "pass"
         message = (
             "Neither along the gradient (made from one half of the samples, tried on the other) "
             "nor in any drawn plane is the loss clearly lower than at the model."
+            f"{_say_by_chance(judged, facts.loss)}"
         )
     else:
         level = "warn" if on_training else "note"
         message = f"{_say_lower(best, falls, result)} {_advise(on_training)}"
     return Finding(
         id=id_, level=level, title=CHECKS[id_], message=message, value=max(share, 0.0),
-        unit="of the loss", threshold=options.lower, evidence="landscape-lower",
+        unit="of the loss, for certain", threshold=options.lower, evidence="landscape-lower",
     )  # fmt: skip
 
 
-def _largest(places: Sequence[Lower]) -> float:
-    return max((place.fall for place in places), default=0.0)
+def _by_fall(place: Lower) -> float:
+    return place.fall
+
+
+def _say_by_chance(places: Sequence[Lower], loss: float) -> str:
+    """Of the lowest place where it is not low enough to mean anything."""
+    lowest = max(places, key=_by_fall, default=None)
+    if lowest is None or lowest.score >= _MANY or not loss:
+        return ""
+    return (
+        f" The lowest of {lowest.cells:,} cells of the {plane_name(lowest.plane)} is "
+        f"{lowest.fall / loss:.0%} lower, {lowest.score:.1f} standard errors: among so many, that "
+        "is chance."
+    )
 
 
 def _say_lower(best: Lower | None, falls: bool, result: LandscapeResult) -> str:
@@ -109,15 +123,15 @@ def _negative(result: LandscapeResult) -> Finding:
     clear = value + 2 * residual < threshold
     if clear:
         message = (
-            f"The smallest eigenvalue found is {value:.3g} (within {residual:.1g}) beside a "
-            f"largest of {largest:.3g}: there is a direction in which the loss bends down, so this "
-            "is a saddle on these samples. Common where training was stopped early; train on to "
-            "see whether it goes."
+            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}) beside a "
+            f"largest of {digits(largest)}: there is a direction in which the loss bends down, so "
+            "this is a saddle on these samples. Common where training was stopped early; train on "
+            "to see whether it goes."
         )
     else:
         message = (
-            f"The smallest eigenvalue found is {value:.3g} (within {residual:.1g}), no more than "
-            f"{result.options.negative:.0%} of the largest ({largest:.3g}) below zero."
+            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}), no more "
+            f"than {result.options.negative:.0%} of the largest ({digits(largest)}) below zero."
         )
     return Finding(
         id=id_, level="note" if clear else "pass", title=CHECKS[id_], message=message,

@@ -14,6 +14,7 @@ from reportgen.analyses.loss_landscape.path_blocks import path_blocks
 from reportgen.analyses.loss_landscape.plane_blocks import Painter, main_blocks
 from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.spread_blocks import spread_blocks
+from reportgen.analyses.loss_landscape.wording import loss_meaning
 from reportgen.blocks import Block, KeyValues
 from reportgen.results import SectionBody
 
@@ -35,10 +36,10 @@ def present(result: LandscapeResult) -> SectionBody:
 def _facts(result: LandscapeResult) -> KeyValues:
     facts = result.facts
     value = f"{facts.loss:.5g} ± {facts.error:.2g} (standard error)"
-    rows = [
-        ("Loss", f"{facts.loss_name}: {facts.loss_reason}"),
-        ("At the model", value if result.finite else "not a number"),
-    ]
+    rows = [("Loss", f"{facts.loss_name}: {facts.loss_reason}")]
+    if meaning := loss_meaning(facts.loss_name):
+        rows.append(("What it measures", meaning))
+    rows.append(("At the model", value if result.finite else "not a number"))
     if facts.accuracy is not None:
         rows.append(("Right answers", f"{facts.accuracy:.1%}"))
     if facts.chance is not None:

@@ -1,4 +1,4 @@
-"""How planes are called."""
+"""How planes and losses are called."""
 
 from __future__ import annotations
 
@@ -17,3 +17,25 @@ def share(value: float) -> str:
     """A share as percent, small ones with more digits."""
     percent = 100 * value
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+def digits(value: float) -> str:
+    """Three digits, with the sign that goes with them."""
+    return f"{value:.3g}".replace("-", "\u2212")
+
+
+_CROSS_ENTROPY = (
+    "minus the logarithm of the probability that the model gives to the truth, averaged: 0 is "
+    "perfect, and a sure mistake costs most"
+)
+_OF_CLASSES = ("sparse categorical crossentropy", "categorical crossentropy", "binary crossentropy")
+_MEANINGS = {
+    **dict.fromkeys(_OF_CLASSES, _CROSS_ENTROPY),
+    "mean squared error": "how far each number is off, squared and averaged: 0 is perfect",
+    "mean absolute error": "how far each number is off, averaged: 0 is perfect",
+}
+
+
+def loss_meaning(name: str) -> str | None:
+    """What a loss measures, in words; None of one that is seldom used."""
+    return _MEANINGS.get(name)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
+from reportgen.analyses.loss_landscape.findings import judge
+from reportgen.analyses.loss_landscape.results import Lower
 from reportgen.subject.history import HistoryWriter, weight_names
 
 from .conftest import line_points
@@ -48,6 +52,18 @@ def test_no_minimum_is_said_by_whose_samples_they_are(landscape, unsolved, point
     assert "gradient lowers the loss" in finding.message
     assert ("--train" in finding.message) == (level == "note")
     assert finding.value > 0.5  # most of the loss can be got rid of
+
+
+def test_a_lower_place_by_chance_does_not_contradict_its_verdict(landscape, unsolved, points):
+    result = landscape(unsolved, *points, split="train").result
+    loss = result.facts.loss
+    for errors, level in [(2.0, "pass"), (5.0, "warn")]:
+        lower = (Lower("random", 0.1, 0.2, loss / 2, loss / 2 / errors, 441),)
+        finding = judge(replace(result, lower=lower, descent=None))[0]
+        assert finding.level == level
+        assert finding.value == pytest.approx(0 if level == "pass" else 0.5)
+        assert ("of 441 cells" in finding.message) == (level == "pass")
+        assert "50" in finding.message  # what the table shows is said in both cases
 
 
 def test_training_samples_decide_where_they_are_given(subject_of, analyse, points):
