@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +14,7 @@ os.environ.pop("SOURCE_DATE_EPOCH", None)
 
 import pytest
 
+CLI = (sys.executable, "-c", "from reportgen.cli import main; main()")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -25,6 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def samples() -> Path:
     """The folder of shipped samples."""
     return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def digits(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a quick audit of the digits, with its page; nobody writes into it."""
+    out = tmp_path_factory.mktemp("digits") / "report"
+    settings = ["--preset", "quick", "--format", "html,json", "--quiet"]
+    command = [*CLI, "audit", str(samples / "digits"), "--out", str(out), *settings]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return out
 
 
 @pytest.fixture(scope="session")

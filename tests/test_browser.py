@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from reportgen.analyses import BATTERY
-from reportgen.config import load_config
-from reportgen.pipeline import run_audit
 from reportgen.report import Report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -29,8 +27,8 @@ HOSTILE = "<script>window.hit=1</script><img src=x onerror=window.hit=2>"
 
 
 @pytest.fixture(scope="module")
-def report(samples) -> Report:
-    return run_audit(load_config(samples / "digits", {}, IDS))[0]
+def report(digits) -> Report:
+    return Report.load(digits)
 
 
 @pytest.fixture(scope="module")

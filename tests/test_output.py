@@ -22,16 +22,6 @@ from reportgen.report import Report
 MAIN = "from reportgen.cli import main; main()"
 
 
-@pytest.fixture(scope="module")
-def digits(samples, tmp_path_factory):
-    """A quick audit of the digits, written as JSON and HTML."""
-    out = tmp_path_factory.mktemp("digits") / "report"
-    code = run_cli("audit", samples / "digits", "--out", out, "--preset", "quick",
-                   "--format", "html,json", "--quiet")  # fmt: skip
-    assert code.returncode == 0, code.stderr
-    return out
-
-
 def run_cli(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)

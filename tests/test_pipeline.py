@@ -96,7 +96,10 @@ def test_a_hang_is_ended_at_the_time_limit(samples, monkeypatch):
 def test_the_same_seed_gives_the_same_report(samples, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     # A busy machine must neither end a picture early nor make another precision the faster one.
-    steady = {"optvis": {"seconds": 3600.0, "precision": "float32"}}
+    steady = {
+        "optvis": {"seconds": 3600.0, "precision": "float32"},
+        "loss_landscape": {"seconds": 3600.0, "samples": 64, "points": 19},
+    }
     config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady}, IDS)
     with LocalWorker() as first, LocalWorker() as second:
         one, two = (run_audit(config, executor=w)[0] for w in (first, second))

@@ -53,7 +53,10 @@ def read_interval(report):
 def audited(request, real):
     model, images, scaling, accuracy = request.param
     # Pictures of a network for 224 pixels take minutes; that there are any is what is asked here.
-    brief = {"optvis": {"seconds": 5.0, "layers": 2, "units": 2, "classes": 2, "dreams": 1}}
+    brief = {
+        "optvis": {"seconds": 5.0, "layers": 2, "units": 2, "classes": 2, "dreams": 1},
+        "loss_landscape": {"seconds": 20.0, "samples": 64},
+    }
     settings = {"images": real / "images" / images, "preprocessing": scaling, "options": brief}
     report, _ = run_audit(load_config(real / "models" / model, settings, IDS))
     return report, accuracy
@@ -86,7 +89,8 @@ def test_the_page_keeps_its_limit(audited):
 def test_the_article_of_the_cifar_network(real):
     """A horse called a dog, maps after layers 0, 1 and 2, and 32 kernels as tables of numbers."""
     given = {
-        "images": real / "images/cifar10_test", "preprocessing": "unit", "skip": ("optvis",)
+        "images": real / "images/cifar10_test", "preprocessing": "unit",
+        "skip": ("optvis", "loss_landscape"),
     }  # fmt: skip
     model = real / "models/tonio73_data-science/CIFAR-10_CNN5.h5"
     report, _ = run_audit(load_config(model, given, IDS), executor=InlineExecutor())

@@ -45,10 +45,8 @@ def installed(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(samples) -> Report:
-    import reportgen
-
-    return reportgen.audit(samples / "digits", preset="quick")
+def report(digits) -> Report:
+    return Report.load(digits)
 
 
 def run(installed: Path, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,14 @@ import reportgen
 from reportgen.analyses.feature_maps.depth import count_hits
 
 SAMPLES = 40
+# Few and small pictures in the sections that this is not about.
+BRIEF = {
+    "optvis": {"units": 2, "layers": 2, "classes": 1, "dreams": 1},
+    "loss_landscape": {
+        "samples": 16, "points": 7, "planes": 1, "hessian_points": 5, "products": 20,
+        "trace_draws": 2, "density_steps": 4, "ascents": 2,
+    },
+}  # fmt: skip
 
 
 def stack(shape, *parts, dtype="float32"):
@@ -109,7 +117,9 @@ def audited():
             shape, build = MODELS[name]
             keras.utils.set_random_seed(1)
             labels = np.arange(SAMPLES) % 3
-            done[name] = reportgen.audit(build(), draw(shape), labels, preset="quick")
+            done[name] = reportgen.audit(
+                build(), draw(shape), labels, preset="quick", options=BRIEF
+            )
         return done[name]
 
     return run
