@@ -81,8 +81,9 @@ class PlainLines:
     interval_seconds = 10.0
 
     def __init__(self) -> None:
-        self._name = ""
-        self._started = self._said = time.monotonic()
+        self._name = self._label = ""
+        self._started = self._said = self._began = time.monotonic()
+        self._first = 0
 
     def stage(self, name: str) -> None:
         """Say that the stage before is done and this one begins."""
@@ -94,10 +95,13 @@ class PlainLines:
     def advance(self, done: int, total: int, label: str) -> None:
         """Say how far it is, if it has been silent for a while."""
         now = time.monotonic()
+        if label != self._label or done < self._first:
+            self._label, self._began, self._first = label, now, done
         if now - self._said < self.interval_seconds:
             return
         self._said = now
-        rest = (now - self._started) * (total - done) / done if done else None
+        gone = done - self._first
+        rest = (now - self._began) * (total - done) / gone if gone else None
         guess = f", about {rest:.0f} s left" if rest is not None else ""
         print(f"{self._name}: {label} {done}/{total}{guess}", file=sys.stderr, flush=True)
 

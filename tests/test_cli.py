@@ -104,15 +104,23 @@ def test_a_missing_pdf_fails_only_if_it_was_asked_for(quiet, samples):
 
 
 def test_plain_lines_say_stage_count_and_estimate(capsys, monkeypatch):
-    clock = iter([0.0, 0.0, 4.0, 12.0, 13.0, 20.0])
+    clock = iter([0.0, 0.0, 4.0, 12.0, 13.0, 14.0, 25.0, 30.0])
     monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
     lines = terminal.PlainLines()
     lines.stage("weights")
     lines.advance(1, 4, "reading")  # 4 s after the start: too early to speak
-    lines.advance(2, 4, "reading")
+    lines.advance(2, 4, "reading")  # one in the 8 s since the first was told
+    lines.advance(0, 9, "writing")  # another count: what was before says nothing of it
+    lines.advance(1, 9, "writing")
+    lines.advance(3, 9, "writing")
     lines.close()
     said = capsys.readouterr().err.splitlines()
-    assert said == ["weights ...", "weights: reading 2/4, about 12 s left", "weights: 13.0 s"]
+    assert said == [
+        "weights ...",
+        "weights: reading 2/4, about 16 s left",
+        "weights: writing 3/9, about 24 s left",
+        "weights: 30.0 s",
+    ]
 
 
 def test_bars_show_stage_count_and_label():

@@ -31,7 +31,8 @@ class Hessian:
 
     Vectors are flat, ``(size,)``, in double precision; the network computes in its own.
 
-    deadline: of `time.monotonic`; products after it raise `OutOfTimeError`.
+    deadline: of `time.monotonic`; products after it raise `OutOfTimeError`. gradient_seconds: that
+        the last gradient took.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Hessian:
         self.size = sum(array.size for array in point)
         self.products = 0
         self.deadline = deadline
+        self.gradient_seconds = 0.0
         self.expected = 0
         self._chunks = list(samples.chunks(model.input_dtype, model.dtype))
         self._gradient = tf.function(self._sum_gradient, autograph=False, reduce_retracing=True)
@@ -58,7 +60,10 @@ class Hessian:
                 weights of 2 for a half and 0 for the rest give the gradient of that half.
         """
         values = self._tensors(self.point if point is None else point)
-        return self._mean(self._gradient, values, weights=weights)
+        began = time.monotonic()
+        gradient = self._mean(self._gradient, values, weights=weights)
+        self.gradient_seconds = time.monotonic() - began
+        return gradient
 
     def product(self, vector: Vector) -> Vector:
         """H v.

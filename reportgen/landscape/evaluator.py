@@ -166,9 +166,16 @@ class Evaluator:
             self._runner.note(len(group), time.perf_counter() - began, len(steps) - start)
             yield measured
 
-    def at(self, point: Point) -> Group:
-        """Measure one point."""
+    @property
+    def seconds_a_point(self) -> float:
+        """As last timed; 0 if it is not known yet, as the first call of each kind is traced."""
+        return self._runner.seconds_a_point
+
+    def at(self, point: Point, *, timed: bool = False) -> Group:
+        """Measure one point. timed: again, if that is what it takes to know ``seconds_a_point``."""
         (group,) = self.points(point, [point], np.zeros((1, 1)))
+        if timed and not self.seconds_a_point:
+            (group,) = self.points(point, [point], np.zeros((1, 1)))
         return group
 
     def losses_of(self, answers: NDArray[np.float32]) -> FloatArray:

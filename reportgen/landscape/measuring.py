@@ -39,15 +39,17 @@ from reportgen.progress import tell
 
 _ADDED = 20  # cells a round: the interpolants are cheap, but not free
 _SMALL = 300  # cells; below it refinement has nothing to save
+_COARSEST = 6  # rows and columns between measured ones
 
 
 @dataclass(frozen=True)
 class Effort:
     """How much is measured.
 
-    every: of the coarse grid; 1 measures all cells. off: refine until no cell of a round was off
-        by more than this from what had been predicted, relative. most: share of cells, at most.
-    ceiling: cells above it for certain are given up. deadline: of `time.monotonic`.
+    every: of the coarse grid; 1 measures all cells. Where time is short it is made coarser.
+    off: refine until no cell of a round was off by more than this from what had been predicted,
+        relative. most: share of cells, at most. ceiling: cells above it for certain are given up.
+    deadline: of `time.monotonic`.
     """
 
     every: int = 3
@@ -92,14 +94,25 @@ class Surveyor:
         blank = empty(x, y)
         grid = blank if known is None else join([blank, known])
         all_cells = np.ones(grid.state.shape, bool)
-        plain = grid.state.size <= _SMALL or 1 in grid.state.shape
-        every = 1 if plain else self._effort.every
+        every = self._choose_every(grid)
         if every <= 1:
             return self.measure(grid, all_cells)
         grid = self.measure(grid, _coarse(grid, every))
         if not self._effort.expired:
             grid = self._refine(grid)
         return interpolate(grid, self._predict(grid))
+
+    def _choose_every(self, grid: Grid) -> int:
+        """As is asked for, or as coarse as it takes to see the whole plane in time."""
+        affordable = np.inf
+        if self._evaluator.seconds_a_point:
+            left = self._effort.deadline - time.monotonic()
+            affordable = left / self._evaluator.seconds_a_point
+        small = grid.state.size <= min(_SMALL, affordable)
+        if small or 1 in grid.state.shape or self._effort.every <= 1:
+            return 1
+        steps = range(self._effort.every, _COARSEST)
+        return next((e for e in steps if _coarse(grid, e).sum() <= affordable), _COARSEST)
 
     def measure(self, grid: Grid, wanted: NDArray[np.bool_]) -> Grid:
         """Measure these cells, as long as there is time."""

@@ -5,6 +5,7 @@ Sharpness is no verdict on generalisation (Andriushchenko et al. 2023, arXiv 230
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rise:
-    """value: of the mean loss; NaN where it is not finite. radius: of the ball. error: standard
-    error over directions (average) or NaN (worst case)."""
+    """value: of the mean loss; NaN where it is not finite, or there was no time. radius: of the
+    ball. error: standard error over directions (average) or NaN (worst case). tried: steps of
+    ascent, or directions."""
 
     value: float
     radius: float
     error: float = float("nan")
+    tried: int = 0
 
 
 def worst_rise(
     hessian: Hessian, evaluator: Evaluator, start: Vector, radius: float, *, steps: int = 20,
-    least: float = 0.01, adaptive: bool = False,
+    least: float = 0.01, adaptive: bool = False, deadline: float = np.inf,
 ) -> Rise:  # fmt: skip
     """The largest rise within a ball, by gradient ascent on its surface.
 
@@ -39,6 +42,7 @@ def worst_rise(
         steps: at most; it ends where one brings less than ``least`` of what is reached.
         adaptive: the ball is measured in units of each weight, ``|delta / w| <= radius`` (Kwon et
             al. 2021, arXiv 2102.11600), so that rescaled layers have the same sharpness.
+        deadline: of `time.monotonic`; no step begins after it.
     """
     stretch = _stretch(hessian, adaptive=adaptive)
     base = _mean_loss(evaluator, hessian.point)
@@ -49,7 +53,11 @@ def worst_rise(
         return found if np.isfinite(found) else np.inf
 
     best, unit = max(((rise(sign * unit), sign * unit) for sign in (1, -1)), key=lambda p: p[0])
+    tried = 0
     for _ in range(steps if np.isfinite(best) else 0):
+        if time.monotonic() > deadline:
+            break
+        tried += 1
         ascent = stretch(hessian.gradient(_moved(hessian, stretch(radius * unit))))
         length = float(np.linalg.norm(ascent))
         if not length or not np.isfinite(length):
@@ -59,23 +67,32 @@ def worst_rise(
         before, best = best, max(best, rise(unit))
         if least and best <= before + least * abs(before):
             break
-    return Rise(max(best, 0.0) if np.isfinite(best) else float("nan"), float(radius))
+    value = max(best, 0.0) if np.isfinite(best) else float("nan")
+    return Rise(value, float(radius), tried=tried)
 
 
 def average_rise(
     hessian: Hessian, evaluator: Evaluator, radius: float, rng: np.random.Generator, *,
-    draws: int = 8, adaptive: bool = False,
+    draws: int = 8, adaptive: bool = False, deadline: float = np.inf,
 ) -> Rise:  # fmt: skip
-    """The mean rise at random places of the ball's surface, with its standard error."""
+    """The mean rise at random places of the ball's surface, with its standard error.
+
+    Args:
+        deadline: of `time.monotonic`; the value is NaN if it left no time for two places.
+    """
     stretch = _stretch(hessian, adaptive=adaptive)
     base = _mean_loss(evaluator, hessian.point)
     rises = []
     for _ in range(draws):
+        if time.monotonic() > deadline:
+            break
         drawn = rng.standard_normal(hessian.size)
         point = _moved(hessian, stretch(radius * drawn / np.linalg.norm(drawn)))
         rises.append(_mean_loss(evaluator, point) - base)
-    error = float(np.std(rises, ddof=1) / np.sqrt(draws))
-    return Rise(float(np.mean(rises)), float(radius), error)
+    if len(rises) < 2:
+        return Rise(float("nan"), float(radius))
+    error = float(np.std(rises, ddof=1) / np.sqrt(len(rises)))
+    return Rise(float(np.mean(rises)), float(radius), error, len(rises))
 
 
 def _stretch(hessian: Hessian, *, adaptive: bool) -> Callable[[Vector], Vector]:

@@ -111,7 +111,7 @@ def survey(
     rng = np.random.default_rng(seed)
     point = parameters.read()
     directions = _directions(parameters, point, through, rng, normalisation, vectors)
-    centre = np.asarray(evaluator.at(point).losses[0])
+    centre = np.asarray(evaluator.at(point, timed=seconds is not None).losses[0])
     bootstrap = PairedBootstrap(centre, rng)
     print_of = _fingerprint(model, x, values, chosen.name, directions)
     effort = Effort(3 if refine else 1, deadline=deadline)

@@ -36,6 +36,7 @@ class Surface:
         self.model = SimpleNamespace(loss=SimpleNamespace(right=right))
         self.asked: list[tuple[float, float]] = []
         self.after_group = lambda: None
+        self.seconds_a_point = 0.0  # not known
 
     def mean(self, a, b):
         return self.function(np.asarray(a, float), np.asarray(b, float))
@@ -209,6 +210,28 @@ def test_time_that_runs_out_leaves_a_valid_grid(groups, monkeypatch):
     if groups == 20:  # after the coarse grid, between rounds: no cell is missing
         assert grid.count(MISSING) == 0
         assert grid.count(INTERPOLATED) > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "points"), [(1000.0, 31), (130.0, 31), (60.0, 31), (40.0, 31), (60.0, 11)]
+)
+def test_a_short_time_gives_a_coarse_plane_and_no_half_of_one(seconds, points, monkeypatch):
+    """A second a cell, in groups of one."""
+    surface, clock = Surface(SMOOTH["a bowl"], group=1), [0.0]
+    surface.seconds_a_point = 1.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def tick():
+        clock[0] += 1.0
+
+    surface.after_group = tick
+    side = axis(1.0, points)
+    grid = survey(surface, Effort(deadline=seconds), side, side)
+    assert len(surface.asked) <= seconds + 1
+    assert grid.count(MISSING) == 0
+    truth = surface.mean(*np.meshgrid(side, side))
+    # Every sixth row and column of a bowl is enough to see one.
+    np.testing.assert_allclose(grid.loss, truth, rtol=0.05)
 
 
 def test_time_that_runs_out_beside_what_is_not_finite(monkeypatch):

@@ -1,5 +1,7 @@
 """Rises near a minimum, where the loss is a quadratic that is known."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -101,3 +103,19 @@ def test_the_mean_rise_draws_from_its_generator(minimum):
         for seed in (1, 1, 2)
     ]
     assert values[0] == values[1] != values[2]
+
+
+def test_a_deadline_ends_the_ascent_and_the_draws(minimum, rng):
+    """What was found before it is still a rise within the ball."""
+    bench, matrix = minimum
+    start = np.linalg.eigh(matrix)[1][:, 0]  # from the flattest direction there is a way to go
+    late = time.monotonic() - 1
+    hessian, evaluator = bench.hessian(), bench.evaluator()
+    rise = worst_rise(hessian, evaluator, start, RADIUS, deadline=late)
+    assert rise.tried == 0
+    assert rise.value == pytest.approx(RADIUS**2 * np.linalg.eigvalsh(matrix)[0] / 2, rel=1e-6)
+    assert worst_rise(hessian, evaluator, start, RADIUS).tried > 0
+    rise = average_rise(hessian, evaluator, RADIUS, rng, deadline=late)
+    assert np.isnan(rise.value)
+    assert rise.tried == 0
+    assert average_rise(hessian, evaluator, RADIUS, rng, draws=5).tried == 5

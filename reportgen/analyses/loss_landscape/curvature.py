@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.analyses.loss_landscape.plan import Plan
 from reportgen.analyses.loss_landscape.planes import Drawn, plane_through
 from reportgen.analyses.loss_landscape.results import Bends
 from reportgen.analyses.loss_landscape.setting import Setting
@@ -24,41 +24,33 @@ from reportgen.landscape.spectrum import (
 )
 
 
-@dataclass(frozen=True)
-class Deadlines:
-    """Shares of the time by when each part is done; top: the upper end of the eigenvalues."""
-
-    top: float
-    extremes: float
-    plane: float
-    density: float
-    sharpness: float
-
-
 def measure_bends(
-    setting: Setting, hessian: Hessian, rng: np.random.Generator, until: Deadlines
+    setting: Setting, hessian: Hessian, rng: np.random.Generator, plan: Plan
 ) -> tuple[Bends, Drawn | None]:
     """The eigenvalues, the plane of the outermost ones, their sum and spread, and sharpness."""
-    options = setting.options
-    hessian.deadline = setting.deadline(until.extremes)
-    hessian.expected = 2 * options.products
-    extremes = find_extremes(
-        hessian, rng, count=options.eigenvalues, tolerance=1e-2,
-        most_products=options.products, halfway=setting.deadline(until.top),
-    )  # fmt: skip
-    drawn = _hessian_plane(setting, extremes, until.plane)
-    hessian.deadline = setting.deadline(until.density)
-    hessian.expected = hessian.products + options.trace_draws
-    trace = estimate_trace(hessian, rng, options.trace_draws)
-    hessian.expected = hessian.products + options.density_starts * options.density_steps
-    density = estimate_density(
-        hessian, rng, starts=options.density_starts, steps=options.density_steps
-    )
+    options, until = setting.options, plan.until
+    extremes, drawn = Extremes((), (), False, 0), None
+    trace, density = None, None
+    if plan.curvature:
+        hessian.deadline = until.extremes
+        hessian.expected = 2 * options.products
+        extremes = find_extremes(
+            hessian, rng, count=options.eigenvalues, tolerance=1e-2,
+            most_products=options.products, halfway=until.top,
+        )  # fmt: skip
+        drawn = _hessian_plane(setting, extremes, until.steep)
+        hessian.deadline = until.density
+        hessian.expected = hessian.products + options.trace_draws
+        trace = estimate_trace(hessian, rng, options.trace_draws)
+        hessian.expected = hessian.products + options.density_starts * options.density_steps
+        density = estimate_density(
+            hessian, rng, starts=options.density_starts, steps=options.density_steps
+        )
     places, shares = _smooth(density)
     worst: tuple[Rise, ...] = ()
     average: tuple[Rise, ...] = ()
-    if time.monotonic() < setting.deadline(until.sharpness):
-        worst, average = _sharpness(setting, hessian, extremes, rng)
+    if time.monotonic() < until.sharpness:
+        worst, average = _sharpness(setting, hessian, extremes, rng, until.sharpness)
     bends = Bends(
         top=tuple((pair.value, pair.residual) for pair in extremes.top),
         bottom=tuple((pair.value, pair.residual) for pair in extremes.bottom),
@@ -71,11 +63,12 @@ def measure_bends(
         trace=trace,
         worst=worst,
         average=average,
+        needed=plan.needed,
     )
     return bends, drawn
 
 
-def _hessian_plane(setting: Setting, extremes: Extremes, share: float) -> Drawn | None:
+def _hessian_plane(setting: Setting, extremes: Extremes, deadline: float) -> Drawn | None:
     """The plane of the top and the bottom eigenvector, as far as the filters' lengths reach."""
     if not extremes.top or not extremes.bottom:
         return None
@@ -89,7 +82,7 @@ def _hessian_plane(setting: Setting, extremes: Extremes, share: float) -> Drawn 
     first, second = scaled(unpack(top.vector), across), scaled(unpack(bottom.vector), up)
     side = axis(1.0, setting.options.hessian_points)
     return plane_through(
-        setting, "hessian", (first, second), side, side, share, "plane of the Hessian"
+        setting, "hessian", (first, second), side, side, deadline, "plane of the Hessian"
     )
 
 
@@ -103,19 +96,27 @@ def _smooth(density: Density | None) -> tuple[FloatArray, FloatArray]:
 
 
 def _sharpness(
-    setting: Setting, hessian: Hessian, extremes: Extremes, rng: np.random.Generator
-) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:
+    setting: Setting, hessian: Hessian, extremes: Extremes, rng: np.random.Generator,
+    deadline: float,
+) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:  # fmt: skip
     start = extremes.top[0].vector if extremes.top else rng.standard_normal(hessian.size)
     balls = ((setting.options.radius, False), (setting.options.adaptive_radius, True))
     evaluator, steps = setting.evaluator, setting.options.ascents
-    worst = tuple(
-        worst_rise(hessian, evaluator, start, reach, steps=steps, adaptive=adaptive)
-        for reach, adaptive in balls
-    )
-    average = tuple(
-        average_rise(hessian, evaluator, reach, rng, adaptive=adaptive) for reach, adaptive in balls
-    )
-    return worst, average
+    worst, average = [], []
+    for number, (reach, adaptive) in enumerate(balls):
+        now = time.monotonic()
+        half = now + (deadline - now) / (len(balls) - number)
+        average.append(
+            average_rise(
+                hessian, evaluator, reach, rng, adaptive=adaptive, deadline=now + (half - now) / 2
+            )
+        )
+        worst.append(
+            worst_rise(
+                hessian, evaluator, start, reach, steps=steps, adaptive=adaptive, deadline=half
+            )
+        )
+    return tuple(worst), tuple(average)
 
 
 def along(hessian: Hessian, direction: Point) -> float:

@@ -134,18 +134,27 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
         if largest is not None and kind == kinds[0]:
             quadratic = largest * worst.radius**2 / 2
         values = as_finite([worst.value, quadratic or np.nan, average.value, average.error])
-        rows.append((kind, worst.radius, *values))
+        rows.append((kind, worst.radius, *values[:2], worst.tried, *values[2:]))
     return Table(
         id="landscape-sharpness",
         title="Sharpness",
         caption=(
             "How much the loss rises within a small ball around the weights: at the worst place "
-            f"that {result.options.ascents} steps of gradient ascent find, and on average. "
+            f"that up to {result.options.ascents} steps of gradient ascent find (Steps: as many as "
+            "brought something and there was time for), and on average. "
             "Quadratic: what the largest eigenvalue alone would make of it. Sharp is not the same "
             "as bad: sharpness says little about how well a model generalises, so it is no verdict "
             "(Andriushchenko et al. 2023)."
         ),
-        header=("Ball", "Radius", "Worst rise", "Quadratic", "Average rise", "± standard error"),
+        header=(
+            "Ball",
+            "Radius",
+            "Worst rise",
+            "Quadratic",
+            "Steps",
+            "Average rise",
+            "± standard error",
+        ),
         rows=tuple(rows),
     )
 

@@ -20,6 +20,7 @@ from reportgen.landscape.grid import MEASURED, FloatArray
 from reportgen.landscape.parameters import Point, norm
 
 _FACTORS = 2.0 ** np.arange(-6, 4)
+_SHARE = 0.1  # of the time
 
 
 def descend(setting: Setting, hessian: Hessian, rng: np.random.Generator) -> Descent | None:
@@ -59,7 +60,7 @@ def _fall(
         return 0.0, 0.0, 0.0
     down = setting.parameters.unpack(-gradient / length)
     # The step at which the loss would be zero if it kept falling as it does here.
-    steps = _FACTORS * setting.losses[mask].mean() / length
+    steps = _affordable_factors(setting) * setting.losses[mask].mean() / length
     groups = setting.evaluator.points(setting.point, [down], steps[:, None])
     losses = np.concatenate([np.asarray(group.losses) for group in groups])
     inside = losses[:, mask].mean(axis=1)
@@ -69,6 +70,13 @@ def _fall(
     falls = setting.losses[~mask] - losses[best, ~mask]
     error = float(falls.std(ddof=1) / np.sqrt(len(falls)))
     return float(falls.mean()), error, float(steps[best])
+
+
+def _affordable_factors(setting: Setting) -> FloatArray:
+    """All, or every second or third of them, where a pass takes long."""
+    most = _SHARE * setting.options.seconds / (setting.evaluator.seconds_a_point or 1e-9)
+    every = next((n for n in (1, 2) if 2 * len(_FACTORS[::n]) <= most), 3)
+    return np.asarray(_FACTORS[::every])
 
 
 def lowest_cells(setting: Setting, planes: Sequence[Drawn]) -> tuple[Lower, ...]:

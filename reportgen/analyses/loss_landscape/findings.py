@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
 from reportgen.results import Finding, Level
@@ -114,7 +116,7 @@ def _negative(result: LandscapeResult) -> Finding:
         return _absent(id_, _not_finite(result))
     if bends is None or not bends.bottom or not bends.top:
         return _absent(
-            id_, "There was no time for the eigenvalues. Raise loss_landscape.seconds, or lower "
+            id_, f"There was no time for the eigenvalues. {_say_needed(result)}, or lower "
                  "loss_landscape.samples.",
         )  # fmt: skip
     value, residual = bends.bottom[0]
@@ -138,6 +140,14 @@ def _negative(result: LandscapeResult) -> Finding:
         value=value, unit="smallest eigenvalue", threshold=threshold,
         evidence="landscape-eigenvalues",
     )  # fmt: skip
+
+
+def _say_needed(result: LandscapeResult) -> str:
+    needed = result.bends.needed if result.bends else 0.0
+    if needed <= result.options.seconds:
+        return "Raise loss_landscape.seconds"
+    wanted = 50 * int(np.ceil(needed / 50))
+    return f"They take about --set loss_landscape.seconds={wanted} here: set it"
 
 
 def _fidelity(result: LandscapeResult) -> Finding:

@@ -12,13 +12,14 @@ from reportgen.analyses.loss_landscape.checks import (
     measure_invariance,
     recompute,
 )
-from reportgen.analyses.loss_landscape.curvature import Deadlines, along, measure_bends
+from reportgen.analyses.loss_landscape.curvature import along, measure_bends
 from reportgen.analyses.loss_landscape.descent import (
     descend,
     lowest_cells,
     on_training,
 )
 from reportgen.analyses.loss_landscape.options import Options
+from reportgen.analyses.loss_landscape.plan import make_plan
 from reportgen.analyses.loss_landscape.planes import (
     Drawn,
     further_planes,
@@ -40,10 +41,6 @@ from reportgen.landscape.parameters import difference, dot
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
-_PLANE, _RECORDS, _PATH = 0.3, 0.36, 0.44
-_BENDS = Deadlines(top=0.58, extremes=0.72, plane=0.76, density=0.9, sharpness=1.0)
-_WITHOUT_PATH = Deadlines(top=0.5, extremes=0.7, plane=0.74, density=0.9, sharpness=1.0)
-_LINE = np.linspace(-1, 1, 31)
 _NEAR = 0.02
 
 
@@ -54,21 +51,27 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     match = match_history(subject)
     if not np.isfinite(setting.losses).all():
         return _nothing(setting, match)
-    main = main_plane(setting, seeds[1], _PLANE)
     if options.tiles > 1 and options.part:
         # The other parts come from elsewhere; the first one does all the rest.
+        main = main_plane(setting, seeds[1], setting.end)
         return replace(_nothing(setting, None), planes=(main.plane,), finite=True)
-    drawn = [main]
-    training = None
-    if match is not None and not match.problem and subject.history is not None:
-        training, path = follow(setting, subject.history, (_RECORDS, _PATH))
-        drawn.append(path)
     hessian = Hessian(setting.model, setting.samples, setting.point)
     descent = descend(setting, hessian, seeds[2])
-    until = _BENDS if training else _WITHOUT_PATH
-    bends, steep = measure_bends(setting, hessian, seeds[3], until)
+    history = subject.history if match is not None and not match.problem else None
+    plan = make_plan(
+        setting.started, options.seconds, cell=setting.evaluator.seconds_a_point,
+        gradient=hessian.gradient_seconds, checked=options.checked_cells,
+        path=history is not None,
+    )  # fmt: skip
+    main = main_plane(setting, seeds[1], plan.until.plane)
+    drawn = [main]
+    training = None
+    if history is not None:
+        training, path = follow(setting, history, plan)
+        drawn.append(path)
+    bends, steep = measure_bends(setting, hessian, seeds[3], plan)
     drawn += [steep] if steep else []
-    drawn += further_planes(setting, seeds[4], until.sharpness)
+    drawn += further_planes(setting, seeds[4], plan.until.further)
     lower = lowest_cells(setting, drawn)
     return LandscapeResult(
         facts=_facts(setting),
@@ -78,11 +81,11 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         bends=bends,
         descent=descent,
         lower=(*lower, *on_training(setting, drawn, lower)),
-        profile=_profile(setting, main),
+        profile=_profile(setting, main, plan.line_points),
         recomputed=recompute(setting, drawn, options.checked_cells, seeds[5]),
         invariance=measure_invariance(setting, int(seeds[6].integers(2**31))),
         held=_shares(setting, drawn) if training else {},
-        axis=_axis_curvature(setting, hessian, main),
+        axis=_axis_curvature(setting, hessian, main) if plan.curvature else None,
         options=options,
     )
 
@@ -127,8 +130,8 @@ def _facts(setting: Setting) -> Facts:
     )
 
 
-def _profile(setting: Setting, main: Drawn) -> Profile:
-    steps = _LINE * setting.options.reach
+def _profile(setting: Setting, main: Drawn, points: int) -> Profile:
+    steps = np.linspace(-1, 1, points) * setting.options.reach
     direction = main.directions[0]
     losses, errors, right = line(setting, direction, steps)
     train_losses = train_errors = np.zeros(0)

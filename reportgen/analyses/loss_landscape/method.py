@@ -56,8 +56,8 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
             "relative to each weight's size by Kwon et al. 2021; average over 8 random places."
         )
     lines.append(
-        "Lower loss along the gradient: the gradient and the best of ten steps from one half of "
-        "the samples, the fall measured on the other half, and the other way round."
+        "Lower loss along the gradient: the gradient and the best of several steps from one half "
+        "of the samples, the fall measured on the other half, and the other way round."
     )
     return tuple(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from reportgen.landscape.directions import cosine, draw_plane
 from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Point, norm
+
+_FEWEST_CELLS = 20  # of a further plane that is worth to be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +38,13 @@ def random_directions(setting: Setting, rng: np.random.Generator) -> tuple[Point
     )
 
 
-def main_plane(setting: Setting, rng: np.random.Generator, share: float) -> Drawn:
+def main_plane(setting: Setting, rng: np.random.Generator, deadline: float) -> Drawn:
     """The random plane in full, or one part of it."""
     options = setting.options
     directions = random_directions(setting, rng)
     side = axis(options.reach, options.points, options.spacing)
     every = 3 if options.refine else 1
-    effort = Effort(every, ceiling=setting.ceiling, deadline=setting.deadline(share))
+    effort = Effort(every, ceiling=setting.ceiling, deadline=deadline)
     surveyor = _surveyor(setting, directions, effort, "loss in a random plane")
     if options.tiles > 1:
         grid = empty(side, side)
@@ -51,14 +54,17 @@ def main_plane(setting: Setting, rng: np.random.Generator, share: float) -> Draw
     return _drawn("random", grid, directions)
 
 
-def further_planes(setting: Setting, rng: np.random.Generator, share: float) -> list[Drawn]:
+def further_planes(setting: Setting, rng: np.random.Generator, deadline: float) -> list[Drawn]:
     """Rough random planes of other seeds, to see how much the picture owes to the draw."""
     options = setting.options
     side = axis(options.reach, options.rough_points)
     found = []
     for number in range(1, options.planes):
+        left = (deadline - time.monotonic()) / (options.planes - number)
+        if left < _FEWEST_CELLS * setting.evaluator.seconds_a_point:
+            break
         directions = random_directions(setting, rng)
-        effort = Effort(ceiling=setting.ceiling, deadline=setting.deadline(share))
+        effort = Effort(ceiling=setting.ceiling, deadline=time.monotonic() + left)
         surveyor = _surveyor(setting, directions, effort, f"random plane {number + 1}")
         drawn = _drawn(f"random_{number + 1}", surveyor.survey(side, side), directions)
         if drawn.plane.grid.settled.any():
@@ -68,11 +74,11 @@ def further_planes(setting: Setting, rng: np.random.Generator, share: float) -> 
 
 def plane_through(
     setting: Setting, id_: str, directions: tuple[Point, Point], x: FloatArray, y: FloatArray,
-    share: float, label: str,
+    deadline: float, label: str,
 ) -> Drawn:  # fmt: skip
     """Any plane through the model."""
     every = 3 if setting.options.refine else 1
-    effort = Effort(every, ceiling=setting.ceiling, deadline=setting.deadline(share))
+    effort = Effort(every, ceiling=setting.ceiling, deadline=deadline)
     surveyor = _surveyor(setting, directions, effort, label)
     return _drawn(id_, surveyor.survey(x, y), directions)
 

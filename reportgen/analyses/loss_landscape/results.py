@@ -82,6 +82,7 @@ class Bends:
     products: Hessian products in all. places, density: share of the eigenvalues a unit; empty
     without time for it. density_trace, trace: sum of the eigenvalues by both ways.
     worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
+    needed: seconds that the section would have to have for the eigenvalues, about.
     """
 
     top: tuple[tuple[float, float], ...]
@@ -95,6 +96,7 @@ class Bends:
     trace: Trace | None
     worst: tuple[Rise, ...]
     average: tuple[Rise, ...]
+    needed: float
 
     @property
     def largest(self) -> float | None:

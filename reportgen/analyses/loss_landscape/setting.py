@@ -63,9 +63,10 @@ class Setting:
         """Their mean."""
         return float(self.losses.mean())
 
-    def deadline(self, share: float) -> float:
-        """When this share of the time is over, of `time.monotonic`."""
-        return self.started + share * self.options.seconds
+    @property
+    def end(self) -> float:
+        """When the time is over, of `time.monotonic`."""
+        return self.started + self.options.seconds
 
 
 def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Setting:
@@ -89,7 +90,7 @@ def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Sett
     reuse = plan_reuse(model, calls, len(rows))
     evaluator = Evaluator(model, samples, reuse=reuse, answers=True)
     point = parameters.read()
-    centre = evaluator.at(point)
+    centre = evaluator.at(point, timed=True)
     return Setting(
         subject=subject,
         options=options,

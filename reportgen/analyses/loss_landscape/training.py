@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analyses.loss_landscape.plan import Plan
 from reportgen.analyses.loss_landscape.planes import Drawn, line, plane_through
 from reportgen.analyses.loss_landscape.results import Match, Training
 from reportgen.analyses.loss_landscape.setting import Setting
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 _MARGIN = 0.25  # of the plane around the path
-_LINE = np.linspace(-0.25, 1.25, 31)
+_LINE = (-0.25, 1.25)
 
 
 def match_history(subject: Subject) -> Match | None:
@@ -75,26 +76,23 @@ def label_of(history: History, index: int) -> str:
     return f"{step.epoch}"
 
 
-def follow(
-    setting: Setting, history: History, shares: tuple[float, float]
-) -> tuple[Training, Drawn]:
-    """Find the path's plane, measure it, and every record as it was.
-
-    Args:
-        shares: of the time, when the records and when the plane have to be done.
-    """
+def follow(setting: Setting, history: History, plan: Plan) -> tuple[Training, Drawn]:
+    """Find the path's plane, measure it, and every record as it was."""
     count = len(history.steps)
     read = history.arrays
     path = find_path_plane(setting.parameters, read, count, setting.point)
-    losses, right, whole = _measure_records(setting, history, setting.deadline(shares[0]))
+    losses, right, whole = _measure_records(setting, history, plan.until.records)
     x, y = _axes(path, setting.options.path_points)
-    drawn = plane_through(setting, "path", path.directions, x, y, shares[1], "plane of the path")
-    shown = _measure_shown(setting, path)
+    shown = _measure_shown(setting, path, np.isfinite(losses))
+    drawn = plane_through(
+        setting, "path", path.directions, x, y, plan.until.path, "plane of the path"
+    )
     gap = [
         float(setting.bootstrap.spread(a - b)) if np.isfinite(a).all() else float("nan")
         for a, b in zip(whole, shown, strict=True)
     ]
     start = difference(setting.parameters.take(read(0)), setting.point)
+    places = np.linspace(*_LINE, plan.line_points)
     training = Training(
         labels=tuple(label_of(history, i) for i in range(count)),
         coordinates=path.coordinates,
@@ -107,7 +105,7 @@ def follow(
         right=right,
         shown=shown.mean(axis=1),
         errors=np.array(gap),
-        line=(_LINE, *line(setting, start, _LINE)),
+        line=(places, *line(setting, start, places)),
         from_start=history.from_start,
         plane=drawn.plane,
     )
@@ -159,10 +157,16 @@ def _measure_records(
     return losses, right, whole
 
 
-def _measure_shown(setting: Setting, path: PathPlane) -> NDArray[np.float64]:
-    """Losses of all samples where each record is projected to: ``(records, n)``."""
-    groups = setting.evaluator.points(setting.point, path.directions, path.coordinates)
-    return np.concatenate([np.asarray(group.losses) for group in groups])
+def _measure_shown(
+    setting: Setting, path: PathPlane, wanted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Losses of all samples where each wanted record is projected to: ``(records, n)``."""
+    shown = np.full((len(wanted), setting.samples.count), np.nan)
+    if wanted.any():
+        places = path.coordinates[wanted]
+        groups = setting.evaluator.points(setting.point, path.directions, places)
+        shown[wanted] = np.concatenate([np.asarray(group.losses) for group in groups])
+    return shown
 
 
 def share_held(directions: tuple[Point, Point], differences: list[Point]) -> float:
