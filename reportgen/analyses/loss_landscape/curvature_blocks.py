@@ -133,7 +133,8 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
         quadratic = None
         if largest is not None and kind == kinds[0]:
             quadratic = largest * worst.radius**2 / 2
-        values = as_finite([worst.value, quadratic or np.nan, average.value, average.error])
+        value = worst.value if worst.tried else np.nan  # the start alone is not the worst place
+        values = as_finite([value, quadratic or np.nan, average.value, average.error])
         rows.append((kind, worst.radius, *values[:2], worst.tried, *values[2:]))
     return Table(
         id="landscape-sharpness",

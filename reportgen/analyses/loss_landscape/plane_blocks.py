@@ -13,6 +13,7 @@ from reportgen.landscape.grid import INTERPOLATED, MEASURED, Grid
 from reportgen.landscape.uncertainty import choose_levels
 
 Arrays = dict[str, NDArray[Any]]
+_SURE = 0.1  # relative: beyond it an interpolated plane is told to be a sketch
 _LOG_FROM = 3.0  # times, between lowest and highest
 
 
@@ -38,7 +39,8 @@ class Painter:
             if dropped else ""
         )  # fmt: skip
         return Contour(
-            id=f"landscape-{plane.id}", title=title, caption=f"{caption}{noise}",
+            id=f"landscape-{plane.id}", title=title,
+            caption=f"{caption}{_say_guess(grid)}{noise}",
             alt=f"{title}: loss from {scale.low:.3g} to {scale.high:.3g} over two directions.",
             values=key, states=self._states(plane), x=_list(grid.x), y=_list(grid.y),
             scale=scale, log=log, levels=levels, paths=(path,) if path else (),
@@ -163,6 +165,18 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
         if block
     ]
     return blocks
+
+
+def _say_guess(grid: Grid) -> str:
+    """Where most is guessed, and not well: time was short, or the surface is rough."""
+    if not grid.count(INTERPOLATED) or grid.off <= _SURE:
+        return ""
+    known = f" Only {int(grid.settled.sum()):,} of {grid.state.size:,} cells are measured (dots), "
+    if np.isfinite(grid.off):
+        known += f"and the last of them were up to {grid.off:.0%} off what had been predicted. "
+    else:
+        known += "too few to tell how well the others are known. "
+    return f"{known}Between the dots this is a sketch: more loss_landscape.seconds make it sharper."
 
 
 def _say_spacing(result: LandscapeResult) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from reportgen.analyses import find_analysis
+from reportgen.analyses.loss_landscape.present import present
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, MISSING
 from reportgen.subject.history import read_history
 
@@ -110,6 +113,19 @@ def test_interpolated_cells_are_marked(parabola):
     (block,) = [b for b in found.body.blocks if b.id == "landscape-random"]
     states = found.body.arrays[block.states.split("/")[1]]
     assert (states == INTERPOLATED).sum() == grid.count(INTERPOLATED)
+
+
+@pytest.mark.parametrize(
+    ("off", "said"), [(0.03, None), (1.4, "140% off"), (np.nan, "too few to tell")]
+)
+def test_a_plane_that_is_mostly_guessed_is_called_a_sketch(parabola, off, said):
+    _, found = parabola
+    first, *others = found.result.planes
+    guessed = replace(first, grid=replace(first.grid, off=off))
+    body = present(replace(found.result, planes=(guessed, *others)))
+    (block,) = [b for b in body.blocks if b.id == "landscape-random"]
+    assert ("sketch" in block.caption) == (said is not None)
+    assert said is None or said in block.caption
 
 
 def test_tiles_make_the_same_plane(subject_of, solved, points):
