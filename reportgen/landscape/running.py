@@ -50,7 +50,7 @@ class Runner:
     def group_size(self) -> int:
         """How many points the next call should take."""
         if self.compiled:
-            return self._points
+            return _MOST_POINTS if self._asked_for else self._points
         if not self.seconds_a_point:
             return 1
         return int(np.clip(_GROUP_SECONDS / self.seconds_a_point, 1, _MOST_POINTS))
