@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
-from reportgen.blocks import Block, KeyValues, Lines, Series, Table, as_finite
+from reportgen.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
 
 
 def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
@@ -160,7 +160,13 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
     )
 
 
-def _lower(result: LandscapeResult) -> Table:
+def _lower(result: LandscapeResult) -> Block:
+    if not result.lower:
+        return Text(
+            id="landscape-lower",
+            title="Places of lower loss",
+            caption="No plane has a measured cell below the model.",
+        )
     rows = [
         (
             plane_name(place.plane), "training" if place.on_training else "audited", place.x,
@@ -168,14 +174,12 @@ def _lower(result: LandscapeResult) -> Table:
         )
         for place in result.lower
     ]  # fmt: skip
-    said = "" if rows else " No plane has a measured cell below the model."
     return Table(
         id="landscape-lower",
         title="Places of lower loss",
         caption=(
             "The lowest measured cell of each plane that has one below the model. It is the lowest "
             "of many, so a few standard errors are chance: from four on it counts as clearly lower."
-            f"{said}"
         ),
         header=(
             "Plane",

@@ -18,6 +18,8 @@ CHECKS = {
 }
 # A lowest cell is the lowest of many, so it must lie further below than one place would.
 _MANY, _ONE = 4.0, 2.0
+# Of what knowing nothing costs: a fall by less changes no answer, however small the loss is.
+_NEGLIGIBLE = 1e-3
 
 
 def judge(result: LandscapeResult) -> tuple[Finding, ...]:
@@ -39,23 +41,24 @@ def _minimum(result: LandscapeResult) -> Finding:
     judged = trained or [place for place in result.lower if not place.on_training]
     on_training = facts.split == "train" or bool(trained)
     certain = [place for place in judged if place.score >= _MANY]
-    clear = [place for place in certain if place.fall >= options.lower * facts.loss]
-    best = max(clear, key=_by_fall, default=None)
+    best = max(certain, key=_by_fall, default=None)
     descent = result.descent
-    falls = (
-        descent is not None
-        and not trained
-        and (descent.fall - _ONE * descent.error > 0 and descent.fall >= options.lower * facts.loss)
-    )
-    drops = [best.fall] if best else []
-    drops += [descent.fall] if falls and descent else []
-    share = max(drops or [p.fall for p in certain], default=0.0) / facts.loss if facts.loss else 0.0
-    if not drops:
+    falls = descent is not None and not trained and descent.fall - _ONE * descent.error > 0
+    drop = max(best.fall if best else 0.0, descent.fall if falls and descent else 0.0)
+    share = drop / facts.loss if facts.loss else 0.0
+    negligible = drop < _NEGLIGIBLE * (facts.chance or 0.0)
+    if share < options.lower:
         level: Level = "pass"
         message = (
             "Neither along the gradient (made from one half of the samples, tried on the other) "
             "nor in any drawn plane is the loss clearly lower than at the model."
             f"{_say_by_chance(judged, facts.loss)}"
+        )
+    elif negligible:
+        level, share = "pass", 0.0
+        message = (
+            f"{_say_lower(best, falls, result)} But that is {drop:.2g}, where knowing nothing "
+            f"would cost {facts.chance:.3g}: no answer hangs on it."
         )
     else:
         level = "warn" if on_training else "note"
@@ -85,12 +88,13 @@ def _say_by_chance(places: Sequence[Lower], loss: float) -> str:
 def _say_lower(best: Lower | None, falls: bool, result: LandscapeResult) -> str:
     said = []
     descent, loss = result.descent, result.facts.loss
-    if falls and descent is not None:
+    least = result.options.lower * loss
+    if falls and descent is not None and descent.fall >= least:
         said.append(
             f"Following the gradient lowers the loss by {descent.fall / loss:.1%} on samples that "
             "the gradient was not made from."
         )
-    if best is not None:
+    if best is not None and best.fall >= least:
         where = "on the training samples " if best.on_training else ""
         said.append(
             f"The {plane_name(best.plane)} holds a place where the loss {where}is "

@@ -66,6 +66,18 @@ def test_a_lower_place_by_chance_does_not_contradict_its_verdict(landscape, unso
         assert "50" in finding.message  # what the table shows is said in both cases
 
 
+def test_a_fall_that_changes_no_answer_is_no_finding(landscape, unsolved, points):
+    """A third less of a loss of 1e-5, where guessing costs 2.3."""
+    result = landscape(unsolved, *points, split="train").result
+    lower = (Lower("random", 0.1, 0.2, 3e-6, 1e-7, 441),)
+    for chance, level in [(2.3, "pass"), (None, "warn")]:
+        facts = replace(result.facts, loss=1e-5, chance=chance)
+        finding = judge(replace(result, facts=facts, lower=lower, descent=None))[0]
+        assert finding.level == level
+        assert "30.0% lower" in finding.message
+        assert ("no answer hangs on it" in finding.message) == (level == "pass")
+
+
 def test_training_samples_decide_where_they_are_given(subject_of, analyse, points):
     """The minimum of other samples is no minimum of the audited ones, and that is no fault."""
     from reportgen.config import AuditConfig
