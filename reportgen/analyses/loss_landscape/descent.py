@@ -15,7 +15,6 @@ from reportgen.analyses.loss_landscape.planes import Drawn
 from reportgen.analyses.loss_landscape.results import Descent, Lower
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
-from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.grid import MEASURED, FloatArray
 from reportgen.landscape.parameters import Point, norm
 
@@ -103,9 +102,9 @@ def on_training(
     setting: Setting, planes: Sequence[Drawn], lower: Sequence[Lower]
 ) -> tuple[Lower, ...]:
     """The same places, measured on the training samples; empty without them."""
-    if setting.train is None or not lower:
+    evaluator = setting.train_evaluator
+    if evaluator is None or not lower:
         return ()
-    evaluator = Evaluator(setting.model, setting.train)
     base = np.asarray(evaluator.at(setting.point).losses[0])
     directions: dict[str, tuple[Point, Point]] = {d.plane.id: d.directions for d in planes}
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from reportgen.analyses.loss_landscape.planes import (
     further_planes,
     line,
     main_plane,
+    training_plane,
 )
 from reportgen.analyses.loss_landscape.results import Facts, LandscapeResult, Match, Profile
 from reportgen.analyses.loss_landscape.setting import Setting, settle
@@ -34,7 +36,6 @@ from reportgen.analyses.loss_landscape.training import (
     share_held,
 )
 from reportgen.landscape.curvature import Hessian
-from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.limits import OutOfTimeError
 from reportgen.landscape.parameters import difference, dot
 
@@ -71,11 +72,14 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         drawn.append(path)
     bends, steep = measure_bends(setting, hessian, seeds[3], plan)
     drawn += [steep] if steep else []
+    now = time.monotonic()
+    halfway = now + (plan.until.further - now) / 2
+    on_train = training_plane(setting, main, seeds[7], halfway)
     drawn += further_planes(setting, seeds[4], plan.until.further)
     lower = lowest_cells(setting, drawn)
     return LandscapeResult(
         facts=_facts(setting),
-        planes=tuple(one.plane for one in drawn),
+        planes=(*(one.plane for one in drawn), *on_train),
         training=training,
         match=match,
         bends=bends,
@@ -135,9 +139,8 @@ def _profile(setting: Setting, main: Drawn, points: int) -> Profile:
     direction = main.directions[0]
     losses, errors, right = line(setting, direction, steps)
     train_losses = train_errors = np.zeros(0)
-    if setting.train is not None:
-        evaluator = Evaluator(setting.model, setting.train)
-        groups = list(evaluator.points(setting.point, [direction], steps[:, None]))
+    if setting.train_evaluator is not None:
+        groups = list(setting.train_evaluator.points(setting.point, [direction], steps[:, None]))
         each = np.concatenate([np.asarray(group.losses) for group in groups])
         middle = each[len(steps) // 2]
         train_losses = each.mean(axis=1)

@@ -31,7 +31,9 @@ class Painter:
         """The loss of a plane, with contours where they mean something."""
         grid = plane.grid
         scale, log = self._scale(grid)
-        levels, dropped = choose_levels(grid.loss, grid.error, self._result.facts.loss, scale.high)
+        centre = float(grid.loss[grid.centre])
+        centre = centre if np.isfinite(centre) else self._result.facts.loss
+        levels, dropped = choose_levels(grid.loss, grid.error, centre, scale.high)
         key = self._keep(plane, "loss", grid.loss)
         noise = (
             f" {dropped} contour line{'s are' if dropped > 1 else ' is'} left out: the loss there "
@@ -156,6 +158,17 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
             "The same numbers. Heights are the logarithm where the colours are.", labels,
         )
     )  # fmt: skip
+    blocks += [
+        painter.loss(
+            other, "The same plane, on the training samples",
+            "The same directions, with cells farther apart and a scale of its own. Training went "
+            "down here: where the lowest place of this picture and of the one above lie apart, the "
+            "model fits its training samples and not so much these.",
+            labels,
+        )
+        for other in result.planes
+        if other.id == "train"
+    ]  # fmt: skip
     blocks += [
         block
         for block in (

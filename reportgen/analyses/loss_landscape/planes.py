@@ -14,6 +14,7 @@ from reportgen.landscape.directions import cosine, draw_plane
 from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Point, norm
+from reportgen.landscape.uncertainty import PairedBootstrap
 
 _FEWEST_CELLS = 20  # of a further plane that is worth to be seen
 
@@ -70,6 +71,25 @@ def further_planes(setting: Setting, rng: np.random.Generator, deadline: float) 
         if drawn.plane.grid.settled.any():
             found.append(drawn)
     return found
+
+
+def training_plane(
+    setting: Setting, main: Drawn, rng: np.random.Generator, deadline: float
+) -> list[Plane]:
+    """The main plane once more, roughly, on the training samples; nothing without them or time."""
+    evaluator = setting.train_evaluator
+    if evaluator is None:
+        return []
+    centre = np.asarray(evaluator.at(setting.point, timed=True).losses[0])
+    if deadline - time.monotonic() < _FEWEST_CELLS * evaluator.seconds_a_point:
+        return []
+    effort = Effort(ceiling=setting.ceiling, deadline=deadline)
+    surveyor = Surveyor(
+        evaluator, setting.point, main.directions, PairedBootstrap(centre, rng), effort,
+        label="loss of the training samples",
+    )  # fmt: skip
+    side = axis(setting.options.reach, setting.options.rough_points)
+    return [_drawn("train", surveyor.survey(side, side), main.directions).plane]
 
 
 def plane_through(

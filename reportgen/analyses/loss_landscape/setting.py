@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,13 @@ class Setting:
     rows: NDArray[np.int64]
     train: Samples | None
     started: float
+
+    @cached_property
+    def train_evaluator(self) -> Evaluator | None:
+        """As ``evaluator``, on the training samples; None without any."""
+        if self.train is None:
+            return None
+        return Evaluator(self.model, self.train, reuse=self.evaluator.reuse, answers=True)
 
     @property
     def parameters(self) -> Parameters:

@@ -9,6 +9,7 @@ def plane_name(id_: str) -> str:
         "random": "random plane",
         "path": "plane of the training path",
         "hessian": "plane of the outermost curvatures",
+        "train": "random plane, training samples",
     }
     return known.get(id_) or f"random plane {id_.rpartition('_')[2]}"
 

@@ -93,6 +93,11 @@ def test_training_samples_decide_where_they_are_given(subject_of, analyse, point
     assert found.result.lower  # on the audited samples there is a lower place
     assert found.levels["landscape.not_a_minimum"] == "pass"
     assert found.result.profile.train_losses.argmin() == 15  # the model, in the middle
+    (plane,) = [plane for plane in found.result.planes if plane.id == "train"]
+    assert plane.grid.lowest == plane.grid.centre  # the least-squares solution of these samples
+    values = model.predict(x, verbose=0)[:, 0]
+    assert plane.grid.loss[plane.grid.centre] == pytest.approx(((values - y) ** 2).mean(), rel=1e-5)
+    assert "landscape-train" in {block.id for block in found.body.blocks}
     names = [s.name for b in found.body.blocks if b.id == "landscape-profile" for s in b.series]
     assert names == ["audited samples", "training samples"]
 
