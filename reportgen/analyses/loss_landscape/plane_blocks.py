@@ -163,7 +163,7 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
             other, "The same plane, on the training samples",
             "The same directions, with cells farther apart and a scale of its own. Training went "
             "down here: where the lowest place of this picture and of the one above lie apart, the "
-            "model fits its training samples and not so much these.",
+            "model fits its training samples better than the audited ones.",
             labels,
         )
         for other in result.planes

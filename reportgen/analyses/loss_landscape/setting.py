@@ -136,6 +136,9 @@ def _draw_rows(subject: Subject, options: Options, rng: np.random.Generator) -> 
     affordable = int(options.work / max(_CELLS * a_pass, 1e-9))
     count = len(subject.samples)
     chosen = min(count, options.samples, max(affordable, _FEWEST))
+    batch = subject.probe.static_batch
+    if batch and chosen > batch:
+        chosen -= chosen % batch  # whole batches need no filling up
     return np.sort(rng.choice(count, chosen, replace=False))
 
 

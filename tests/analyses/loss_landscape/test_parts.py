@@ -157,6 +157,8 @@ def test_fixed_batch_and_half_precision_say_so(landscape):
     )  # fmt: skip
     found = landscape(model, x, y)
     assert found.result.facts.precision == "bfloat16"
+    assert found.result.facts.samples == 32  # whole batches
+    assert len(found.result.recomputed) == 5
     assert any("bfloat16" in line for line in found.body.method)
     (table,) = [b for b in found.body.blocks if b.id == "landscape-checks"]
     assert [row for row in table.rows if row[3] == "no"] == []
