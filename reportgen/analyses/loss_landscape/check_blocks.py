@@ -22,7 +22,7 @@ def check_table(result: LandscapeResult) -> Table:
             "The weights are as they were",
             "hash over all weights before and after",
             "the same",
-            "yes",
+            _yes(result.untouched),
         )
     )
     return Table(

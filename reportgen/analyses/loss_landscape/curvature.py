@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from reportgen.analyses.loss_landscape.plan import Plan
-from reportgen.analyses.loss_landscape.planes import Drawn, plane_through
+from reportgen.analyses.loss_landscape.planes import Drawn, line, plane_through
 from reportgen.analyses.loss_landscape.results import Bends
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
@@ -23,6 +23,8 @@ from reportgen.landscape.spectrum import (
     find_extremes,
 )
 
+_PART = 0.05  # of the loss, and of the weights' length
+
 
 def measure_bends(
     setting: Setting, hessian: Hessian, rng: np.random.Generator, plan: Plan
@@ -30,7 +32,7 @@ def measure_bends(
     """The eigenvalues, the plane of the outermost ones, their sum and spread, and sharpness."""
     options, until = setting.options, plan.until
     extremes, drawn = Extremes((), (), False, 0), None
-    trace, density = None, None
+    trace, density, falls = None, None, None
     if plan.curvature:
         hessian.deadline = until.extremes
         hessian.expected = 2 * options.products
@@ -38,6 +40,7 @@ def measure_bends(
             hessian, rng, count=options.eigenvalues, tolerance=1e-2,
             most_products=options.products, halfway=until.top,
         )  # fmt: skip
+        falls = _bends_down(setting, extremes)
         drawn = _hessian_plane(setting, extremes, until.steep)
         hessian.deadline = until.density
         hessian.expected = hessian.products + options.trace_draws
@@ -64,6 +67,7 @@ def measure_bends(
         worst=worst,
         average=average,
         needed=plan.needed,
+        bends_down=falls,
     )
     return bends, drawn
 
@@ -84,6 +88,26 @@ def _hessian_plane(setting: Setting, extremes: Extremes, deadline: float) -> Dra
     return plane_through(
         setting, "hessian", (first, second), side, side, deadline, "plane of the Hessian"
     )
+
+
+def _bends_down(setting: Setting, extremes: Extremes) -> bool | None:
+    """Whether the loss itself bends down along the lowest eigenvector; None if that is not asked.
+
+    A Hessian knows one side of each corner of a ReLU or of an absolute error. The loss knows both:
+    at two lengths the mean of both sides has to lie below the middle.
+    """
+    if not extremes.bottom or extremes.bottom[0].value >= 0:
+        return None
+    pair = extremes.bottom[0]
+    # Where the quadratic would have fallen by a twentieth of the loss.
+    longest = float(np.sqrt(2 * _PART * max(setting.loss, 0.0) / -pair.value))
+    longest = min(longest, _PART * (norm(setting.point) or np.inf))
+    if not longest:
+        return None
+    steps = longest * np.array([-1, -0.5, 0, 0.5, 1])
+    losses, _, _ = line(setting, setting.parameters.unpack(pair.vector), steps)
+    both = losses[[1, 0]] + losses[[3, 4]] - 2 * losses[2]
+    return bool((both < 0).all())
 
 
 def _smooth(density: Density | None) -> tuple[FloatArray, FloatArray]:

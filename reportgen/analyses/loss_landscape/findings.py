@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reportgen.analyses.loss_landscape.results import LandscapeResult, Lower
+from reportgen.analyses.loss_landscape.results import Descent, LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
 from reportgen.results import Finding, Level
 
@@ -37,36 +37,46 @@ def _minimum(result: LandscapeResult) -> Finding:
     if not result.finite:
         return _absent(id_, _not_finite(result))
     facts, options = result.facts, result.options
-    trained = [place for place in result.lower if place.on_training]
-    judged = trained or [place for place in result.lower if not place.on_training]
-    on_training = facts.split == "train" or bool(trained)
+    trained = result.train_loss is not None
+    loss = facts.loss if result.train_loss is None else result.train_loss
+    judged = [place for place in result.lower if place.on_training == trained]
+    on_training = facts.split == "train" or trained
     certain = [place for place in judged if place.score >= _MANY]
     best = max(certain, key=_by_fall, default=None)
-    descent = result.descent
-    falls = descent is not None and not trained and descent.fall - _ONE * descent.error > 0
-    drop = max(best.fall if best else 0.0, descent.fall if falls and descent else 0.0)
-    share = drop / facts.loss if facts.loss else 0.0
+    descent = result.train_descent if trained else result.descent
+    falls = descent if descent is not None and descent.fall > _ONE * descent.error else None
+    drop = max(best.fall if best else 0.0, falls.fall if falls else 0.0)
+    share = drop / loss if loss else 0.0
     negligible = drop < _NEGLIGIBLE * (facts.chance or 0.0)
     if share < options.lower:
         level: Level = "pass"
-        message = (
-            "Neither along the gradient (made from one half of the samples, tried on the other) "
-            "nor in any drawn plane is the loss clearly lower than at the model."
-            f"{_say_by_chance(judged, facts.loss)}"
-        )
+        message = f"{_say_nowhere(descent, trained)}{_say_by_chance(judged, loss)}"
     elif negligible:
         level, share = "pass", 0.0
         message = (
-            f"{_say_lower(best, falls, result)} But that is {drop:.2g}, where knowing nothing "
-            f"would cost {facts.chance:.3g}: no answer hangs on it."
+            f"{_say_lower(best, falls, loss, options.lower)} But that is {drop:.2g}, where knowing "
+            f"nothing would cost {facts.chance:.3g}: no answer hangs on it."
         )
     else:
         level = "warn" if on_training else "note"
-        message = f"{_say_lower(best, falls, result)} {_advise(on_training)}"
+        message = f"{_say_lower(best, falls, loss, options.lower)} {_advise(on_training)}"
     return Finding(
         id=id_, level=level, title=CHECKS[id_], message=message, value=max(share, 0.0),
         unit="of the loss, for certain", threshold=options.lower, evidence="landscape-lower",
     )  # fmt: skip
+
+
+def _say_nowhere(descent: Descent | None, trained: bool) -> str:
+    whose = "of the training samples " if trained else ""
+    if descent is None:
+        return (
+            f"In no drawn plane is the loss {whose}clearly lower than at the model. There are too "
+            "few samples to follow the gradient."
+        )
+    return (
+        "Neither along the gradient (made from one half of the samples, tried on the other) nor in "
+        f"any drawn plane is the loss {whose}clearly lower than at the model."
+    )
 
 
 def _by_fall(place: Lower) -> float:
@@ -76,7 +86,7 @@ def _by_fall(place: Lower) -> float:
 def _say_by_chance(places: Sequence[Lower], loss: float) -> str:
     """Of the lowest place where it is not low enough to mean anything."""
     lowest = max(places, key=_by_fall, default=None)
-    if lowest is None or lowest.score >= _MANY or not loss:
+    if lowest is None or lowest.fall <= 0 or lowest.score >= _MANY or not loss:
         return ""
     return (
         f" The lowest of {lowest.cells:,} cells of the {plane_name(lowest.plane)} is "
@@ -85,17 +95,15 @@ def _say_by_chance(places: Sequence[Lower], loss: float) -> str:
     )
 
 
-def _say_lower(best: Lower | None, falls: bool, result: LandscapeResult) -> str:
+def _say_lower(best: Lower | None, falls: Descent | None, loss: float, lower: float) -> str:
     said = []
-    descent, loss = result.descent, result.facts.loss
-    least = result.options.lower * loss
-    if falls and descent is not None and descent.fall >= least:
+    if falls is not None and falls.fall >= lower * loss:
         said.append(
-            f"Following the gradient lowers the loss by {descent.fall / loss:.1%} on samples that "
+            f"Following the gradient lowers the loss by {falls.fall / loss:.1%} on samples that "
             "the gradient was not made from."
         )
-    if best is not None and best.fall >= least:
-        where = "on the training samples " if best.on_training else ""
+    if best is not None and best.fall >= lower * loss:
+        where = "of the training samples " if best.on_training else ""
         said.append(
             f"The {plane_name(best.plane)} holds a place where the loss {where}is "
             f"{best.fall / loss:.1%} lower, {best.score:.0f} standard errors."
@@ -126,13 +134,20 @@ def _negative(result: LandscapeResult) -> Finding:
     value, residual = bends.bottom[0]
     largest = bends.top[0][0]
     threshold = -result.options.negative * abs(largest)
-    clear = value + 2 * residual < threshold
-    if clear:
+    # For any vector v H v is at least the smallest eigenvalue, however rough v still is.
+    clear = value < threshold and bends.bends_down is not False
+    if value < threshold and not clear:
+        message = (
+            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}), but along "
+            "its vector the loss itself does not bend down: the Hessian sees one side of each "
+            "corner of a piecewise function only. It does not count."
+        )
+    elif clear:
         message = (
             f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}) beside a "
             f"largest of {digits(largest)}: there is a direction in which the loss bends down, so "
-            "this is a saddle on these samples. Common where training was stopped early; train on "
-            "to see whether it goes."
+            "this is no minimum on these samples. Common where training was stopped early; train "
+            "on to see whether it goes."
         )
     else:
         message = (

@@ -28,7 +28,13 @@ from reportgen.analyses.loss_landscape.planes import (
     main_plane,
     training_plane,
 )
-from reportgen.analyses.loss_landscape.results import Facts, LandscapeResult, Match, Profile
+from reportgen.analyses.loss_landscape.results import (
+    Descent,
+    Facts,
+    LandscapeResult,
+    Match,
+    Profile,
+)
 from reportgen.analyses.loss_landscape.setting import Setting, settle
 from reportgen.analyses.loss_landscape.training import (
     follow,
@@ -36,6 +42,7 @@ from reportgen.analyses.loss_landscape.training import (
     share_held,
 )
 from reportgen.landscape.curvature import Hessian
+from reportgen.landscape.grid import FloatArray
 from reportgen.landscape.limits import OutOfTimeError
 from reportgen.landscape.parameters import difference, dot
 
@@ -43,11 +50,12 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 _NEAR = 0.02
+_DESCENT = 0.1  # of the time, at most
 
 
 def measure(subject: Subject, options: Options, rng: np.random.Generator) -> LandscapeResult:
     """Measure one part of the plane, or all of the section."""
-    seeds = rng.spawn(8)
+    seeds, before = rng.spawn(8), subject.weights_hash()
     setting = settle(subject, options, seeds[0])
     match = match_history(subject)
     if not np.isfinite(setting.losses).all():
@@ -57,12 +65,14 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         main = main_plane(setting, seeds[1], setting.end)
         return replace(_nothing(setting, None), planes=(main.plane,), finite=True)
     hessian = Hessian(setting.model, setting.samples, setting.point)
-    descent = descend(setting, hessian, seeds[2])
+    least = _DESCENT * options.seconds
+    descent = descend(hessian, setting.evaluator, setting.losses, seeds[2], least)
+    train_losses, train_descent = _look_at_training(setting, seeds[2], least)
     history = subject.history if match is not None and not match.problem else None
     plan = make_plan(
         setting.started, options.seconds, cell=setting.evaluator.seconds_a_point,
         gradient=hessian.gradient_seconds, checked=options.checked_cells,
-        path=history is not None,
+        path=history is not None, train=setting.train is not None,
     )  # fmt: skip
     main = main_plane(setting, seeds[1], plan.until.plane)
     drawn = [main]
@@ -76,7 +86,10 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     halfway = now + (plan.until.further - now) / 2
     on_train = training_plane(setting, main, seeds[7], halfway)
     drawn += further_planes(setting, seeds[4], plan.until.further)
-    lower = lowest_cells(setting, drawn)
+    lower = lowest_cells([one.plane for one in drawn], setting.loss)
+    if train_losses is not None:
+        lower += on_training(setting, drawn, lower, train_losses)
+        lower += lowest_cells(on_train, float(train_losses.mean()), on_training=True)
     return LandscapeResult(
         facts=_facts(setting),
         planes=(*(one.plane for one in drawn), *on_train),
@@ -84,14 +97,31 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         match=match,
         bends=bends,
         descent=descent,
-        lower=(*lower, *on_training(setting, drawn, lower)),
+        lower=lower,
         profile=_profile(setting, main, plan.line_points),
         recomputed=recompute(setting, drawn, options.checked_cells, seeds[5]),
         invariance=measure_invariance(setting, int(seeds[6].integers(2**31))),
         held=_shares(setting, drawn) if training else {},
         axis=_axis_curvature(setting, hessian, main) if plan.curvature else None,
         options=options,
+        train_loss=None if train_losses is None else float(train_losses.mean()),
+        train_descent=train_descent,
+        untouched=subject.weights_hash() == before,
     )
+
+
+def _look_at_training(
+    setting: Setting, rng: np.random.Generator, seconds: float
+) -> tuple[FloatArray | None, Descent | None]:
+    """Losses of the training samples at the model, and how they fall along their own gradient."""
+    evaluator = setting.train_evaluator
+    if evaluator is None:
+        return None, None
+    losses = np.asarray(evaluator.at(setting.point, timed=True).losses[0])
+    if not np.isfinite(losses).all():
+        return losses, None
+    hessian = Hessian(setting.model, evaluator.samples, setting.point)
+    return losses, descend(hessian, evaluator, losses, rng, seconds)
 
 
 def _nothing(setting: Setting, match: Match | None) -> LandscapeResult:

@@ -55,18 +55,26 @@ class Plan:
 
 
 def make_plan(
-    started: float, seconds: float, *, cell: float, gradient: float, checked: int, path: bool
+    started: float,
+    seconds: float,
+    *,
+    cell: float,
+    gradient: float,
+    checked: int,
+    path: bool,
+    train: bool = False,
 ) -> Plan:
     """Share out what is left of ``seconds`` since ``started``, of `time.monotonic`.
 
     Args:
         cell, gradient: seconds for the loss at one point, and for its gradient there; 0: unknown.
         checked: cells that are measured again at the end. path: whether training was recorded.
+        train: whether there are training samples.
     """
     now = time.monotonic()
     points = next((n for n in _LINE_POINTS if n * cell <= _LINE_SHARE * seconds), _LINE_POINTS[-1])
     product = _PRODUCT * gradient
-    spent = now - started + cell * (points * (2 if path else 1) + checked + _CHECKS)
+    spent = now - started + cell * (points * (1 + path + train) + checked + _CHECKS)
     with_all = _SHARES[path, True]
     share = with_all.density - with_all.path
     needed = spent + product + _FEWEST_PRODUCTS * product / share

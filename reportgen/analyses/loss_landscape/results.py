@@ -82,7 +82,8 @@ class Bends:
     products: Hessian products in all. places, density: share of the eigenvalues a unit; empty
     without time for it. density_trace, trace: sum of the eigenvalues by both ways.
     worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
-    needed: seconds that the section would have to have for the eigenvalues, about.
+    needed: seconds that the section would have to have for the eigenvalues, about. bends_down: the
+    loss itself bends down along the lowest eigenvector; None where that was not asked.
     """
 
     top: tuple[tuple[float, float], ...]
@@ -97,6 +98,7 @@ class Bends:
     worst: tuple[Rise, ...]
     average: tuple[Rise, ...]
     needed: float
+    bends_down: bool | None = None
 
     @property
     def largest(self) -> float | None:
@@ -210,7 +212,8 @@ class LandscapeResult:
 
     held: share of the training path that each plane holds, by id. axis: curvature along the first
     random direction by a Hessian product and by second differences of the loss. finite: the loss of
-    the model itself is a number; nothing else was measured if not.
+    the model itself is a number; nothing else was measured if not. train_loss, train_descent: on
+    the training samples, if there are any. untouched: the hash over all weights is as before.
     """
 
     facts: Facts
@@ -227,3 +230,6 @@ class LandscapeResult:
     axis: tuple[float, float] | None
     options: Options
     finite: bool = True
+    train_loss: float | None = None
+    train_descent: Descent | None = None
+    untouched: bool = False

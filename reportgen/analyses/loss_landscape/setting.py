@@ -110,7 +110,7 @@ def settle(subject: Subject, options: Options, rng: np.random.Generator) -> Sett
         bootstrap=PairedBootstrap(np.asarray(centre.losses[0]), rng),
         ceiling=_choose_ceiling(centre, loss.chance),
         rows=rows,
-        train=_training(subject, options, rng, loss.encode, chunk, fixed=fixed),
+        train=_training(subject, len(rows), rng, loss.encode, chunk, fixed=fixed),
         started=started,
     )
 
@@ -136,20 +136,22 @@ def _draw_rows(subject: Subject, options: Options, rng: np.random.Generator) -> 
     affordable = int(options.work / max(_CELLS * a_pass, 1e-9))
     count = len(subject.samples)
     chosen = min(count, options.samples, max(affordable, _FEWEST))
+    return np.sort(rng.choice(count, _whole_batches(subject, chosen), replace=False))
+
+
+def _whole_batches(subject: Subject, count: int) -> int:
+    """As many samples as need no filling up where the model insists on their number."""
     batch = subject.probe.static_batch
-    if batch and chosen > batch:
-        chosen -= chosen % batch  # whole batches need no filling up
-    return np.sort(rng.choice(count, chosen, replace=False))
+    return count - count % batch if batch and count > batch else count
 
 
 def _training(
-    subject: Subject, options: Options, rng: np.random.Generator, encode: Any, chunk: int,
-    *, fixed: bool,
+    subject: Subject, most: int, rng: np.random.Generator, encode: Any, chunk: int, *, fixed: bool,
 ) -> Samples | None:  # fmt: skip
     train = subject.train
     if train is None or train.labels.values is None:
         return None
-    count = min(len(train.samples), options.samples)
+    count = _whole_batches(subject, min(len(train.samples), most))
     rows = np.sort(rng.choice(len(train.samples), count, replace=False))
     return Samples(
         lambda r: subject.scale(train.samples.pixels[rows[r]]),

@@ -93,6 +93,10 @@ def test_training_samples_decide_where_they_are_given(subject_of, analyse, point
     assert found.result.lower  # on the audited samples there is a lower place
     assert found.levels["landscape.not_a_minimum"] == "pass"
     assert found.result.profile.train_losses.argmin() == 15  # the model, in the middle
+    message = found.findings["landscape.not_a_minimum"].message
+    assert "of the training samples" in message
+    assert "along the gradient" in message
+    assert found.result.train_descent.gradient < 1e-5 < found.result.descent.gradient
     (plane,) = [plane for plane in found.result.planes if plane.id == "train"]
     assert plane.grid.lowest == plane.grid.centre  # the least-squares solution of these samples
     values = model.predict(x, verbose=0)[:, 0]
@@ -100,6 +104,60 @@ def test_training_samples_decide_where_they_are_given(subject_of, analyse, point
     assert "landscape-train" in {block.id for block in found.body.blocks}
     names = [s.name for b in found.body.blocks if b.id == "landscape-profile" for s in b.series]
     assert names == ["audited samples", "training samples"]
+
+
+def test_a_fall_on_training_samples_is_a_part_of_their_loss(landscape, unsolved, points):
+    """Of 0.04 it is a lot, of the audited 2.7 it would be nothing."""
+    result = landscape(unsolved, *points).result
+    lower = (Lower("random", 0.1, 0.2, 0.024, 0.001, 441, on_training=True),)
+    facts = replace(result.facts, loss=2.7)
+    result = replace(result, facts=facts, lower=lower, train_loss=0.04, train_descent=None)
+    finding = judge(result)[0]
+    assert finding.level == "warn"
+    assert finding.value == pytest.approx(0.6)
+    assert "60.0% lower" in finding.message
+
+
+def test_higher_places_and_missing_gradients_are_not_told(landscape, unsolved, points):
+    result = landscape(unsolved, *points).result
+    higher = (Lower("random", 0.1, 0.2, -0.02, 0.004, 441, on_training=True),)
+    finding = judge(replace(result, lower=higher, train_loss=0.04, train_descent=None))[0]
+    assert finding.level == "pass"
+    assert "chance" not in finding.message
+    assert "along the gradient" not in finding.message
+
+
+@pytest.mark.parametrize(
+    ("value", "bends_down", "level"),
+    [(-2.0, True, "note"), (-2.0, None, "note"), (-2.0, False, "pass"), (-0.4, True, "pass")],
+)
+def test_a_rough_eigenvalue_bounds_the_smallest_one(landscape, unsolved, points, value,
+                                                    bends_down, level):  # fmt: skip
+    """v H v is never below it, so a residual is no excuse; a corner of the loss is one."""
+    result = landscape(unsolved, *points).result
+    bends = replace(
+        result.bends, top=((10.0, 0.01),), bottom=((value, 0.8),), bends_down=bends_down
+    )
+    finding = judge(replace(result, bends=bends))[1]
+    assert finding.level == level
+    assert ("one side of each corner" in finding.message) == (bends_down is False)
+
+
+def test_a_claim_of_negative_curvature_is_checked_by_the_loss_itself(subject_of, points):
+    """Least squares bends up along every direction, whatever an eigenvalue says."""
+    from reportgen.analyses.loss_landscape.curvature import _bends_down
+    from reportgen.analyses.loss_landscape.options import Options
+    from reportgen.analyses.loss_landscape.setting import settle
+    from reportgen.landscape.spectrum import Eigenpair, Extremes
+
+    from .conftest import linear_model
+
+    subject = subject_of(linear_model(*points, solved=False), *points, preprocessing="none")
+    setting = settle(subject, Options(), np.random.default_rng(0))
+    vector = np.ones(setting.parameters.size) / np.sqrt(setting.parameters.size)
+    for value, found in [(-1.0, False), (0.5, None)]:
+        pair = Eigenpair(value, vector, 0.1)
+        assert _bends_down(setting, Extremes((), (pair,), True, 1)) is found
 
 
 def test_a_saddle_is_noted(landscape):
