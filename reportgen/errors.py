@@ -46,6 +46,10 @@ class UsageError(ReportgenError):
     exit_code = ExitCode.USAGE
 
 
+class NothingToCheckError(UsageError):
+    """An analysis finds nothing in this model that it could look at; no fault of anybody."""
+
+
 class ConfigurationError(UsageError):
     """A setting has an unknown key, a wrong type or a value out of range."""
 

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Analysis, AnalysisOptions, unmet
 from reportgen.config import AuditConfig
-from reportgen.errors import ConfigurationError, ReportgenError
+from reportgen.errors import (
+    ConfigurationError,
+    NothingToCheckError,
+    ReportgenError,
+    UsageError,
+)
 from reportgen.jobs import Opened, close_subject, compute_job, present_job, unpack_body
 from reportgen.opening import open_subject, wait
 from reportgen.progress import listening
@@ -154,6 +159,11 @@ def _run_one(
         return _empty(analysis, "not_applicable", said), {}
     try:
         body, seconds, memory = _compute(workers, config, live, analysis, options, card)
+    except NothingToCheckError as error:
+        return _empty(analysis, "not_applicable", f"Not checked: {error}"), {}
+    except UsageError as error:
+        said = f"Nothing here was checked, for a setting that does not fit. {error}"
+        return _empty(analysis, "error", said), {}
     except (ReportgenError, MemoryError) as error:
         return _empty(
             analysis,

@@ -37,7 +37,7 @@ class Grid:
     state: `MEASURED`, `INTERPOLATED`, `NOT_FINITE` (NaN or infinite loss), `CENSORED` (above the
         scale for certain, from a part of the samples) or `MISSING` (time ran out).
     off: how far the last cells were from what the others had predicted, relative; NaN without
-        refinement.
+        refinement. plane: what tells this plane from others with the same axes; "" if nobody asks.
     """
 
     x: FloatArray
@@ -48,6 +48,7 @@ class Grid:
     error: FloatArray
     state: NDArray[np.uint8]
     off: float = float("nan")
+    plane: str = ""
 
     def count(self, state: int) -> int:
         """Cells of that state."""
@@ -103,11 +104,11 @@ def axis(reach: float | tuple[float, float], count: int, spacing: Spacing = "eve
     return np.asarray(values)
 
 
-def empty(x: FloatArray, y: FloatArray) -> Grid:
+def empty(x: FloatArray, y: FloatArray, plane: str = "") -> Grid:
     """A grid of which nothing is known."""
     blank = np.full((len(y), len(x)), np.nan)
     state = np.full(blank.shape, MISSING, np.uint8)
-    return Grid(x, y, blank, blank.copy(), blank.copy(), blank.copy(), state)
+    return Grid(x, y, blank, blank.copy(), blank.copy(), blank.copy(), state, plane=plane)
 
 
 def split(grid: Grid, parts: int) -> list[NDArray[np.bool_]]:
@@ -134,6 +135,10 @@ def join(grids: Sequence[Grid]) -> Grid:
     for part in grids[1:]:
         if not (np.array_equal(part.x, whole.x) and np.array_equal(part.y, whole.y)):
             raise UsageError("join: the parts have different axes, so they are of two planes.")
+        if part.plane and whole.plane and part.plane != whole.plane:
+            raise UsageError(
+                "join: the parts are of different planes: another model, samples, loss or seed."
+            )
         take = part.settled & ~whole.settled
         merged = {
             name: np.where(take, getattr(part, name), getattr(whole, name))
@@ -174,7 +179,8 @@ def load(path: Path | str, fingerprint: str) -> Grid:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         known = json.loads(str(arrays.pop("fingerprint")))
-        grid = Grid(**{**arrays, "off": float(arrays["off"])})
+        plain = {"off": float(arrays["off"]), "plane": str(arrays["plane"])}
+        grid = Grid(**{**arrays, **plain})
     except (*_DAMAGED, *_OF_ZIP) as error:
         raise InputError(
             f"{path} is no saved plane, or is damaged ({error}). Delete it and start anew."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.errors import UsageError
+from reportgen.errors import NothingToCheckError, UsageError
 from reportgen.subject.kernels import list_kernels
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def find_parameters(
             Without any: every weight that is trainable.
 
     Raises:
-        UsageError: no layer of that name, or nothing to move.
+        UsageError: no layer of that name. NothingToCheckError: nothing to move.
     """
     wanted = tuple(layers)
     axes = {id(k.variable): k.axes for call in calls for k in list_kernels(call)}
@@ -94,7 +94,7 @@ def find_parameters(
         if id(variable) in chosen and id(variable) in learned and _is_float(variable)
     ]
     if not found:
-        raise UsageError(
+        raise NothingToCheckError(
             "No weight is trainable, so there is no landscape. Name the layers to move with "
             "loss_landscape.layers, for example ['*']."
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reportgen.landscape import grid as grids
 from reportgen.landscape.directions import Normalisation, Vectors, cosine, draw_plane
 from reportgen.landscape.evaluator import Evaluator, Model
 from reportgen.landscape.grid import Grid, Spacing
-from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.losses import Loss, choose_loss
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Parameters, Point, difference, find_parameters
 from reportgen.landscape.restoring import hash_arrays
@@ -38,7 +39,7 @@ class Survey:
     """What was found.
 
     loss_name, loss_reason: which loss, and why that one. loss, error: at the model, with its
-    standard error. cosine: between the directions.
+    standard error. cosine: between the directions; NaN of a line.
     """
 
     grid: Grid
@@ -77,7 +78,8 @@ def survey(
         loss: of Keras; None: the one the model was compiled with, else the one that fits.
         through: weights of the same network, as ``model.get_weights()`` gives them: with one of
             them the line, with two the plane through them and the model, which is (0, 0); the
-            first is (1, 0) and the second (0, 1). Without: two random directions.
+            first is (1, 0) and the second (0, 1). Moving statistics of normalisations stay the
+            model's everywhere. Without: two random directions.
         layers: addresses of the layers that move, ``*`` for any letters; none: all trainable ones.
         reach, points, spacing: of each axis; ``cubic`` is dense in the middle.
         normalisation, vectors: of random directions, see `directions.normalise`.
@@ -91,6 +93,7 @@ def survey(
         UsageError, ConfigurationError, InputError: with the next step in the message.
     """
     x = np.asarray(x)
+    _check_call(model, x, np.asarray(y), part, resume)
     model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf
     probe = Probe(model, x.shape[1:])
@@ -113,21 +116,22 @@ def survey(
     directions = _directions(parameters, point, through, rng, normalisation, vectors)
     centre = np.asarray(evaluator.at(point, timed=seconds is not None).losses[0])
     bootstrap = PairedBootstrap(centre, rng)
-    print_of = _fingerprint(model, x, values, chosen.name, directions)
+    drawn = (seed, normalisation, vectors, tuple(layers))
+    print_of = _fingerprint(model, x, values, chosen, through, drawn)
     effort = Effort(3 if refine else 1, deadline=deadline)
-    surveyor = Surveyor(evaluator, point, directions, bootstrap, effort, _keeper(resume, print_of))
-    grid = _axes(reach, points, spacing, line=len(through) == 1)
-    if resume is not None and Path(resume).exists():
-        grid = grids.join([grids.load(resume, print_of), grid])
-    if part is not None:
-        grid = surveyor.measure(grid, grids.split(grid, part[1])[part[0]])
-    else:
-        grid = surveyor.survey(grid.x, grid.y, grid)
-    if resume is not None:
-        grids.save(grid, resume, print_of)
+    blank = _axes(reach, points, spacing, print_of, line=len(through) == 1)
+    with _keeping(resume, print_of) as (known, keep):
+        grid = grids.join([known, blank]) if known is not None else blank
+        surveyor = Surveyor(evaluator, point, directions, bootstrap, effort, keep)
+        if part is not None:
+            # Parts are of the whole plane, whatever of it is known already.
+            grid = surveyor.measure(grid, grids.split(blank, part[1])[part[0]])
+        else:
+            grid = surveyor.survey(grid.x, grid.y, grid)
+        keep(grid)
     return Survey(
         grid, chosen.name, chosen.reason, float(centre.mean()), bootstrap.own_error(),
-        cosine(*directions),
+        cosine(*directions) if len(through) != 1 else float("nan"),
     )  # fmt: skip
 
 
@@ -141,38 +145,73 @@ def _directions(
         raise UsageError(f"through: {len(through)} weights span no plane. Give one or two.")
     ways = []
     for weights in through:
-        taken = parameters.take(weights)
+        taken = parameters.take(weights) if len(weights) > max(parameters.positions) else ()
         if [w.shape for w in taken] != [w.shape for w in point]:
             raise UsageError("through: weights of another network. Give model.get_weights().")
         ways.append(difference(taken, point))
     return ways[0], ways[-1]
 
 
-def _axes(reach: float, points: int, spacing: Spacing, *, line: bool) -> Grid:
+def _check_call(
+    model: Any, x: NDArray[Any], y: NDArray[Any], part: tuple[int, int] | None,
+    resume: str | Path | None,
+) -> None:  # fmt: skip
+    if y.dtype.kind not in "biuf":
+        raise UsageError("survey: y has no numbers. Give class positions or numbers.")
+    if part is not None and not 0 <= part[0] < part[1]:
+        raise UsageError(f"part: {part} is no part. (0, 8) is the first of eight, (7, 8) the last.")
+    if resume is not None and not Path(resume).absolute().parent.is_dir():
+        raise UsageError(f"resume: there is no folder for {resume}. Make it first.")
+    inputs = getattr(model, "inputs", None)
+    if inputs and len(inputs) > 1:
+        raise UsageError(f"survey: the model takes {len(inputs)} inputs; one is supported.")
+    wanted = tuple(inputs[0].shape[1:]) if inputs else ()
+    fits = len(wanted) == x.ndim - 1 and all(
+        side in (None, have) for side, have in zip(wanted, x.shape[1:], strict=True)
+    )
+    if inputs and not fits:
+        raise UsageError(f"survey: x has samples of shape {x.shape[1:]}; the model takes {wanted}.")
+
+
+def _axes(reach: float, points: int, spacing: Spacing, plane: str, *, line: bool) -> Grid:
     side = grids.axis(reach, points, spacing)
-    return grids.empty(side, np.zeros(1) if line else side)
+    return grids.empty(side, np.zeros(1) if line else side, plane)
 
 
-def _keeper(resume: str | Path | None, fingerprint: str) -> Callable[[Grid], None] | None:
-    """Saves now and then, so that little is lost when the process is ended."""
+@contextmanager
+def _keeping(
+    resume: str | Path | None, fingerprint: str
+) -> Iterator[tuple[Grid | None, Callable[[Grid], None]]]:
+    """What the file knows, and what to call with news: saved now and then, and at the end, also
+    after an interrupt."""
     if resume is None:
-        return None
-    last = time.monotonic()
+        yield None, lambda grid: None
+        return
+    known = grids.load(resume, fingerprint) if Path(resume).exists() else None
+    last, newest = time.monotonic(), known
 
     def keep(grid: Grid) -> None:
-        nonlocal last
+        nonlocal last, newest
+        newest = grid
         if time.monotonic() - last > _SAVED_EVERY:
             grids.save(grid, resume, fingerprint)
             last = time.monotonic()
 
-    return keep
+    try:
+        yield known, keep
+    finally:
+        if newest is not None:
+            grids.save(newest, resume, fingerprint)
 
 
 def _fingerprint(
-    model: keras.Model, x: NDArray[Any], y: NDArray[Any], loss: str,
-    directions: tuple[Point, Point],
+    model: keras.Model, x: NDArray[Any], y: NDArray[Any], loss: Loss,
+    through: Sequence[Sequence[NDArray[Any]]], drawn: tuple[Any, ...],
 ) -> str:  # fmt: skip
-    weights = [np.asarray(w.numpy()) for w in model.weights]
-    parts = [hash_arrays(weights), hash_arrays([x, y]), loss]
-    parts += [hash_arrays([np.asarray(d) for d in way]) for way in directions]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    """Of what the numbers depend on. Directions by how they are drawn: the last digits of those are
+    each machine's own."""
+    arrays = [[np.asarray(w.numpy()) for w in model.weights], [x, y]]
+    arrays += [[np.asarray(w) for w in weights] for weights in through]
+    settings: dict[str, Any] = getattr(loss.plain, "get_config", dict)()
+    words = [loss.name, repr(sorted(settings.items())), repr(drawn), *map(hash_arrays, arrays)]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()

@@ -7,6 +7,7 @@ from keras import layers
 
 from reportgen import landscape
 from reportgen.errors import ConfigurationError, InputError, UsageError
+from reportgen.landscape import surveying
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, MISSING
 
 from .conftest import data, dense_net, fill, hash_weights
@@ -97,6 +98,49 @@ def test_parts_make_the_whole():
     np.testing.assert_allclose(joined.loss, whole.loss, rtol=1e-6)
 
 
+def test_a_part_that_goes_on_is_still_that_part(tmp_path):
+    model = dense_net()
+    settings = {"points": 51, "refine": False}
+    whole = landscape.survey(model, X, Y, **settings).grid
+    files = [tmp_path / f"{k}.npz" for k in range(2)]
+    first = landscape.survey(model, X, Y, part=(0, 2), seconds=0.0, resume=files[0], **settings)
+    assert 0 < first.grid.count(MEASURED) < 1301
+    parts = [
+        landscape.survey(model, X, Y, part=(k, 2), resume=files[k], **settings).grid
+        for k in (0, 1, 0)
+    ]
+    assert [part.count(MEASURED) for part in parts] == [1301, 1300, 1301]
+    joined = landscape.join(parts)
+    assert joined.count(MISSING) == 0
+    np.testing.assert_allclose(joined.loss, whole.loss, rtol=1e-6)
+
+
+def test_parts_of_two_planes_are_not_joined():
+    model = dense_net()
+    parts = [landscape.survey(model, X, Y, points=5, part=(k, 2), seed=k).grid for k in range(2)]
+    with pytest.raises(UsageError, match="different planes"):
+        landscape.join(parts)
+
+
+def test_an_interrupt_loses_nothing_that_was_measured(tmp_path, monkeypatch):
+    file, model, calls = tmp_path / "plane.npz", dense_net(), []
+    enter = surveying.Surveyor._enter
+
+    def interrupted(self, grid, cells, group):
+        calls.append(len(cells))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return enter(self, grid, cells, group)
+
+    monkeypatch.setattr(surveying.Surveyor, "_enter", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        landscape.survey(model, X, Y, points=31, resume=file)
+    measured = sum(calls[:2])
+    monkeypatch.undo()
+    again = landscape.survey(model, X, Y, points=31, resume=file, seconds=0.0)
+    assert again.grid.count(MEASURED) >= measured
+
+
 def test_time_that_is_up_leaves_what_there_is(tmp_path):
     model = dense_net()
     partial = landscape.survey(model, X, Y, points=41, seconds=0.0, resume=tmp_path / "plane.npz")
@@ -113,6 +157,11 @@ def test_a_file_of_another_plane_is_not_gone_on_with(tmp_path):
     landscape.survey(model, X, Y, points=5, resume=file)
     with pytest.raises(InputError, match="another model"):
         landscape.survey(model, X, Y, points=5, seed=1, resume=file)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.3))
+    landscape.survey(model, X, Y, points=5, resume=tmp_path / "smooth.npz")
+    model.compile(loss=keras.losses.CategoricalCrossentropy())
+    with pytest.raises(InputError, match="another model"):
+        landscape.survey(model, X, Y, points=5, resume=tmp_path / "smooth.npz")
     model.get_layer("head").bias.assign_add(np.ones(3))
     with pytest.raises(InputError, match="another model"):
         landscape.survey(model, X, Y, points=5, resume=file)
@@ -149,3 +198,18 @@ def test_what_cannot_be_drawn_is_said():
         landscape.survey(model, X, Y, through=[model.get_weights()] * 3)
     with pytest.raises(UsageError, match="as many labels"):
         landscape.survey(model, X, Y[:-1])
+    with pytest.raises(UsageError, match="another network"):
+        landscape.survey(model, X, Y, through=[model.get_weights()[:1]])
+    with pytest.raises(UsageError, match="no numbers"):
+        landscape.survey(model, X, np.array(["a", "b", "c"])[Y])
+    with pytest.raises(UsageError, match="the model takes"):
+        landscape.survey(model, X[:, :3], Y)
+    for part in [(5, 2), (-1, 2)]:
+        with pytest.raises(UsageError, match="is no part"):
+            landscape.survey(model, X, Y, part=part)
+    with pytest.raises(UsageError, match="no folder"):
+        landscape.survey(model, X, Y, resume="nowhere/plane.npz")
+    left, right = keras.Input((4,)), keras.Input((4,))
+    two = keras.Model([left, right], layers.Dense(3, "softmax")(layers.Add()([left, right])))
+    with pytest.raises(UsageError, match="2 inputs"):
+        landscape.survey(two, X, Y)

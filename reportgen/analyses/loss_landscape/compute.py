@@ -33,9 +33,13 @@ def split_options(options: Options, card: SubjectCard) -> list[Options]:
 
 def join_parts(parts: Sequence[LandscapeResult]) -> LandscapeResult:
     """The first part, with the cells of the others."""
+    from reportgen.analyses.loss_landscape.descent import lowest_cells
+
     first = parts[0]
     if len(parts) == 1 or not first.planes:
         return first
     grid = join([part.planes[0].grid for part in parts])
     whole = replace(first.planes[0], grid=grid)
-    return replace(first, planes=(whole, *first.planes[1:]))
+    lower = tuple(p for p in first.lower if p.plane != whole.id or p.on_training)
+    lower += lowest_cells([whole], first.facts.loss)
+    return replace(first, planes=(whole, *first.planes[1:]), lower=lower)

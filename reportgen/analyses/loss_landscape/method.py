@@ -74,7 +74,12 @@ def _say_normalisation(result: LandscapeResult) -> str:
 def _say_refinement(result: LandscapeResult) -> str:
     options = result.options
     ran = f"Everything together has {options.seconds:g} s; what did not fit is marked."
-    if not options.refine or options.tiles > 1:
+    if options.tiles > 1:
+        return (
+            f"Every cell is measured, in {options.tiles} parts of {options.seconds:g} s; the first "
+            "makes all the rest, too. What did not fit is marked."
+        )
+    if not options.refine:
         return f"Every cell is measured. {ran}"
     return (
         "Of planes with more than 300 cells every third row and column is measured first, then "

@@ -24,7 +24,8 @@ def path_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
 
 
 def _plane(training: Training, painter: Painter) -> Block:
-    shares = [share(value) for value in (*training.shares[:2], 0.0, 0.0)[:2]]
+    total = float((training.lengths**2).sum()) or 1.0
+    shares = [share(float(part) / total) for part in (training.coordinates**2).sum(axis=0)]
     path = PlanePath(
         name="records of the training",
         x=tuple(training.coordinates[:, 0].tolist()),
@@ -39,7 +40,7 @@ def _plane(training: Training, painter: Painter) -> Block:
         "The table below has both. Records after the first few often lie in a valley that gets "
         "flatter.",
         (
-            f"first direction ({shares[0]} of the variance)",
+            f"first direction ({shares[0]} of the path)",
             f"second direction ({shares[1]})",
         ),
         path,

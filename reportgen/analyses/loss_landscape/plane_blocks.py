@@ -53,7 +53,8 @@ class Painter:
         """The same in perspective."""
         scale, log = self._scale(plane.grid)
         return Surface(
-            id=f"landscape-{plane.id}-surface", title=title, caption=caption,
+            id=f"landscape-{plane.id}-surface", title=title,
+            caption=f"{caption}{_say_guess(plane.grid)}",
             alt=f"{title}, in perspective.", values=self._keep(plane, "loss", plane.grid.loss),
             x=_list(plane.grid.x), y=_list(plane.grid.y), scale=scale, log=log,
             x_label=labels[0], y_label=labels[1], z_label=self._result.facts.loss_name,

@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.results import Plane
 from reportgen.analyses.loss_landscape.setting import Setting
+from reportgen.errors import UsageError
 from reportgen.landscape.directions import cosine, draw_plane
 from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
 from reportgen.landscape.measuring import Effort, Surveyor
@@ -42,6 +43,11 @@ def random_directions(setting: Setting, rng: np.random.Generator) -> tuple[Point
 def main_plane(setting: Setting, rng: np.random.Generator, deadline: float) -> Drawn:
     """The random plane in full, or one part of it."""
     options = setting.options
+    if options.vectors == "ignore" and not any(setting.parameters.axes):
+        raise UsageError(
+            "Nothing moves: of the chosen layers only biases and other vectors are left, and these "
+            "stay. Set loss_landscape.vectors=keep, or name other layers."
+        )
     directions = random_directions(setting, rng)
     side = axis(options.reach, options.points, options.spacing)
     every = 3 if options.refine else 1

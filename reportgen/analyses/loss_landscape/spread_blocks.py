@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane, Profile
-from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.analyses.loss_landscape.wording import digits, plane_name
 from reportgen.blocks import (
     Block,
     ColourScale,
@@ -53,8 +53,8 @@ def _rings(result: LandscapeResult, planes: list[Plane]) -> Lines:
         id="landscape-spread",
         title="The same from other random draws",
         caption=(
-            "Mean loss at each distance from the model, in planes of different seeds; the band "
-            "reaches from the lowest to the highest cell of that distance. Curves that lie "
+            "Mean loss of the measured cells at each distance from the model, in planes of "
+            "different seeds; the band reaches from the lowest to the highest. Curves that lie "
             "together: the picture does not hang on the draw. Curves apart: believe none of them "
             "alone."
         ),
@@ -71,7 +71,7 @@ def _by_distance(
 ) -> tuple[list[float], list[float], list[float], list[float]]:
     grid = plane.grid
     away = np.hypot(*np.meshgrid(grid.x, grid.y))
-    known = np.isin(grid.state, (MEASURED, INTERPOLATED)) & np.isfinite(grid.loss)
+    known = (grid.state == MEASURED) & np.isfinite(grid.loss)
     edges = np.linspace(0, reach, _RINGS + 1)
     found: tuple[list[float], list[float], list[float], list[float]] = ([], [], [], [])
     for low, high in itertools.pairwise(edges):
@@ -103,14 +103,20 @@ def _pictures(planes: list[Plane], arrays: dict[str, NDArray[Any]]) -> ImageGrid
                 columns=min(4, len(planes)),
                 scale=ColourScale(low=low, high=high, map="magma", unit="log10 of the loss"),
                 labels=tuple(
-                    TileLabel(
-                        text=plane_name(plane.id), detail=f"cosine of directions {plane.cosine:.1g}"
-                    )
+                    TileLabel(text=plane_name(plane.id), detail=_say_known(plane))
                     for plane in planes
                 ),
             ),
         ),
     )
+
+
+def _say_known(plane: Plane) -> str:
+    grid = plane.grid
+    said = f"cosine of directions {digits(plane.cosine)}"
+    if not grid.count(INTERPOLATED):
+        return said
+    return f"{said}; only {int(grid.settled.sum())} of {grid.state.size} cells measured"
 
 
 def _as_picture(plane: Plane) -> NDArray[np.float32]:

@@ -246,16 +246,30 @@ def test_a_loss_that_is_no_number_is_said_once(landscape, points, value):
 
 
 def test_nothing_trainable_says_what_to_name(landscape, points):
-    from reportgen.errors import UsageError
+    from reportgen.errors import NothingToCheckError
 
     from .conftest import linear_model
 
     model = linear_model(*points, solved=True)
     model.trainable = False
-    with pytest.raises(UsageError, match=r"loss_landscape\.layers"):
+    with pytest.raises(NothingToCheckError, match=r"loss_landscape\.layers"):
         landscape(model, *points)
     found = landscape(model, *points, {"layers": ("*",)})
     assert found.result.facts.parameters == 5
+
+
+def test_layers_without_filters_say_how_they_can_move(landscape):
+    from reportgen.errors import UsageError
+
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.BatchNormalization(name="norm"), layers.Dense(1)]
+    )
+    model.compile(loss="mean_squared_error")
+    x, y = line_points()
+    with pytest.raises(UsageError, match=r"vectors=keep"):
+        landscape(model, x, y, {"layers": ("norm",)})
+    found = landscape(model, x, y, {"layers": ("norm",), "vectors": "keep"})
+    assert np.ptp(found.result.planes[0].grid.loss) > 0
 
 
 def test_few_samples_do_not_break_it(landscape, solved):
