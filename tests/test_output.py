@@ -129,6 +129,15 @@ def test_a_failing_move_puts_the_previous_report_back(digits, tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+@pytest.fixture
+def interruptible():
+    """A suite that runs in the background may ignore SIGINT, and its children would, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_the_previous_report_whole(digits, samples, tmp_path, number, code):
     out = tmp_path / "report"
@@ -149,6 +158,7 @@ def test_an_interrupt_leaves_the_previous_report_whole(digits, samples, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_no_worker_outlives_an_interrupt(samples, tmp_path):
     import psutil
 
