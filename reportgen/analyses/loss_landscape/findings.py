@@ -62,7 +62,7 @@ def _minimum(result: LandscapeResult) -> Finding:
         message = f"{_say_lower(best, falls, loss, options.lower)} {_advise(on_training)}"
     return Finding(
         id=id_, level=level, title=CHECKS[id_], message=message, value=max(share, 0.0),
-        unit="of the loss, for certain", threshold=options.lower, evidence="landscape-lower",
+        unit="of the loss", threshold=options.lower, evidence="landscape-lower",
     )  # fmt: skip
 
 

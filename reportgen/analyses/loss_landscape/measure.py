@@ -84,7 +84,7 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     drawn += [steep] if steep else []
     now = time.monotonic()
     halfway = now + (plan.until.further - now) / 2
-    on_train = training_plane(setting, main, seeds[7], halfway)
+    on_train = [] if train_losses is None else training_plane(setting, main, seeds[7], halfway)
     drawn += further_planes(setting, seeds[4], plan.until.further)
     lower = lowest_cells([one.plane for one in drawn], setting.loss)
     if train_losses is not None:
@@ -113,13 +113,14 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
 def _look_at_training(
     setting: Setting, rng: np.random.Generator, seconds: float
 ) -> tuple[FloatArray | None, Descent | None]:
-    """Losses of the training samples at the model, and how they fall along their own gradient."""
+    """Losses of the training samples at the model, and how they fall along their own gradient;
+    nothing where they are no numbers."""
     evaluator = setting.train_evaluator
     if evaluator is None:
         return None, None
     losses = np.asarray(evaluator.at(setting.point, timed=True).losses[0])
     if not np.isfinite(losses).all():
-        return losses, None
+        return None, None
     hessian = Hessian(setting.model, evaluator.samples, setting.point)
     return losses, descend(hessian, evaluator, losses, rng, seconds)
 

@@ -277,3 +277,19 @@ def test_few_samples_do_not_break_it(landscape, solved):
     found = landscape(solved, x, y)
     assert found.result.descent is None  # too few for two halves
     assert found.levels["landscape.not_a_minimum"] in ("pass", "note")
+
+
+def test_training_samples_without_a_finite_loss_are_left_out(subject_of, analyse, points):
+    from reportgen.config import AuditConfig
+    from reportgen.subject.subject import LiveInput, open_subject
+
+    from .conftest import QUICK, linear_model
+
+    x, y = points
+    huge = np.where(np.arange(len(x)) == 3, np.float32(3e38), x[:, 0])[:, None]
+    train = (np.concatenate([huge, x[:, 1:]], axis=1), y)
+    config = AuditConfig(preprocessing="none")
+    model = linear_model(x, y, solved=True)
+    found = analyse("loss_landscape", open_subject(config, LiveInput(model, x, y, train)), **QUICK)
+    assert found.result.train_loss is None
+    assert found.levels["landscape.not_a_minimum"] == "pass"
