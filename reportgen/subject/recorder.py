@@ -128,8 +128,12 @@ class WeightRecorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras s
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Record the final weights, unless they are what was recorded last."""
-        if self._progress and self._is_chief() and self._recorded != self._digest():
-            self._record(self._progress, self._progress.metrics)
+        progress = self._progress
+        if progress and self._is_chief() and self._recorded != self._digest():
+            # Other weights without another step were put back: the last logs are not theirs.
+            steps = self._history.steps
+            put_back = bool(steps) and steps[-1].step == progress.step
+            self._record(progress, {} if put_back else progress.metrics)
 
     def _begin(self, epoch: int) -> Progress:
         """The place where the training starts, also in a history that is there."""

@@ -179,6 +179,8 @@ def test_weights_that_were_put_back_are_the_last_record(tmp_path):
     history = check(tmp_path / "h", model)
     *_, before, last = history.steps
     assert (last.epoch, last.step) == (before.epoch, before.step)
+    assert "loss" in before.metrics
+    assert last.metrics == {}  # they are of an earlier epoch
     assert any((a != b).any() for a, b in zip(history.arrays(-1), history.arrays(-2), strict=True))
 
 
