@@ -88,7 +88,7 @@ class PlainLines:
     def stage(self, name: str) -> None:
         """Say that the stage before is done and this one begins."""
         self.close()
-        self._name, self._started = name, time.monotonic()
+        self._name, self._label, self._started = name, "", time.monotonic()
         self._said = self._started
         print(f"{name} ...", file=sys.stderr, flush=True)
 
