@@ -13,7 +13,7 @@ from reportgen.config import build_config, load_config
 from reportgen.errors import ConfigurationError, LimitError
 from reportgen.pipeline import choose_battery, creation_time, judge, run_audit
 from reportgen.results import Finding, Section
-from reportgen.worker import LocalWorker
+from reportgen.worker import InlineExecutor, LocalWorker
 
 IDS = tuple(analysis.id for analysis in BATTERY)
 
@@ -167,3 +167,26 @@ def section(status: str, *levels: str) -> Section:
 def test_the_verdict_is_the_worst_level_in_one_sentence(sections, level, sentence):
     verdict = judge(tuple(section(*args) for args in sections))
     assert (verdict.level, verdict.sentence) == (level, sentence)
+
+
+def test_a_model_with_nothing_to_look_at_is_no_error(tmp_path):
+    """Pictures go into a network that reads their rows as a sequence."""
+    import keras
+    from PIL import Image
+
+    inner = [keras.layers.SimpleRNN(3), keras.layers.Dense(2, activation="softmax")]
+    keras.Sequential([keras.Input((9, 9)), *inner]).save(tmp_path / "rows.keras")
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(4):
+            pixels = rng.integers(0, 256, (9, 9)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{i}.png")
+    given = {"images": tmp_path / "images", "preprocessing": "unit", "only": ("optvis",)}
+    config = load_config(tmp_path / "rows.keras", given, IDS)
+    report, _ = run_audit(config, executor=InlineExecutor())
+    section = next(s for s in report.sections if s.id == "optvis")
+    assert section.status == "not_applicable"
+    assert {finding.level for finding in section.findings} == {"not_applicable"}
+    assert "nothing to paint" in section.findings[0].message
+    assert "Run the audit again" not in section.findings[0].message

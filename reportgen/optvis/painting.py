@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.errors import UsageError
+from reportgen.errors import NothingToCheckError, UsageError
 from reportgen.optvis.calls import check_call
 from reportgen.optvis.canvas import Canvas
 from reportgen.optvis.cut import Cut, read_small_weights
@@ -151,7 +151,7 @@ def read_painted_input(
     """What the painted input of the model looks like.
 
     Raises:
-        UsageError: it is no picture.
+        NothingToCheckError: it is no picture. UsageError: it is not known.
     """
     inputs = getattr(model, "inputs", None) or ()
     if not inputs:
@@ -168,8 +168,9 @@ def read_painted_input(
     flat = any("2D" in type(part).__name__ for part in model._flatten_layers())
     spec = read_input(one, wanted, from_images=flat)
     if spec.kind != "image":
-        raise UsageError(
-            f"The model takes {spec.shape}, which is no picture: there is nothing to paint."
+        raise NothingToCheckError(
+            f"The model takes {spec.shape} and has no layer for pictures, so it is not known how "
+            "one would be read: there is nothing to paint."
         )
     return spec
 

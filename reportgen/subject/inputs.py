@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,13 +111,22 @@ def _is_channels_first(model: Any, shape: tuple[int | None, ...]) -> bool:
 
 def _flattens(model: Any) -> bool:
     """Whether a model turns its input over before anything reads it as a sequence."""
-    for layer in model.layers[:3]:
+    for layer in itertools.islice(_leaves(model.layers), 3):
         kind = type(layer).__name__
         if kind in ("Flatten", "Reshape"):
             return True
         if getattr(layer, "weights", None) and kind not in _SCALING_LAYERS:
             return False
     return False
+
+
+def _leaves(layers: Iterable[Any]) -> Iterator[Any]:
+    """What computes, in order, also inside models that stand in a model; no inputs."""
+    for layer in layers:
+        if inner := getattr(layer, "layers", None):
+            yield from _leaves(inner)
+        elif type(layer).__name__ != "InputLayer":
+            yield layer
 
 
 def reads_tokens(calls: Any) -> str | None:

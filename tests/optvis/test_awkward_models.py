@@ -66,10 +66,13 @@ def test_a_declared_batch_and_variants_that_are_compared():
         visualize(model, objective, recipe=plain(2), variants=3)
 
 
-def test_pictures_without_a_channel():
+@pytest.mark.parametrize("nested", [False, True])
+def test_pictures_without_a_channel(nested):
     model = keras.Sequential(
         [keras.Input((28, 28)), layers.Flatten(), layers.Dense(3, activation="softmax")]
     )
+    if nested:  # as a wrapper that adds a softmax would have it
+        model = keras.Sequential([keras.Input((28, 28)), model])
     result = climbs(model, logit(range(3)))
     assert result.images.shape == (3, 1, 28, 28, 1)
 
