@@ -27,8 +27,11 @@ def main() -> None:
     if given.json:
         rows = [dict(zip(outcome.header, row, strict=True)) for row in outcome.rows]
         content = {
-            "name": given.name, "machine": machine, "rows": rows, "ratios": outcome.ratios,
-        }  # fmt: skip
+            "name": given.name,
+            "machine": machine,
+            "rows": rows,
+            "ratios": outcome.ratios,
+        }
         given.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 

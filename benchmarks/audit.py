@@ -40,8 +40,16 @@ def run() -> Outcome:
 def _audit_once() -> tuple[float, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report"
-        command = [sys.executable, "-c", "from reportgen.cli import main; main()", "audit",
-                   str(_SUBJECT), "--out", str(out), "--quiet"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            "from reportgen.cli import main; main()",
+            "audit",
+            str(_SUBJECT),
+            "--out",
+            str(out),
+            "--quiet",
+        ]
         seconds = time_once(lambda: subprocess.run(command, check=True))
         return seconds, json.loads((out / "manifest.json").read_text("utf-8"))
 

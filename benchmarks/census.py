@@ -93,9 +93,12 @@ def _subject(model: Any, count: int) -> Any:
 
     labels = SimpleNamespace(values=np.random.default_rng(0).integers(0, 10, count))
     return SimpleNamespace(
-        probe=Probe(model, _SHAPE), samples=range(count), inputs=draw, labels=labels,
+        probe=Probe(model, _SHAPE),
+        samples=range(count),
+        inputs=draw,
+        labels=labels,
         config=SimpleNamespace(seed=0),
-    )  # fmt: skip
+    )
 
 
 def _peak_in_own_process(count: int) -> tuple[float, float]:

@@ -154,9 +154,11 @@ def _make_maps(channels: int) -> np.ndarray:
     centres = rng.uniform(size=(3, 8, 2))
     blobs = np.exp(
         -30
-        * ((across[:, None] - centres[..., 0, None, None]) ** 2
-           + (across - centres[..., 1, None, None]) ** 2)
-    ).sum(axis=1)  # fmt: skip
+        * (
+            (across[:, None] - centres[..., 0, None, None]) ** 2
+            + (across - centres[..., 1, None, None]) ** 2
+        )
+    ).sum(axis=1)
     kernels = rng.normal(size=(channels, 3, 3, 3))
     windows = np.lib.stride_tricks.sliding_window_view(blobs, (3, 3), axis=(1, 2))
     sums = np.einsum("nabc,aijbc->nij", kernels, windows)

@@ -72,9 +72,21 @@ def test_wrong_usage_is_named_with_exit_2(args, said, tmp_path):
 def quiet(samples, tmp_path_factory):
     """A quiet audit with a gate that is met: 98.9 % of the digits is below 99.9 %."""
     out = tmp_path_factory.mktemp("quiet") / "report"
-    done = run("audit", samples / "digits", "--out", out, "--quiet", "--only", "predictions",
-               "--set", "predictions.min_accuracy=0.9999", "--fail-on", "warn",
-               "--format", "json")  # fmt: skip
+    done = run(
+        "audit",
+        samples / "digits",
+        "--out",
+        out,
+        "--quiet",
+        "--only",
+        "predictions",
+        "--set",
+        "predictions.min_accuracy=0.9999",
+        "--fail-on",
+        "warn",
+        "--format",
+        "json",
+    )
     return done, out
 
 

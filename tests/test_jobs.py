@@ -52,10 +52,16 @@ def tell(result: list[int]) -> SectionBody:
 
 def make(**changes: object) -> Analysis:
     settings = {
-        "id": "counting", "title": "Counting", "why": "w", "needs": frozenset(), "options": Part,
-        "compute": numbers, "present": tell, "split": in_halves,
+        "id": "counting",
+        "title": "Counting",
+        "why": "w",
+        "needs": frozenset(),
+        "options": Part,
+        "compute": numbers,
+        "present": tell,
+        "split": in_halves,
         "join": lambda parts: [number for part in parts for number in part],
-    }  # fmt: skip
+    }
     return Analysis(**{**settings, **changes})
 
 
@@ -154,10 +160,22 @@ def test_needs_are_read_from_the_card(need, change):
 
     met = {"labelled": True, "input_kind": "image", "conv_layers": 1, "history_steps": 2}
     rest = {
-        "name": "m", "file_format": "f", "sha256": None, "size_bytes": None,
-        "keras_version": None, "task": "softmax", "task_reason": "r", "input_shape": (8, 8, 1),
-        "outputs": (), "parameters": 1, "layers": 1, "samples": 1, "samples_found": 1,
-        "split": "test", "preprocessing": "none", "resize": "none",
-    }  # fmt: skip
+        "name": "m",
+        "file_format": "f",
+        "sha256": None,
+        "size_bytes": None,
+        "keras_version": None,
+        "task": "softmax",
+        "task_reason": "r",
+        "input_shape": (8, 8, 1),
+        "outputs": (),
+        "parameters": 1,
+        "layers": 1,
+        "samples": 1,
+        "samples_found": 1,
+        "split": "test",
+        "preprocessing": "none",
+        "resize": "none",
+    }
     assert unmet(frozenset(Need), SubjectCard(**rest, **met)) == []
     assert unmet(frozenset(Need), SubjectCard(**rest, **{**met, **change})) == [need]

@@ -109,9 +109,12 @@ def test_a_custom_class_under_another_name(audit):
 
 @pytest.mark.parametrize(
     ("spec", "said"),
-    [("no colon", "is not module:name"), ("absent_module_of_a_test:Odd", "cannot be imported"),
-     ("own_layers_of_a_test:Absent", "cannot be imported")],
-)  # fmt: skip
+    [
+        ("no colon", "is not module:name"),
+        ("absent_module_of_a_test:Odd", "cannot be imported"),
+        ("own_layers_of_a_test:Absent", "cannot be imported"),
+    ],
+)
 def test_wrong_names_of_custom_objects(audit, spec, said):
     with pytest.raises(ConfigurationError, match=said):
         audit("plain.keras", custom_objects=(spec,))
@@ -140,10 +143,12 @@ def test_weights_with_their_network(audit, folder, network):
 
 @pytest.mark.parametrize(
     ("network", "error", "said"),
-    [("NoSuchNet", ConfigurationError, "Known: .*MobileNetV2"),
-     ("own_layers_of_a_test:no_network", ConfigurationError, "must return a Keras model"),
-     ("absent.json", InputError, "cannot be read")],
-)  # fmt: skip
+    [
+        ("NoSuchNet", ConfigurationError, "Known: .*MobileNetV2"),
+        ("own_layers_of_a_test:no_network", ConfigurationError, "must return a Keras model"),
+        ("absent.json", InputError, "cannot be read"),
+    ],
+)
 def test_networks_that_do_not_help(audit, network, error, said):
     with pytest.raises(error, match=said):
         audit("only.weights.h5", architecture=network)
@@ -226,10 +231,14 @@ def test_inspect_tells_everything_as_json(folder):
 
 @pytest.mark.parametrize(
     ("name", "code", "said"),
-    [("plain.keras", 0, "nothing unsafe found"), ("code.keras", 3, "layer doubler"),
-     ("odd.keras", 4, "--custom-objects for"), ("only.weights.h5", 4, "--architecture"),
-     ("absent.keras", 4, "does not exist")],
-)  # fmt: skip
+    [
+        ("plain.keras", 0, "nothing unsafe found"),
+        ("code.keras", 3, "layer doubler"),
+        ("odd.keras", 4, "--custom-objects for"),
+        ("only.weights.h5", 4, "--architecture"),
+        ("absent.keras", 4, "does not exist"),
+    ],
+)
 def test_inspect_ends_with_what_an_audit_would_say(folder, name, code, said):
     done = inspect(str(folder / name))
     assert done.returncode == code

@@ -36,9 +36,14 @@ def test_the_folder_holds_what_the_manifest_says(digits):
     assert find_differences(digits) == []
     listed = read_manifest(digits)["outputs"]
     assert set(listed) == {
-        "report.html", "report.json", "data/feature_maps.npz", "data/optvis.npz",
-        "data/loss_landscape.npz", "data/predictions.npz", "data/weights.npz",
-    }  # fmt: skip
+        "report.html",
+        "report.json",
+        "data/feature_maps.npz",
+        "data/optvis.npz",
+        "data/loss_landscape.npz",
+        "data/predictions.npz",
+        "data/weights.npz",
+    }
 
 
 def test_the_manifest_holds_times_seed_versions_and_options(digits):
@@ -162,8 +167,15 @@ def test_an_interrupt_leaves_the_previous_report_whole(digits, samples, tmp_path
 def test_no_worker_outlives_an_interrupt(samples, tmp_path):
     import psutil
 
-    command = [sys.executable, "-c", MAIN, "audit", str(samples / "digits"),
-               "--out", str(tmp_path / "report")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        MAIN,
+        "audit",
+        str(samples / "digits"),
+        "--out",
+        str(tmp_path / "report"),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         children: list[psutil.Process] = []

@@ -44,8 +44,9 @@ def killed(samples):
 def test_killing_the_worker_costs_one_section(killed):
     report, timing, display = killed
     assert {s.id: s.status for s in report.sections} == {
-        **dict.fromkeys(IDS, "done"), "feature_maps": "error"
-    }  # fmt: skip
+        **dict.fromkeys(IDS, "done"),
+        "feature_maps": "error",
+    }
     assert display.stages[1:] == list(IDS)
     assert "SIGKILL" in report.sections[2].method[0]
     assert set(timing.seconds) == {"opening", *IDS} - {"feature_maps"}

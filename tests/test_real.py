@@ -17,21 +17,29 @@ pytestmark = pytest.mark.real
 CASES = [
     ("amaanrzv39_malaria/malaria_model.h5", "malaria_test", "unit", 0.960),
     ("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", "none", 0.745),
-    ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", "unit",
-     0.948),
-]  # fmt: skip
+    (
+        "Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras",
+        "fashion_sprite",
+        "unit",
+        0.948,
+    ),
+]
 
 
 # The same without the page: (model, images, settings, accuracy measured before, of the README).
 OTHERS = [
     ("tonio73_data-science/CIFAR-10_CNN5.h5", "cifar10_test", {"preprocessing": "unit"}, 0.712),
-    ("tonio73_data-science/MNIST_LeNet60.h5", "mnist_test",
-     {"preprocessing": "unit", "resize": "pad"}, 0.986),
+    (
+        "tonio73_data-science/MNIST_LeNet60.h5",
+        "mnist_test",
+        {"preprocessing": "unit", "resize": "pad"},
+        0.986,
+    ),
     ("tonio73_data-science/MNIST_dense128.h5", "mnist_test", {"preprocessing": "unit"}, 0.982),
     ("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"preprocessing": "symmetric"}, 1.0),
     ("codebasics_potato/saved_models/1", "potato_plantvillage", {"preprocessing": "none"}, 1.0),
     ("codebasics_potato/potatoes.h5", "potato_plantvillage", {"preprocessing": "unit"}, 0.917),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("model", "images", "settings", "accuracy"), OTHERS)
@@ -89,9 +97,10 @@ def test_the_page_keeps_its_limit(audited):
 def test_the_article_of_the_cifar_network(real):
     """A horse called a dog, maps after layers 0, 1 and 2, and 32 kernels as tables of numbers."""
     given = {
-        "images": real / "images/cifar10_test", "preprocessing": "unit",
+        "images": real / "images/cifar10_test",
+        "preprocessing": "unit",
         "skip": ("optvis", "loss_landscape"),
-    }  # fmt: skip
+    }
     model = real / "models/tonio73_data-science/CIFAR-10_CNN5.h5"
     report, _ = run_audit(load_config(model, given, IDS), executor=InlineExecutor())
     blocks = {block.id: block for section in report.sections for block in section.blocks}

@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 HEADER = (
-    "contest", "contestant", "seconds", "images x steps / s", "steps", "activation", "blurred",
-)  # fmt: skip
+    "contest",
+    "contestant",
+    "seconds",
+    "images x steps / s",
+    "steps",
+    "activation",
+    "blurred",
+)
 Row = tuple[str | float, ...]
 
 

@@ -100,9 +100,13 @@ class Ours:
 
     def _visualize(self, model: Any, recipe: Any, units: Sequence[int]) -> OptimizedImages:
         return optvis.visualize(
-            model, optvis.channel(LAYER, units), recipe=recipe, size=(SIDE, SIDE),
-            preprocessing="symmetric", samples=photographs() if recipe == "maco" else None,
-        )  # fmt: skip
+            model,
+            optvis.channel(LAYER, units),
+            recipe=recipe,
+            size=(SIDE, SIDE),
+            preprocessing="symmetric",
+            samples=photographs() if recipe == "maco" else None,
+        )
 
     def measure(self, images: OptimizedImages) -> tuple[float, float]:
         """By the measure of all, see `measure_activations`."""
@@ -187,17 +191,23 @@ def _report(
     whole, _ = ours.paint("default")
     reached, alone = ours.measure(whole), times["alone"] * len(UNITS)
     steps = int(whole.steps.max())
-    part = Part([
-        _row(f"tf-keras-vis, one at a time (of {TIMED_ALONE}, multiplied)", alone, PEER_STEPS),
-        _row("reportgen, default", times["default"], steps, reached),
-    ])  # fmt: skip
+    part = Part(
+        [
+            _row(f"tf-keras-vis, one at a time (of {TIMED_ALONE}, multiplied)", alone, PEER_STEPS),
+            _row("reportgen, default", times["default"], steps, reached),
+        ]
+    )
     for peer in peers:
         recipe, fresh = recipes[peer.way], times[peer.way]
         short = ours.measure(ours.paint(recipe)[0])
-        part.rows.extend([
-            _row(f"tf-keras-vis, batched, {peer.way}", peer.seconds, PEER_STEPS, peer.activations),
-            _row("reportgen, to that activation", fresh, recipe.steps, short),
-        ])  # fmt: skip
+        part.rows.extend(
+            [
+                _row(
+                    f"tf-keras-vis, batched, {peer.way}", peer.seconds, PEER_STEPS, peer.activations
+                ),
+                _row("reportgen, to that activation", fresh, recipe.steps, short),
+            ]
+        )
         ratios = {
             "batched, time to its activation": (peer.seconds / fresh, 25.0),
             "one at a time, time to its activation": (alone / fresh, 100.0),
@@ -211,9 +221,12 @@ def _report(
 
 
 def _row(
-    name: str, seconds: float, steps: int, activations: tuple[float, ...] = (),
+    name: str,
+    seconds: float,
+    steps: int,
+    activations: tuple[float, ...] = (),
     count: int = len(UNITS),
-) -> Row:  # fmt: skip
+) -> Row:
     contest = f"MobileNet, {count} units"
     return row(contest, name, seconds, count * steps / seconds, steps, *activations)
 

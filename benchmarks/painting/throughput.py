@@ -40,9 +40,13 @@ class Climb:
     def __init__(self, model: keras.Model, precision: str) -> None:
         # tf-keras-vis' recipe, so that the work is the same; it takes values from 0 to 255.
         engine = open_engine(
-            model, optvis.channel(LAYER, range(UNITS)), recipe="tf-keras-vis", size=(SIDE, SIDE),
-            preprocessing="none", precision=precision,
-        )  # fmt: skip
+            model,
+            optvis.channel(LAYER, range(UNITS)),
+            recipe="tf-keras-vis",
+            size=(SIDE, SIDE),
+            preprocessing="none",
+            precision=precision,
+        )
         rngs = [np.random.default_rng(row) for row in range(engine.batch)]
         self.parameters = [values[: engine.batch] for values in engine.objective.parameters]
         first = engine.first(rngs, engine.canvas)

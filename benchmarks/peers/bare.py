@@ -43,8 +43,11 @@ def _convolution(part: Any, batch: int, dtype: tf.DType) -> Callable[[], object]
     @tf.function(autograph=False)
     def forth_and_back(images: Any, gradients: Any) -> Any:
         return tf.nn.conv2d(images, weights, strides, padding), tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=into, filter=weights, out_backprop=gradients,
-            strides=strides, padding=padding,
-        )  # fmt: skip
+            input_sizes=into,
+            filter=weights,
+            out_backprop=gradients,
+            strides=strides,
+            padding=padding,
+        )
 
     return lambda: forth_and_back(images, gradients)

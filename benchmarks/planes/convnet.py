@@ -60,11 +60,24 @@ def race() -> Part:
     measured = refined.count(0)
     rows = [
         ("CIFAR", "set_weights + test_on_batch", cells, plainly, 1000 * plainly / cells, "", ""),
-        ("CIFAR", f"reportgen, {measured} of {cells} measured", cells, seconds,
-         1000 * seconds / measured, worst, mean),
-        ("CIFAR", "reportgen, every cell", cells, whole, 1000 * whole / cells,
-         *differences(full.loss, made["plain"])),
-    ]  # fmt: skip
+        (
+            "CIFAR",
+            f"reportgen, {measured} of {cells} measured",
+            cells,
+            seconds,
+            1000 * seconds / measured,
+            worst,
+            mean,
+        ),
+        (
+            "CIFAR",
+            "reportgen, every cell",
+            cells,
+            whole,
+            1000 * whole / cells,
+            *differences(full.loss, made["plain"]),
+        ),
+    ]
     return Part(
         rows,
         {

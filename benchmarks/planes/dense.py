@@ -25,9 +25,12 @@ def race() -> Part:
     x = rng.uniform(-1, 1, (POINTS, 1)).astype(np.float32)
     y = (x**2 + rng.normal(0, 0.05, x.shape)).astype(np.float32)
     model = keras.Sequential(
-        [keras.Input((1,)), *[keras.layers.Dense(64, activation="relu") for _ in range(3)],
-         keras.layers.Dense(1)]
-    )  # fmt: skip
+        [
+            keras.Input((1,)),
+            *[keras.layers.Dense(64, activation="relu") for _ in range(3)],
+            keras.layers.Dense(1),
+        ]
+    )
     model.compile(optimizer="adam", loss="mean_squared_error")
     model.fit(x, y, epochs=30, verbose=0)
     probe = Probe(model, (1,))
@@ -67,10 +70,16 @@ def race() -> Part:
     model.set_weights(point)
     cells = len(steps)
     rows = [
-        ("dense", name, cells, took, 1000 * took / cells,
-         *(differences(made[name], made["plain"]) if name in made else ("", "")))
+        (
+            "dense",
+            name,
+            cells,
+            took,
+            1000 * took / cells,
+            *(differences(made[name], made["plain"]) if name in made else ("", "")),
+        )
         for name, took in seconds.items()
-    ]  # fmt: skip
+    ]
     rows += [
         ("dense", f"{name}, first call", cells, took, 1000 * took / cells, "", "")
         for name, took in first.items()

@@ -64,10 +64,23 @@ def race() -> Part:
     whole = plainly / TIMED * grid.loss.size
     off = differences([grid.loss[i, j] for i, j in cells], made)
     rows = [
-        ("MobileNet, head", f"set_weights + test_on_batch, {TIMED} cells timed", grid.loss.size,
-         whole, 1000 * plainly / TIMED, "", ""),
-        ("MobileNet, head", "reportgen, every cell", grid.loss.size, seconds,
-         1000 * seconds / grid.loss.size, *off),
-    ]  # fmt: skip
+        (
+            "MobileNet, head",
+            f"set_weights + test_on_batch, {TIMED} cells timed",
+            grid.loss.size,
+            whole,
+            1000 * plainly / TIMED,
+            "",
+            "",
+        ),
+        (
+            "MobileNet, head",
+            "reportgen, every cell",
+            grid.loss.size,
+            seconds,
+            1000 * seconds / grid.loss.size,
+            *off,
+        ),
+    ]
     ratio = "MobileNet, head only, 31 x 31, all included"
     return Part(rows, {ratio: whole / seconds}, {ratio: GOAL})

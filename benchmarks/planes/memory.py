@@ -18,16 +18,22 @@ MOST = 1.1
 def race() -> Part:
     grids = {side: _middle(_grid_peak, side) for side in SIDES}
     paths = {count: _middle(_path_peak, count) for count in RECORDS}
-    rows = [("memory", f"grid of {side} x {side}", side * side, f"{mb:.0f} MB", "", "", "")
-            for side, mb in grids.items()]  # fmt: skip
-    rows += [("memory", f"path of {count} records", count, f"{mb:.0f} MB", "", "", "")
-             for count, mb in paths.items()]  # fmt: skip
+    rows = [
+        ("memory", f"grid of {side} x {side}", side * side, f"{mb:.0f} MB", "", "", "")
+        for side, mb in grids.items()
+    ]
+    rows += [
+        ("memory", f"path of {count} records", count, f"{mb:.0f} MB", "", "", "")
+        for count, mb in paths.items()
+    ]
     ratios = {
-        f"memory, {SIDES[1]} x {SIDES[1]} to {SIDES[0]} x {SIDES[0]} cells (at most)":
-            grids[SIDES[1]] / grids[SIDES[0]],
-        f"memory, {RECORDS[1]} to {RECORDS[0]} records (at most)":
-            paths[RECORDS[1]] / paths[RECORDS[0]],
-    }  # fmt: skip
+        f"memory, {SIDES[1]} x {SIDES[1]} to {SIDES[0]} x {SIDES[0]} cells (at most)": grids[
+            SIDES[1]
+        ]
+        / grids[SIDES[0]],
+        f"memory, {RECORDS[1]} to {RECORDS[0]} records (at most)": paths[RECORDS[1]]
+        / paths[RECORDS[0]],
+    }
     return Part(rows, ratios, dict.fromkeys(ratios, MOST))
 
 
@@ -45,9 +51,13 @@ def _network() -> object:
 
     keras.utils.set_random_seed(0)
     return keras.Sequential(
-        [keras.Input((784,)), keras.layers.Dense(1024, activation="relu"),
-         keras.layers.Dense(384, activation="relu"), keras.layers.Dense(10, activation="softmax")]
-    )  # fmt: skip
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(1024, activation="relu"),
+            keras.layers.Dense(384, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
 
 
 def _grid_peak(side: int) -> float:

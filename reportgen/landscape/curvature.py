@@ -109,9 +109,13 @@ class Hessian:
         return _dense(tape.gradient(loss, values, unconnected_gradients="zero"))
 
     def _sum_product(
-        self, values: list[Tensor], vector: list[Tensor], inputs: Tensor, targets: Tensor,
+        self,
+        values: list[Tensor],
+        vector: list[Tensor],
+        inputs: Tensor,
+        targets: Tensor,
         mask: Tensor,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         with tf.GradientTape() as outer:
             outer.watch(values)
             gradient = self._sum_gradient(values, inputs, targets, mask)

@@ -56,9 +56,13 @@ class Model:
         return str(self.network.inputs[0].dtype) if self.network.inputs else self.dtype
 
     def call(
-        self, values: Sequence[Tensor], inputs: Tensor, reuse: Reuse | None = None,
-        held: Sequence[Tensor] = (), steps: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        self,
+        values: Sequence[Tensor],
+        inputs: Tensor,
+        reuse: Reuse | None = None,
+        held: Sequence[Tensor] = (),
+        steps: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Output and penalties with these weights in place of the model's own, at rest.
 
         Args:
@@ -130,9 +134,14 @@ class Evaluator:
     """
 
     def __init__(
-        self, model: Model, samples: Samples, *, compiled: bool | None = None,
-        reuse: Reuse | None = None, answers: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        model: Model,
+        samples: Samples,
+        *,
+        compiled: bool | None = None,
+        reuse: Reuse | None = None,
+        answers: bool = False,
+    ) -> None:
         self.model = model
         self.samples = samples
         self.reuse = reuse
@@ -142,9 +151,12 @@ class Evaluator:
         self._frozen = self._hold_frozen()
 
     def points(
-        self, point: Point, directions: Sequence[Point], steps: NDArray[Any],
+        self,
+        point: Point,
+        directions: Sequence[Point],
+        steps: NDArray[Any],
         ceiling: float = np.inf,
-    ) -> Iterator[Group]:  # fmt: skip
+    ) -> Iterator[Group]:
         """Measure ``point + steps @ directions``, a group of rows of ``steps`` at a time.
 
         Args:
@@ -194,9 +206,13 @@ class Evaluator:
         return np.concatenate(parts)
 
     def _run(
-        self, start: int, steps: NDArray[Any], ways: list[list[Tensor]],
-        held: list[tuple[Tensor, ...]], ceiling: float,
-    ) -> Group:  # fmt: skip
+        self,
+        start: int,
+        steps: NDArray[Any],
+        ways: list[list[Tensor]],
+        held: list[tuple[Tensor, ...]],
+        ceiling: float,
+    ) -> Group:
         losses = np.full((len(steps), self.samples.count), np.nan)
         right = np.full_like(losses, np.nan)
         penalties, counts = np.zeros(len(steps)), np.zeros(len(steps))
@@ -221,14 +237,22 @@ class Evaluator:
         whole[going] = True
         kept_all = self._answers and len(going) == len(steps)
         return Group(
-            start, losses, right, penalties / counts, whole,
+            start,
+            losses,
+            right,
+            penalties / counts,
+            whole,
             np.concatenate(answers, axis=1) if kept_all else None,
-        )  # fmt: skip
+        )
 
     def _measure(
-        self, steps: Tensor, ways: list[list[Tensor]], inputs: Tensor, targets: Tensor,
+        self,
+        steps: Tensor,
+        ways: list[list[Tensor]],
+        inputs: Tensor,
+        targets: Tensor,
         held: tuple[Tensor, ...],
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         def one(step: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             values = [w + step[0] * a + step[1] * b for w, a, b in zip(*ways, strict=True)]
             output, penalty = self.model.call(values, inputs, self.reuse, held, step)

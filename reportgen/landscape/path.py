@@ -71,9 +71,12 @@ def find_path_plane(parameters: Parameters, read: Reader, records: int, final: P
 
 
 def gram_matrix(
-    parameters: Parameters, read: Reader, records: int, final: Point,
+    parameters: Parameters,
+    read: Reader,
+    records: int,
+    final: Point,
     most_bytes: int = _MOST_BYTES,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """Inner products of the records' differences to ``final``: ``(records, records)``.
 
     One tensor at a time, so that memory stays below ``most_bytes`` (but for a single tensor that
@@ -101,9 +104,13 @@ def _stack(read: Reader, records: range, position: int, last: FloatArray) -> NDA
 
 
 def _combine(
-    parameters: Parameters, read: Reader, records: int, final: Point,
-    vectors: NDArray[np.float64], values: NDArray[np.float64],
-) -> list[Point]:  # fmt: skip
+    parameters: Parameters,
+    read: Reader,
+    records: int,
+    final: Point,
+    vectors: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> list[Point]:
     """Right singular vectors: sums of the records' differences, one record in memory at a time."""
     sums = [[np.zeros(a.shape, np.float64) for a in final] for _ in range(2)]
     for record in range(records):

@@ -89,9 +89,15 @@ class Reuse:
         return self._functions[name, shapes]
 
     def _read(
-        self, model: Model, values: Sequence[Tensor] | None, inputs: Tensor,
-        frozen: Sequence[Tensor], wanted: Sequence[LayerCall], *, linear: bool,
-    ) -> list[Tensor]:  # fmt: skip
+        self,
+        model: Model,
+        values: Sequence[Tensor] | None,
+        inputs: Tensor,
+        frozen: Sequence[Tensor],
+        wanted: Sequence[LayerCall],
+        *,
+        linear: bool,
+    ) -> list[Tensor]:
         """Results of ``wanted``; the rest of the network falls away when the graph is pruned."""
         seen: dict[str, Tensor] = {}
 
@@ -122,9 +128,13 @@ def _ignore(held: Tensor, call: Callable[..., Tensor], *given: Any, **named: Any
 
 
 def _combine(
-    layer: Any, parts: Sequence[Tensor], steps: Tensor, call: Callable[..., Tensor],
-    *given: Any, **named: Any,
-) -> Tensor:  # fmt: skip
+    layer: Any,
+    parts: Sequence[Tensor],
+    steps: Tensor,
+    call: Callable[..., Tensor],
+    *given: Any,
+    **named: Any,
+) -> Tensor:
     base, first, second = parts
     values = base + steps[0] * first + steps[1] * second
     return values if layer.activation is None else layer.activation(values)
@@ -144,8 +154,15 @@ def plan_reuse(
     for call in calls:
         own = any(id(weight) in moved for weight in getattr(call.layer, "weights", ()))
         reached.append(own or any(reached[i] for i in call.inputs if i >= 0))
-    frontier = sorted({i for k, call in enumerate(calls) if reached[k] for i in call.inputs
-                       if i >= 0 and not reached[i]})  # fmt: skip
+    frontier = sorted(
+        {
+            i
+            for k, call in enumerate(calls)
+            if reached[k]
+            for i in call.inputs
+            if i >= 0 and not reached[i]
+        }
+    )
     frozen = tuple(calls[i] for i in frontier if _is_worth_keeping(calls, i))
     if len(frozen) != len([i for i in frontier if not _is_free(calls, i)]):
         frozen = ()

@@ -32,9 +32,16 @@ class Rise:
 
 
 def worst_rise(
-    hessian: Hessian, evaluator: Evaluator, start: Vector, radius: float, *, steps: int = 20,
-    least: float = 0.01, adaptive: bool = False, deadline: float = np.inf,
-) -> Rise:  # fmt: skip
+    hessian: Hessian,
+    evaluator: Evaluator,
+    start: Vector,
+    radius: float,
+    *,
+    steps: int = 20,
+    least: float = 0.01,
+    adaptive: bool = False,
+    deadline: float = np.inf,
+) -> Rise:
     """The largest rise within a ball, by gradient ascent on its surface.
 
     Args:
@@ -72,9 +79,15 @@ def worst_rise(
 
 
 def average_rise(
-    hessian: Hessian, evaluator: Evaluator, radius: float, rng: np.random.Generator, *,
-    draws: int = 8, adaptive: bool = False, deadline: float = np.inf,
-) -> Rise:  # fmt: skip
+    hessian: Hessian,
+    evaluator: Evaluator,
+    radius: float,
+    rng: np.random.Generator,
+    *,
+    draws: int = 8,
+    adaptive: bool = False,
+    deadline: float = np.inf,
+) -> Rise:
     """The mean rise at random places of the ball's surface, with its standard error.
 
     Args:

@@ -37,9 +37,14 @@ class Extremes:
 
 
 def find_extremes(
-    hessian: Hessian, rng: np.random.Generator, *, count: int = 2, tolerance: float = 1e-3,
-    most_products: int = 200, halfway: float = np.inf,
-) -> Extremes:  # fmt: skip
+    hessian: Hessian,
+    rng: np.random.Generator,
+    *,
+    count: int = 2,
+    tolerance: float = 1e-3,
+    most_products: int = 200,
+    halfway: float = np.inf,
+) -> Extremes:
     """Both ends of the spectrum by Lanczos (ARPACK through scipy's `eigsh`).
 
     Power iteration would find the largest absolute value, which may be either end. The lower end
@@ -52,8 +57,9 @@ def find_extremes(
     """
     before, deadline = hessian.products, hessian.deadline
     hessian.deadline = min(deadline, halfway)
-    top, done = _largest(hessian, lambda v: hessian.product(v), rng, count, tolerance,
-                         most_products)  # fmt: skip
+    top, done = _largest(
+        hessian, lambda v: hessian.product(v), rng, count, tolerance, most_products
+    )
     hessian.deadline = deadline
     bottom: list[Eigenpair] = []
     if top:
@@ -67,9 +73,13 @@ def find_extremes(
 
 
 def _largest(
-    hessian: Hessian, product: object, rng: np.random.Generator, count: int, tolerance: float,
+    hessian: Hessian,
+    product: object,
+    rng: np.random.Generator,
+    count: int,
+    tolerance: float,
     most_products: int,
-) -> tuple[list[Eigenpair], bool]:  # fmt: skip
+) -> tuple[list[Eigenpair], bool]:
     size = hessian.size
     try:
         if size <= 2 * count + 1:
@@ -83,9 +93,13 @@ def _largest(
 
 
 def _by_arpack(
-    product: object, size: int, rng: np.random.Generator, count: int, tolerance: float,
+    product: object,
+    size: int,
+    rng: np.random.Generator,
+    count: int,
+    tolerance: float,
     most_products: int,
-) -> tuple[list[Eigenpair], bool]:  # fmt: skip
+) -> tuple[list[Eigenpair], bool]:
     from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
@@ -93,9 +107,14 @@ def _by_arpack(
     start = rng.standard_normal(size)
     try:
         values, vectors = eigsh(
-            operator, k=count, which="LA", v0=start, ncv=basis, tol=tolerance,
+            operator,
+            k=count,
+            which="LA",
+            v0=start,
+            ncv=basis,
+            tol=tolerance,
             maxiter=max(1, most_products // basis),
-        )  # fmt: skip
+        )
         done = True
     except ArpackNoConvergence as error:
         values, vectors, done = error.eigenvalues, error.eigenvectors, False

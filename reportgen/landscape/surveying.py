@@ -130,15 +130,23 @@ def survey(
             grid = surveyor.survey(grid.x, grid.y, grid)
         keep(grid)
     return Survey(
-        grid, chosen.name, chosen.reason, float(centre.mean()), bootstrap.own_error(),
+        grid,
+        chosen.name,
+        chosen.reason,
+        float(centre.mean()),
+        bootstrap.own_error(),
         cosine(*directions) if len(through) != 1 else float("nan"),
-    )  # fmt: skip
+    )
 
 
 def _directions(
-    parameters: Parameters, point: Point, through: Sequence[Sequence[NDArray[Any]]],
-    rng: np.random.Generator, normalisation: Normalisation, vectors: Vectors,
-) -> tuple[Point, Point]:  # fmt: skip
+    parameters: Parameters,
+    point: Point,
+    through: Sequence[Sequence[NDArray[Any]]],
+    rng: np.random.Generator,
+    normalisation: Normalisation,
+    vectors: Vectors,
+) -> tuple[Point, Point]:
     if not through:
         return draw_plane(parameters, point, rng, normalisation=normalisation, vectors=vectors)
     if len(through) > 2:
@@ -153,9 +161,12 @@ def _directions(
 
 
 def _check_call(
-    model: Any, x: NDArray[Any], y: NDArray[Any], part: tuple[int, int] | None,
+    model: Any,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    part: tuple[int, int] | None,
     resume: str | Path | None,
-) -> None:  # fmt: skip
+) -> None:
     if y.dtype.kind not in "biuf":
         raise UsageError("survey: y has no numbers. Give class positions or numbers.")
     if part is not None and not 0 <= part[0] < part[1]:
@@ -205,9 +216,13 @@ def _keeping(
 
 
 def _fingerprint(
-    model: keras.Model, x: NDArray[Any], y: NDArray[Any], loss: Loss,
-    through: Sequence[Sequence[NDArray[Any]]], drawn: tuple[Any, ...],
-) -> str:  # fmt: skip
+    model: keras.Model,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    loss: Loss,
+    through: Sequence[Sequence[NDArray[Any]]],
+    drawn: tuple[Any, ...],
+) -> str:
     """Of what the numbers depend on. Directions by how they are drawn: the last digits of those are
     each machine's own."""
     arrays = [[np.asarray(w.numpy()) for w in model.weights], [x, y]]

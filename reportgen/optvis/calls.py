@@ -12,9 +12,15 @@ from reportgen.optvis.objective import Objective
 
 
 def check_call(
-    model: Any, objective: Any, size: Any, variants: int, seed: int, batch: int | None,
-    held: Mapping[int, Any], position: int,
-) -> None:  # fmt: skip
+    model: Any,
+    objective: Any,
+    size: Any,
+    variants: int,
+    seed: int,
+    batch: int | None,
+    held: Mapping[int, Any],
+    position: int,
+) -> None:
     """Raise UsageError for arguments that cannot be meant."""
     if not isinstance(objective, Objective):
         raise UsageError(f"An objective is needed, such as channel('conv', 0), not {objective!r}.")

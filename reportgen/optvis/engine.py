@@ -147,9 +147,13 @@ class Engine:
         self._steps.clear()
 
     def scene(
-        self, canvas: Canvas, batch: int | None, *, redirect: bool = False,
+        self,
+        canvas: Canvas,
+        batch: int | None,
+        *,
+        redirect: bool = False,
         policy: str | None = None,
-    ) -> Scene:  # fmt: skip
+    ) -> Scene:
         """How images of this size reach the objective."""
         return Scene(
             cut=self.cut(policy=policy, redirect=redirect),

@@ -82,9 +82,12 @@ def layer(*addresses: str, power: Literal[1, 2] = 2, stage: Stage = "after") -> 
 def _one_layer(address: str, power: int, stage: Stage) -> Objective:
     tap = Tap(address, stage)
     return Objective(
-        frozenset({tap}), (), (address,), ("layer", tap, power),
+        frozenset({tap}),
+        (),
+        (address,),
+        ("layer", tap, power),
         lambda view, parameters: _mean(view.values[tap] ** power),
-    )  # fmt: skip
+    )
 
 
 def logit(classes: int | Iterable[int], *, output: int = 0) -> Objective:
@@ -122,10 +125,13 @@ def _head(head: Head, classes: int | Iterable[int], word: str) -> Objective:
     numbers = _as_units(classes)
     labels = tuple(f"{word} of class {number}" for number in numbers)
     return Objective(
-        frozenset({head}), (numbers,), labels, ("head", head),
+        frozenset({head}),
+        (numbers,),
+        labels,
+        ("head", head),
         lambda view, parameters: _mean(_pick(view.values[head], parameters[0])),
         highest=_top(head, numbers),
-    )  # fmt: skip
+    )
 
 
 def direction(

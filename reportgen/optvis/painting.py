@@ -86,10 +86,20 @@ def visualize(
         UsageError: no such layer, unit, recipe or size; what there is stands in the message.
     """
     engine = open_engine(
-        model, objective, recipe=recipe, size=size, variants=variants, seed=seed,
-        preprocessing=preprocessing, scaling=scaling, samples=samples, batch=batch,
-        precision=precision, position=position, held=held,
-    )  # fmt: skip
+        model,
+        objective,
+        recipe=recipe,
+        size=size,
+        variants=variants,
+        seed=seed,
+        preprocessing=preprocessing,
+        scaling=scaling,
+        samples=samples,
+        batch=batch,
+        precision=precision,
+        position=position,
+        held=held,
+    )
     return paint(engine, seconds)
 
 
@@ -197,9 +207,13 @@ def _prepare(
     model: keras.Model, objective: Objective, settings: Settings, spec: InputSpec, scaling: Scaling
 ) -> Engine:
     make_cut = partial(
-        Cut, model, sorted(objective.places, key=repr),
-        position=settings.position, held=dict(settings.held), weights=read_small_weights(model),
-    )  # fmt: skip
+        Cut,
+        model,
+        sorted(objective.places, key=repr),
+        position=settings.position,
+        held=dict(settings.held),
+        weights=read_small_weights(model),
+    )
     height, width = spec.pixels[:2]
     declared = Canvas(height, width, spec.channels)
     wanted = settings.size or settings.recipe.size

@@ -96,9 +96,17 @@ class Run:
         assert self.woken is not None
         assert self.settled is not None
         return Painted(
-            images, scores, starts, self._list_history(), self.lengths, self.helped, self.woken,
-            self.settled, self.hurried, choice,
-        )  # fmt: skip
+            images,
+            scores,
+            starts,
+            self._list_history(),
+            self.lengths,
+            self.helped,
+            self.woken,
+            self.settled,
+            self.hurried,
+            choice,
+        )
 
     def _spare_rngs(self) -> list[np.random.Generator]:
         """For a look at the start only: the images' own generators are not used up."""
@@ -168,9 +176,13 @@ class Run:
         return listed
 
     def _begin(
-        self, step: Step, canvas: Canvas, drawn: FloatArray,
-        variables: tuple[FloatArray, ...], choice: Choice,
-    ) -> tuple[FloatArray, Step]:  # fmt: skip
+        self,
+        step: Step,
+        canvas: Canvas,
+        drawn: FloatArray,
+        variables: tuple[FloatArray, ...],
+        choice: Choice,
+    ) -> tuple[FloatArray, Step]:
         """The first step of all: which images have no gradient to follow?"""
         scores, lengths = step.climb(drawn, self.parameters)
         self.lengths = lengths.numpy()

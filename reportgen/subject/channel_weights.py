@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from reportgen.subject.probe import Probe
 
 # Layers whose channel c depends on channel c of their one input and on nothing else.
-_CHANNELWISE = ("BatchNormalization", "Activation", "ReLU", "ELU", "Pooling", "Dropout",
-                "Padding", "Cropping", "UpSampling", "Rescaling", "Identity")  # fmt: skip
+_CHANNELWISE = (
+    "BatchNormalization",
+    "Activation",
+    "ReLU",
+    "ELU",
+    "Pooling",
+    "Dropout",
+    "Padding",
+    "Cropping",
+    "UpSampling",
+    "Rescaling",
+    "Identity",
+)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,13 @@ ResizePolicy = Literal["stretch", "crop", "pad"]
 PixelArray = NDArray[np.uint8]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}) | {
-    ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff",
-}  # fmt: skip
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+    ".tif",
+    ".tiff",
+}
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM")
 MAX_PIXELS = 50_000_000
 MAX_ASPECT = 100

@@ -98,13 +98,19 @@ def list_kernels(call: LayerCall) -> list[Kernel]:
         ends = owner is main and attribute != "depthwise_kernel" and plain
         found.append(
             Kernel(
-                address=call.address, class_name=call.class_name, name=name,
-                attribute=attribute, values=values, axes=axes,
+                address=call.address,
+                class_name=call.class_name,
+                name=name,
+                attribute=attribute,
+                values=values,
+                axes=axes,
                 main=ends and count == channel_count(call),
-                groups=_groups(owner, attribute, values, axes), judged=plain,
-                owner=owner, variable=variable,
+                groups=_groups(owner, attribute, values, axes),
+                judged=plain,
+                owner=owner,
+                variable=variable,
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -44,8 +44,13 @@ _SLIDING = {
     "UpSampling": "enlarging",
     "ZeroPadding": "padding",
 }
-_RESHAPING = {"ExpandDims": "reshape", "Permute": "permute", "Reshape": "reshape",
-              "Squeeze": "reshape", "Transpose": "permute"}  # fmt: skip
+_RESHAPING = {
+    "ExpandDims": "reshape",
+    "Permute": "permute",
+    "Reshape": "reshape",
+    "Squeeze": "reshape",
+    "Transpose": "permute",
+}
 
 
 def kind_of(layer: Any) -> str:

@@ -145,9 +145,13 @@ class Probe:
             yield [t.numpy() for t in outputs], [t.numpy() for t in seen]
 
     def _run(
-        self, run: Callable[[Any, Any], Any], inputs: RowReader, count: int,
-        taps: tuple[Tap, ...], label: str,
-    ) -> Iterator[Any]:  # fmt: skip
+        self,
+        run: Callable[[Any, Any], Any],
+        inputs: RowReader,
+        count: int,
+        taps: tuple[Tap, ...],
+        label: str,
+    ) -> Iterator[Any]:
         """Run batch by batch; where the memory does not suffice, go on with half the batch."""
         start = 0
         while start < count:

@@ -29,9 +29,17 @@ _EXAMPLES = 5
 _MAX_HEADER_BYTES = 2**16
 # What zipfile and NumPy raise on bytes that are not what they claim to be; RuntimeError: encrypted.
 _DAMAGE = (
-    OSError, ValueError, EOFError, KeyError, RuntimeError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    SyntaxError,
+)
 
 
 @dataclass(frozen=True)

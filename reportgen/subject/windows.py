@@ -195,8 +195,13 @@ def read_transposed(
 
 
 # Positions around floor(centre) that an interpolation weighs.
-_AROUND = {"nearest": (0, 0), "bilinear": (0, 1), "bicubic": (-1, 2),
-           "lanczos3": (-2, 3), "lanczos5": (-4, 5)}  # fmt: skip
+_AROUND = {
+    "nearest": (0, 0),
+    "bilinear": (0, 1),
+    "bicubic": (-1, 2),
+    "lanczos3": (-2, 3),
+    "lanczos5": (-4, 5),
+}
 
 
 def read_resized(side: int, count: int, interpolation: str) -> Reads | None:

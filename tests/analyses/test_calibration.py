@@ -8,9 +8,11 @@ from reportgen.analyses.predictions.calibration import _equal_mass, measure_cali
 
 def measure(confidence, correct, *, bins=15, seed=0):
     return measure_calibration(
-        np.asarray(confidence, float), np.asarray(correct, bool), bins=bins,
+        np.asarray(confidence, float),
+        np.asarray(correct, bool),
+        bins=bins,
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
 
 
 def calibrated(n, seed, shift=0.0):

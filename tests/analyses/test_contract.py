@@ -19,19 +19,26 @@ IDS = [analysis.id for analysis in BATTERY]
 PUBLIC = {
     "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped", "inputs.duplicates"},
     "predictions": {
-        "predictions.accuracy", "predictions.calibration", "predictions.class_collapse"
+        "predictions.accuracy",
+        "predictions.calibration",
+        "predictions.class_collapse",
     },
     "feature_maps": {"features.non_finite", "features.dead_channels", "features.saturated"},
     "weights": {
-        "weights.non_finite", "weights.dead_filters", "weights.duplicate_filters",
-        "weights.untrained_layers", "weights.batchnorm_degenerate",
+        "weights.non_finite",
+        "weights.dead_filters",
+        "weights.duplicate_filters",
+        "weights.untrained_layers",
+        "weights.batchnorm_degenerate",
     },
     "optvis": {"optvis.unresponsive_units", "optvis.below_natural"},
     "loss_landscape": {
-        "landscape.not_a_minimum", "landscape.negative_curvature", "landscape.plane_fidelity",
+        "landscape.not_a_minimum",
+        "landscape.negative_curvature",
+        "landscape.plane_fidelity",
         "landscape.history_mismatch",
     },
-}  # fmt: skip
+}
 
 
 def modules(*folders: str, name: str = "*") -> list[str]:
@@ -141,8 +148,10 @@ def test_the_section_survives_the_round_trip(twice):
     body, seconds, memory = unpack_body(pack_body(first.body, 1.5, 2**20))
     assert (seconds, memory) == (1.5, 2**20)
     assert (body.findings, body.blocks, body.method) == (
-        first.body.findings, first.body.blocks, first.body.method
-    )  # fmt: skip
+        first.body.findings,
+        first.body.blocks,
+        first.body.method,
+    )
     assert set(body.arrays) == set(first.body.arrays)
     for key, array in first.body.arrays.items():
         assert body.arrays[key].dtype == array.dtype
@@ -152,9 +161,9 @@ def test_the_section_survives_the_round_trip(twice):
 def test_findings_and_blocks_belong_together(twice):
     id_, first, *_ = twice
     findings, blocks = first.body.findings, first.body.blocks
-    assert [finding.id for finding in findings] == list(next(
-        a.checks for a in BATTERY if a.id == id_
-    ))  # fmt: skip
+    assert [finding.id for finding in findings] == list(
+        next(a.checks for a in BATTERY if a.id == id_)
+    )
     names = [block.id for block in blocks]
     assert len(set(names)) == len(names)
     for finding in findings:

@@ -33,20 +33,25 @@ def profiled(layer: layers.Layer, *shape: int) -> int:
 
 BY_HAND = {
     # 6 x 6 positions of 4 channels; 3 * 3 * 3 products and as many additions; a bias; a ReLU.
-    "convolution": (lambda: layers.Conv2D(4, 3, activation="relu"), (8, 8, 3),
-                    36 * 4 * (2 * 27 + 1 + 1)),
+    "convolution": (
+        lambda: layers.Conv2D(4, 3, activation="relu"),
+        (8, 8, 3),
+        36 * 4 * (2 * 27 + 1 + 1),
+    ),
     "without bias": (lambda: layers.Conv2D(4, 3, use_bias=False), (8, 8, 3), 36 * 4 * 54),
     "strided": (lambda: layers.Conv2D(2, 2, 2), (8, 8, 3), 16 * 2 * (2 * 12 + 1)),
     # Each of two groups sees half of the channels.
     "grouped": (lambda: layers.Conv2D(4, 3, groups=2, use_bias=False), (8, 8, 6), 36 * 4 * 54),
     "dense": (lambda: layers.Dense(5), (7,), 5 * (14 + 1)),
-    "depthwise": (lambda: layers.DepthwiseConv2D(3, depth_multiplier=2), (8, 8, 3),
-                  36 * 6 * (18 + 1)),
+    "depthwise": (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=2),
+        (8, 8, 3),
+        36 * 6 * (18 + 1),
+    ),
     # 3 * 9 products a position, then 3 * 4.
     "separable": (lambda: layers.SeparableConv2D(4, 3), (8, 8, 3), 36 * (2 * (27 + 12) + 4)),
     # Every one of 64 * 3 inputs meets 2 * 2 * 4 weights; 16 x 16 outputs have a bias.
-    "transposed": (lambda: layers.Conv2DTranspose(4, 2, 2), (8, 8, 3),
-                   2 * 64 * 3 * 16 + 256 * 4),
+    "transposed": (lambda: layers.Conv2DTranspose(4, 2, 2), (8, 8, 3), 2 * 64 * 3 * 16 + 256 * 4),
     "batch norm": (lambda: layers.BatchNormalization(), (8, 8, 3), 2 * 192),
     "pooling": (lambda: layers.MaxPooling2D(2), (8, 8, 3), 16 * 3 * 4),
     "global pooling": (lambda: layers.GlobalAveragePooling2D(), (8, 8, 3), 192),
@@ -54,7 +59,7 @@ BY_HAND = {
     "flatten": (lambda: layers.Flatten(), (8, 8, 3), 0),
     "dropout": (lambda: layers.Dropout(0.5), (8, 8, 3), 0),
     "unknown": (lambda: layers.LSTM(3), (8, 3), None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BY_HAND)

@@ -57,8 +57,14 @@ def test_a_shared_layer_is_counted_once(survey):
 def test_the_graph_has_a_box_a_layer_with_its_followers(trained, survey, pictures):
     (graph,) = [b for b in survey(trained, *pictures).body.blocks if b.kind == "graph"]
     assert [node.title for node in graph.nodes] == [
-        "input", "c1", "c2", "pool", "flat", "d1", "out"
-    ]  # fmt: skip
+        "input",
+        "c1",
+        "c2",
+        "pool",
+        "flat",
+        "d1",
+        "out",
+    ]
     assert graph.edges == ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6))
     assert "BatchNorm · relu" in graph.nodes[2].detail
 
@@ -96,9 +102,11 @@ def test_identical_samples(trained, survey, pictures, limit, level):
 def test_identical_samples_with_different_labels(trained, survey, pictures):
     x, y = pictures
     found = survey(
-        trained, np.concatenate([x, x[:2]]), np.concatenate([y, [(y[0] + 1) % 3, y[1]]]),
+        trained,
+        np.concatenate([x, x[:2]]),
+        np.concatenate([y, [(y[0] + 1) % 3, y[1]]]),
         max_duplicate_share=0.5,
-    )  # fmt: skip
+    )
     finding = found.findings["inputs.duplicates"]
     assert finding.level == "warn"  # however few there are
     assert "identical samples have different labels in 1 group" in finding.message

@@ -12,9 +12,15 @@ from reportgen.analyses.intervals import wilson_bounds
 from reportgen.analyses.predictions.compute import wilson_interval
 
 P = np.array(
-    [[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.3, 0.5, 0.2],
-     [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.1, 0.1, 0.8]]
-)  # fmt: skip
+    [
+        [0.7, 0.2, 0.1],
+        [0.6, 0.3, 0.1],
+        [0.3, 0.5, 0.2],
+        [0.1, 0.8, 0.1],
+        [0.2, 0.2, 0.6],
+        [0.1, 0.1, 0.8],
+    ]
+)
 Y = np.array([0, 0, 0, 1, 1, 2])
 
 

@@ -116,8 +116,9 @@ def test_how_many_untouched_layers_are_missed(bias, most_missed):
     """A fit is refused by chance with p: 5 % without a bias, 0.1 % where one never moved."""
     missed = 0
     for seed in range(100):
-        layer = layers.Dense(20, use_bias=bias,
-                             kernel_initializer=keras.initializers.GlorotUniform(seed))  # fmt: skip
+        layer = layers.Dense(
+            20, use_bias=bias, kernel_initializer=keras.initializers.GlorotUniform(seed)
+        )
         missed += not looks_initial(kernel_of(layer, (20,)), min_p=0.05)
     assert missed <= most_missed  # three times what is expected without a bias
 

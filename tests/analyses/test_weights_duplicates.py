@@ -15,9 +15,11 @@ from .lone_kernels import kernel_of, set_kernel
 def groups_of(layer, shape, values):
     kernel = kernel_of(layer, shape)
     kernel.variable.assign(values)
-    kernel = list_kernels(SimpleNamespace(
-        layer=layer, address="x", class_name="", output_shape=(None, 1), channels_first=False
-    ))[-1]  # fmt: skip
+    kernel = list_kernels(
+        SimpleNamespace(
+            layer=layer, address="x", class_name="", output_shape=(None, 1), channels_first=False
+        )
+    )[-1]
     return duplicate_groups(kernel, min_cosine=0.999, skip=np.array([], np.int64))
 
 

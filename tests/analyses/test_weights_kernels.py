@@ -83,8 +83,11 @@ def test_projections_of_attention_are_matrices():
     layer = layers.MultiHeadAttention(2, 3, value_dim=5, name="a")
     _, kernels = kernels_in(layer, (4, 6), calls=lambda x: layer(x, x))
     assert {k.name: k.filters.T.shape for k in kernels} == {
-        "query": (6, 6), "key": (6, 6), "value": (6, 10), "attention_output": (10, 6),
-    }  # fmt: skip
+        "query": (6, 6),
+        "key": (6, 6),
+        "value": (6, 10),
+        "attention_output": (10, 6),
+    }
     query = kernels[0]
     np.testing.assert_array_equal(query.filters.T, query.values.reshape(6, 6))
     assert query.label == "a, query"
@@ -126,8 +129,15 @@ def test_a_model_of_attention_is_audited(attentive, subject_of, analyse):
     x = np.random.default_rng(0).normal(size=(20, 12, 8)).astype(np.float32)
     subject = subject_of(attentive, x)
     found = analyse("weights", subject)
-    labels = ["mha, query", "mha, key", "mha, value", "mha, attention_output", "lstm",
-              "lstm, recurrent_kernel", "out"]  # fmt: skip
+    labels = [
+        "mha, query",
+        "mha, key",
+        "mha, value",
+        "mha, attention_output",
+        "lstm",
+        "lstm, recurrent_kernel",
+        "out",
+    ]
     assert [s.label for s in found.result.survey.spectra] == labels
     assert [k.label for k in found.result.kernels] == labels
     names = {row.name for row in found.result.tensors if row.address == "mha"}
@@ -152,9 +162,13 @@ def test_a_zeroed_head_and_a_nan_in_a_query_are_named(attentive, subject_of, ana
     assert flag.silence is None
 
 
-@pytest.mark.parametrize("layer", [
-    layers.DepthwiseConv2D(5, name="x"), layers.SeparableConv2D(32, 5, name="x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.DepthwiseConv2D(5, name="x"),
+        layers.SeparableConv2D(32, 5, name="x"),
+    ],
+)
 def test_untrained_depthwise_kernels_are_found(layer, subject_of, analyse):
     keras.utils.set_random_seed(6)
     layer = type(layer).from_config(layer.get_config())

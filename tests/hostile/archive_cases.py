@@ -72,8 +72,17 @@ def _overlap(honest: Members, place: Place) -> Members:
 
 def _borrowed_config(honest: Members, place: Place) -> Members:
     """Two names of one local entry."""
-    return [*honest, Member("other.json", honest[1].data, 8, size=honest[1].size,
-                            checksum=honest[1].checksum, borrow=1)]  # fmt: skip
+    return [
+        *honest,
+        Member(
+            "other.json",
+            honest[1].data,
+            8,
+            size=honest[1].size,
+            checksum=honest[1].checksum,
+            borrow=1,
+        ),
+    ]
 
 
 def _many(honest: Members, place: Place) -> Members:
@@ -108,11 +117,13 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "backslash-parent": (_added(Member("..\\..\\outside.txt", b"x")), NAMES),
     "network-share": (_added(Member("\\\\host\\share\\outside.txt", b"x")), NAMES),
     "link": (_added(_link("assets/words.txt", "/etc/passwd")), NAMES),
-    "link-weights": (_instead("model.weights.h5", lambda old: _link(old.name, "/etc/passwd")),
-                     NAMES),
+    "link-weights": (
+        _instead("model.weights.h5", lambda old: _link(old.name, "/etc/passwd")),
+        NAMES,
+    ),
     "link-config": (_instead("config.json", lambda old: _link(old.name, "/etc/passwd")), NAMES),
     "many-members": (_many, "counts"),
-}  # fmt: skip
+}
 TOLD: dict[str, tuple[Edit, tuple[int, ...]]] = {
     "case-config": (_added(Member("CONFIG.JSON", b"{}")), ANY),
     "zero-in-name": (_added(Member("config.json\0.txt", b"{}")), ANY),
@@ -130,8 +141,9 @@ TOLD: dict[str, tuple[Edit, tuple[int, ...]]] = {
     "no-config": (lambda honest, place: [honest[0], honest[2]], (UNREADABLE,)),
     "no-weights": (lambda honest, place: honest[:2], (UNREADABLE,)),
     "wrong-checksum": (
-        _instead("config.json", lambda old: Member(old.name, old.data, 8, size=old.size,
-                                                   checksum=1)),
+        _instead(
+            "config.json", lambda old: Member(old.name, old.data, 8, size=old.size, checksum=1)
+        ),
         (UNREADABLE,),
     ),
     "larger-claim": (
@@ -139,16 +151,19 @@ TOLD: dict[str, tuple[Edit, tuple[int, ...]]] = {
         EITHER_REFUSAL,
     ),
     "local-size-lies": (
-        _instead("config.json", lambda old: Member(old.name, old.data, 8, 8, old.size, 7,
-                                                   checksum=old.checksum)),
+        _instead(
+            "config.json",
+            lambda old: Member(old.name, old.data, 8, 8, old.size, 7, checksum=old.checksum),
+        ),
         ANY,
     ),
     "stored-beyond-end": (
-        _instead("model.weights.h5", lambda old: Member(old.name, old.data, stored=2**30,
-                                                        size=2**30)),
+        _instead(
+            "model.weights.h5", lambda old: Member(old.name, old.data, stored=2**30, size=2**30)
+        ),
         EITHER_REFUSAL,
     ),
-}  # fmt: skip
+}
 
 
 def cases() -> Iterator[Case]:

@@ -209,9 +209,12 @@ def _by_position() -> Iterator[Case]:
         write = archive_with(_in_layer(layer, key))
         yield Case(f"lambda-as-{key.split('_')[-1]}.keras", ROW, GUARD, write, words=(layer,))
     yield Case(
-        "lambda-as-activation.h5", ROW, GUARD, hdf5_with(_in_layer("head", "activation")),
+        "lambda-as-activation.h5",
+        ROW,
+        GUARD,
+        hdf5_with(_in_layer("head", "activation")),
         words=("head",),
-    )  # fmt: skip
+    )
     for name, change in {"shared": _shared, "in-call": _in_call}.items():
         write = archive_with(change, "functional")
         yield Case(f"lambda-{name}.keras", ROW, GUARD, write, words=("sneaky",))

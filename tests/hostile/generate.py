@@ -30,11 +30,16 @@ from .networks import write_templates
 
 PARTS: dict[str, tuple[ModuleType, ...]] = {
     "hostile": (
-        code_cases, reference_cases, hdf5_cases, size_cases, archive_cases, text_cases,
+        code_cases,
+        reference_cases,
+        hdf5_cases,
+        size_cases,
+        archive_cases,
+        text_cases,
     ),
     "twins": (twins,),
     "legacy": (saved_models, legacy),
-}  # fmt: skip
+}
 
 
 def collect(part: str | None = None) -> Iterator[Case]:

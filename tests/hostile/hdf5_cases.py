@@ -231,7 +231,7 @@ ONLY_HDF5: dict[str, tuple[Edit, str]] = {
     "layer-name-absolute": (_names("layer_names", "/optimizer_weights"), "names"),
     "weight-name-up": (_names("weight_names", "../../../conv/net/conv/kernel"), "names"),
     "weight-name-absolute": (_names("weight_names", "/model_weights/conv/net/conv/bias"), "names"),
-}  # fmt: skip
+}
 ONLY_WEIGHTS: dict[str, tuple[Edit, str]] = {
     "many-datasets": (_many_datasets, COUNT),
     "committed-type": (_committed_type, "types"),

@@ -76,14 +76,30 @@ def cases() -> Iterator[Case]:
         yield Case(f"benign-{name}", "benign", "", write, (0,), benign=True)
     yield Case("lambda-keras-2", "Lambda", "code", _write_lambda, words=("sneaky",))
     yield Case("lambda-keras-2-nested", "Lambda", "code", _write_nested_lambda, words=("sneaky",))
-    yield Case("graph-beside-layers", "SavedModel with file operations", "operations",
-               _write_signature, words=("WriteFile",))  # fmt: skip
+    yield Case(
+        "graph-beside-layers",
+        "SavedModel with file operations",
+        "operations",
+        _write_signature,
+        words=("WriteFile",),
+    )
     yield Case("graph-in-layer", "SavedModel with file operations", "operations", _write_layer)
-    yield Case("keras-2.weights.h5", "unreadable", "formats", _write_weights, (UNREADABLE,),
-               words=("weights",))  # fmt: skip
+    yield Case(
+        "keras-2.weights.h5",
+        "unreadable",
+        "formats",
+        _write_weights,
+        (UNREADABLE,),
+        words=("weights",),
+    )
     # Without layers there is little to audit: a reduced report, or the way out in words.
-    yield Case("graph-honest", "unreadable", "formats",
-               lambda place: write_function_folder(place.path), (0, UNREADABLE))  # fmt: skip
+    yield Case(
+        "graph-honest",
+        "unreadable",
+        "formats",
+        lambda place: write_function_folder(place.path),
+        (0, UNREADABLE),
+    )
 
 
 def _writer(build: Callable[[], Any], kind: str) -> Callable[[Place], None]:

@@ -50,9 +50,13 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 def _spawn(job: dict[str, Any], shown: IO[bytes], said: IO[bytes]) -> int:
     command = [sys.executable, "-c", MAIN, *job["argv"]]
     process = subprocess.Popen(
-        command, cwd=job["cwd"], stdin=subprocess.DEVNULL, stdout=shown, stderr=said,
+        command,
+        cwd=job["cwd"],
+        stdin=subprocess.DEVNULL,
+        stdout=shown,
+        stderr=said,
         start_new_session=True,
-    )  # fmt: skip
+    )
     process.returncode = 0  # it is waited for by hand
     return process.pid
 

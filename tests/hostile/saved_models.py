@@ -157,10 +157,22 @@ def cases() -> Iterator[Case]:
     for name, (body, word) in BODIES.items():
         yield Case(f"graph-{name}", ROW, GUARD, _writer(body), words=(word,))
     yield Case("graph-unreachable", ROW, GUARD, _write_unreachable, ANY)
-    yield Case("graph-without-variables", "unreadable", "formats", _write_bare, (UNREADABLE,),
-               words=("variables",))  # fmt: skip
-    yield Case("graph-without-shards", "unreadable", "formats", _write_shardless, (UNREADABLE,),
-               words=("variables",))  # fmt: skip
+    yield Case(
+        "graph-without-variables",
+        "unreadable",
+        "formats",
+        _write_bare,
+        (UNREADABLE,),
+        words=("variables",),
+    )
+    yield Case(
+        "graph-without-shards",
+        "unreadable",
+        "formats",
+        _write_shardless,
+        (UNREADABLE,),
+        words=("variables",),
+    )
     yield Case("graph-truncated", "unreadable", "formats", _write_truncated, (UNREADABLE,))
     yield Case("graph-empty", "unreadable", "formats", _write_empty, (UNREADABLE,))
 

@@ -54,8 +54,9 @@ def _last_wins(text: str, place: Place) -> str:
 
 
 def _first_wins(text: str, place: Place) -> str:
-    return text.replace('"class_name": "Activation"', '"class_name": "Lambda", "class_name": '
-                        '"Activation"')  # fmt: skip
+    return text.replace(
+        '"class_name": "Activation"', '"class_name": "Lambda", "class_name": "Activation"'
+    )
 
 
 def _named(name: str) -> Write:
@@ -168,8 +169,9 @@ def _names() -> Iterator[Case]:
     yield Case("name-empty.keras", JSON, "code", _named(""), words=words)
     for name, text in {"escapes": ESCAPES, "surrogate": "\ud800", "long": "n" * 2**20}.items():
         yield Case(f"honest-name-{name}.keras", JSON, "build", _honestly_named(text), ANY)
-    yield Case("custom-name-escapes.keras", "custom classes", "custom", _custom_named,
-               (UNREADABLE,))  # fmt: skip
+    yield Case(
+        "custom-name-escapes.keras", "custom classes", "custom", _custom_named, (UNREADABLE,)
+    )
 
 
 POINTER = (
@@ -210,7 +212,7 @@ def _other_files() -> Iterator[Case]:
         "most.keras": (_cut("sequential.keras", 0.98), ("truncated",)),
         "half.h5": (_cut("sequential.h5", 0.5), ("truncated",)),
         "start.h5": (_cut("sequential.h5", 0.004), ("truncated",)),
-    }  # fmt: skip
+    }
     for name, (write, words) in files.items():
         yield Case(name, BROKEN, "formats", write, (UNREADABLE,), words)
     yield Case("nothing", BROKEN, "formats", lambda place: place.path.mkdir(), (UNREADABLE,))

@@ -51,9 +51,12 @@ def write_collection(root: Path) -> None:
 
 def _python(module: str, *args: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", module, *args], cwd=TESTS, env=_environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        [sys.executable, "-m", module, *args],
+        cwd=TESTS,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def _environment() -> dict[str, str]:

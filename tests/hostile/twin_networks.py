@@ -189,8 +189,9 @@ def zeros() -> Any:
     """Four million zeros, which any zip packs a thousand to one."""
     from keras import layers
 
-    model = _stack(layers.Flatten(), layers.Dense(20_000, kernel_initializer="zeros"),
-                   end=(layers.Dense(3),))  # fmt: skip
+    model = _stack(
+        layers.Flatten(), layers.Dense(20_000, kernel_initializer="zeros"), end=(layers.Dense(3),)
+    )
     model.layers[-1].kernel.assign(model.layers[-1].kernel * 0)
     return model
 

@@ -89,10 +89,18 @@ class Bench:
 
 
 def open_bench(
-    network: keras.Model, x: Array, y: Array, *, moved: Sequence[str] = (),
-    wanted: str | None = None, compiled: Any = None, output: str | None = None, chunk: int = 64,
-    fixed: bool = False, with_loss: Callable[[Any], Any] | None = None,
-) -> Bench:  # fmt: skip
+    network: keras.Model,
+    x: Array,
+    y: Array,
+    *,
+    moved: Sequence[str] = (),
+    wanted: str | None = None,
+    compiled: Any = None,
+    output: str | None = None,
+    chunk: int = 64,
+    fixed: bool = False,
+    with_loss: Callable[[Any], Any] | None = None,
+) -> Bench:
     """moved: layers, see `find_parameters`. with_loss: changes the chosen loss."""
     probe = Probe(network, x.shape[1:])
     reading = read_output(list_outputs(probe), y, output)
@@ -170,18 +178,25 @@ def plain_gradient(
 
 
 def finite_product(
-    bench: Bench, vector: Array, x: Array, targets: Any, loss: Callable[..., Any],
+    bench: Bench,
+    vector: Array,
+    x: Array,
+    targets: Any,
+    loss: Callable[..., Any],
     step: float = 1e-5,
-) -> Array:  # fmt: skip
+) -> Array:
     """H v by central differences of `plain_gradient`, at the model's weights."""
     parts = bench.parameters.unpack(vector)
     up, down = (
         plain_gradient(
-            bench, tuple(w + sign * step * d for w, d in zip(bench.point, parts, strict=True)),
-            x, targets, loss,
+            bench,
+            tuple(w + sign * step * d for w, d in zip(bench.point, parts, strict=True)),
+            x,
+            targets,
+            loss,
         )
         for sign in (1, -1)
-    )  # fmt: skip
+    )
     return (up - down) / (2 * step)
 
 

@@ -30,27 +30,45 @@ LAYOUTS = {
     "Conv2D (h, w, in, out)": (layers.Conv2D(4, (3, 2)), IMAGE, "kernel", (0, 1, 2)),
     "Conv2D in groups": (layers.Conv2D(6, 2, groups=3), IMAGE, "kernel", (0, 1, 2)),
     "DepthwiseConv2D (h, w, in, multiplier)": (
-        layers.DepthwiseConv2D(3, depth_multiplier=2), IMAGE, "kernel", (0, 1),
+        layers.DepthwiseConv2D(3, depth_multiplier=2),
+        IMAGE,
+        "kernel",
+        (0, 1),
     ),
     "SeparableConv2D, depthwise part": (
-        layers.SeparableConv2D(4, 3, depth_multiplier=2), IMAGE, "depthwise_kernel", (0, 1),
+        layers.SeparableConv2D(4, 3, depth_multiplier=2),
+        IMAGE,
+        "depthwise_kernel",
+        (0, 1),
     ),
     "SeparableConv2D, pointwise part": (
-        layers.SeparableConv2D(4, 3), IMAGE, "pointwise_kernel", (0, 1, 2),
+        layers.SeparableConv2D(4, 3),
+        IMAGE,
+        "pointwise_kernel",
+        (0, 1, 2),
     ),
     "Conv2DTranspose (h, w, out, in)": (
-        layers.Conv2DTranspose(4, (3, 2)), IMAGE, "kernel", (0, 1, 3),
+        layers.Conv2DTranspose(4, (3, 2)),
+        IMAGE,
+        "kernel",
+        (0, 1, 3),
     ),
     "EinsumDense ab,bc->ac": (layers.EinsumDense("ab,bc->ac", 7), (3,), "kernel", (0,)),
     "EinsumDense abc,cde->abde": (
-        layers.EinsumDense("abc,cde->abde", (None, 2, 5)), STEPS, "kernel", (0,),
+        layers.EinsumDense("abc,cde->abde", (None, 2, 5)),
+        STEPS,
+        "kernel",
+        (0,),
     ),
     "EinsumDense abcd,cde->abe": (
-        layers.EinsumDense("abcd,cde->abe", (None, 5)), IMAGE, "kernel", (0, 1),
+        layers.EinsumDense("abcd,cde->abe", (None, 5)),
+        IMAGE,
+        "kernel",
+        (0, 1),
     ),
     "Embedding (tokens, width)": (layers.Embedding(9, 4), (6,), "embeddings", (1,)),
     "LSTM (in, units x gates)": (layers.LSTM(3), STEPS, "kernel", (0,)),
-}  # fmt: skip
+}
 
 
 def lengths(array: np.ndarray, inner: tuple[int, ...]) -> np.ndarray:
@@ -98,9 +116,7 @@ def test_biases_that_are_ignored_do_not_move(normalisation, rng):
     parameters = find(convnet(), (6, 6, 2))
     drawn = draw_plane(parameters, parameters.read(), rng, normalisation=normalisation)
     for direction in drawn:
-        for array, axes, path in zip(
-            direction, parameters.axes, parameters.layers, strict=True
-        ):  # fmt: skip
+        for array, axes, path in zip(direction, parameters.axes, parameters.layers, strict=True):
             assert array.any() == (axes is not None), path
 
 
@@ -234,9 +250,11 @@ def test_a_convolution_before_batchnorm_may_be_scaled(normalisation):
             norm_layer.set_weights([gamma, beta, mean * factor, rescaled])
             bench = open_bench(model, x, y)
             plane = draw_plane(
-                bench.parameters, bench.point, np.random.default_rng(2),
+                bench.parameters,
+                bench.point,
+                np.random.default_rng(2),
                 normalisation=normalisation,
-            )  # fmt: skip
+            )
             surfaces.append(bench.losses(plane, steps))
     np.testing.assert_allclose(surfaces[0][4], surfaces[1][4], rtol=1e-9)  # the centre
     assert np.ptp(surfaces[0]) > 0.05

@@ -83,19 +83,30 @@ CASES = {
     "squared hinge": (softmax, "squared_hinge", one_hot, "categorical_accuracy"),
     "one sigmoid": (one_sigmoid, "binary_crossentropy", column, "binary_accuracy"),
     "one sigmoid, smoothed": (
-        one_sigmoid, KERAS.BinaryCrossentropy(label_smoothing=0.1), column, "binary_accuracy",
+        one_sigmoid,
+        KERAS.BinaryCrossentropy(label_smoothing=0.1),
+        column,
+        "binary_accuracy",
     ),
     "hinge": (one_sigmoid, "hinge", column, "binary_accuracy"),
     "several sigmoids": (
-        several_sigmoids, "binary_crossentropy", one_hot, "categorical_accuracy",
+        several_sigmoids,
+        "binary_crossentropy",
+        one_hot,
+        "categorical_accuracy",
     ),
     "categorical on sigmoids": (
-        several_sigmoids, "categorical_crossentropy", one_hot, "categorical_accuracy",
+        several_sigmoids,
+        "categorical_crossentropy",
+        one_hot,
+        "categorical_accuracy",
     ),
     "logits": (logits, SPARSE(from_logits=True), np.asarray, "accuracy"),
     "one-hot logits": (logits, CATEGORICAL(from_logits=True), one_hot, "accuracy"),
     "one logit": (
-        one_logit, KERAS.BinaryCrossentropy(from_logits=True), column,
+        one_logit,
+        KERAS.BinaryCrossentropy(from_logits=True),
+        column,
         keras.metrics.BinaryAccuracy(threshold=0.0),
     ),
     "mse": (numbers, "mse", np.asarray, None),
@@ -103,7 +114,7 @@ CASES = {
     "huber": (numbers, KERAS.Huber(delta=0.4), np.asarray, None),
     "log cosh": (numbers, "log_cosh", np.asarray, None),
     "cosine": (numbers, KERAS.CosineSimilarity(), np.asarray, None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -126,8 +137,9 @@ def test_plain_evaluate_gives_the_same_loss_and_accuracy(name, rng):
             weights[position] = array
         model.set_weights(weights)
         known = plain_evaluate(model, x, encode(y), whole=row == 1)
-        model.set_weights([np.frombuffer(b, "f4").reshape(w.shape)
-                           for b, w in zip(before, weights, strict=True)])  # fmt: skip
+        model.set_weights(
+            [np.frombuffer(b, "f4").reshape(w.shape) for b, w in zip(before, weights, strict=True)]
+        )
         assert losses[row].mean() == pytest.approx(known["loss"], rel=1e-5)
         if metric:
             (accuracy,) = (known[key] for key in known if key != "loss")

@@ -117,8 +117,11 @@ def test_parts_cover_what_is_left_once(parts):
 
 def test_parts_that_are_joined_are_the_whole():
     whole = example(1)
-    whole = replace(whole, state=np.where(whole.settled, whole.state, MEASURED).astype(np.uint8),
-                    loss=np.where(whole.state == NOT_FINITE, np.nan, 1.5))  # fmt: skip
+    whole = replace(
+        whole,
+        state=np.where(whole.settled, whole.state, MEASURED).astype(np.uint8),
+        loss=np.where(whole.state == NOT_FINITE, np.nan, 1.5),
+    )
     blank = empty(whole.x, whole.y)
     parts = []
     for mask in split(blank, 4):
@@ -190,8 +193,18 @@ def damaged(kind: str, data: bytes) -> bytes:
     return stream.getvalue()
 
 
-KINDS = ("cut in half", "last byte missing", "empty", "text", "a flipped byte", "a single array",
-         "an object", "arrays missing", "other arrays", "a broken member")  # fmt: skip
+KINDS = (
+    "cut in half",
+    "last byte missing",
+    "empty",
+    "text",
+    "a flipped byte",
+    "a single array",
+    "an object",
+    "arrays missing",
+    "other arrays",
+    "a broken member",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

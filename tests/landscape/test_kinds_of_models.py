@@ -91,9 +91,12 @@ def mobile() -> keras.Model:
 
 
 MODELS = {
-    "subclassed": (subclassed, (4,)), "shared": (shared, (4,)), "recurrent": (recurrent, (6, 4)),
-    "attention": (attention, (6, 4)), "mobile": (mobile, (6, 6, 2)),
-}  # fmt: skip
+    "subclassed": (subclassed, (4,)),
+    "shared": (shared, (4,)),
+    "recurrent": (recurrent, (6, 4)),
+    "attention": (attention, (6, 4)),
+    "mobile": (mobile, (6, 6, 2)),
+}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -23,8 +23,12 @@ def paths(parameters) -> list[str]:
 def test_batchnorms_moving_variance_perturbed():
     parameters = find(convnet(), (6, 6, 2))
     assert paths(parameters) == [
-        "conv/kernel", "norm/gamma", "norm/beta", "head/kernel", "head/bias",
-    ]  # fmt: skip
+        "conv/kernel",
+        "norm/gamma",
+        "norm/beta",
+        "head/kernel",
+        "head/bias",
+    ]
     assert parameters.layers == ("conv", "norm", "norm", "head", "head")
     assert parameters.axes == ((3,), None, None, (1,), None)
     assert parameters.size == 9 * 2 * 4 + 4 + 4 + 4 * 3 + 3

@@ -23,29 +23,39 @@ def reading(task: str, units: int = 3, name: str = "head", index: int = 0) -> Re
 def in_keras_3(class_name: str, **config) -> dict:
     known = {"name": "a", "reduction": "sum_over_batch_size", "dtype": "float32"}
     return {
-        "module": "keras.losses", "class_name": class_name, "config": {**known, **config},
+        "module": "keras.losses",
+        "class_name": class_name,
+        "config": {**known, **config},
         "registered_name": None,
-    }  # fmt: skip
+    }
 
 
 DECLARED = {
     "a name": ("mean_absolute_error", "mean absolute error"),
     "an alias": ("MSE", "mean squared error"),
     "Keras 2": (
-        {"class_name": "SparseCategoricalCrossentropy",
-         "config": {"reduction": "auto", "name": "x", "from_logits": False, "fn": "y"}},
+        {
+            "class_name": "SparseCategoricalCrossentropy",
+            "config": {"reduction": "auto", "name": "x", "from_logits": False, "fn": "y"},
+        },
         SPARSE,
     ),
     "Keras 3": (in_keras_3("Huber", delta=2.0), "huber"),
     "a function of Keras 3": (
-        {"module": "builtins", "class_name": "function", "config": "mean_absolute_error",
-         "registered_name": "function"}, "mean absolute error",
+        {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "mean_absolute_error",
+            "registered_name": "function",
+        },
+        "mean absolute error",
     ),
     "a function by its configuration": (
-        {"class_name": "function", "config": {"name": "hinge"}}, "hinge",
+        {"class_name": "function", "config": {"name": "hinge"}},
+        "hinge",
     ),
     "a class without settings": ({"class_name": "LogCosh"}, "log cosh"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", DECLARED)
@@ -76,10 +86,34 @@ def test_settings_are_taken_over():
 
 
 HOSTILE = [
-    "get", "deserialize", "serialize", "Loss", "losses", "__class__", "__init__", "__dir__",
-    "__setattr__", "__builtins__", "__reduce_ex__", "_private", "keras.losses.Huber", "os.system",
-    "builtins.eval", "eval", "exec", "", " ", "huber()", "Huber\n", "no_such_loss", 7, 1.5, b"mse",
-    [["mse"]], True, {"class_name": "function", "config": {"name": {"a": 1}}},
+    "get",
+    "deserialize",
+    "serialize",
+    "Loss",
+    "losses",
+    "__class__",
+    "__init__",
+    "__dir__",
+    "__setattr__",
+    "__builtins__",
+    "__reduce_ex__",
+    "_private",
+    "keras.losses.Huber",
+    "os.system",
+    "builtins.eval",
+    "eval",
+    "exec",
+    "",
+    " ",
+    "huber()",
+    "Huber\n",
+    "no_such_loss",
+    7,
+    1.5,
+    b"mse",
+    [["mse"]],
+    True,
+    {"class_name": "function", "config": {"name": {"a": 1}}},
     {"class_name": "function", "config": "get"},
     {"class_name": "function", "config": "deserialize"},
     {"class_name": "__lambda__", "config": {"value": "code"}},
@@ -91,7 +125,7 @@ HOSTILE = [
     {"class_name": {"class_name": "Huber"}, "config": {}},
     {"config": {"class_name": "Huber"}, "class_name": "Loss"},
     {"module": "os", "class_name": "system", "config": {"command": "true"}},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("declared", HOSTILE, ids=[str(h)[:40] for h in HOSTILE])
@@ -197,12 +231,19 @@ def test_wrong_answers_beyond_the_clipping_have_a_loss():
     np.testing.assert_allclose(losses, [60, 0], atol=1e-6)  # Keras' from probabilities: 16.1
 
 
-@pytest.mark.parametrize(("task", "said", "truth", "known"), [
-    ("softmax", [[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], [1, 2], [-np.log(0.2), -np.log(1e-7)]),
-    ("binary", [[0.3], [0.0]], [[0.0], [1.0]], [-np.log(0.7), -np.log(1e-7)]),
-    ("independent", [[0.3, 0.8], [0.5, 0.5]], [[0.0, 1.0], [1.0, 0.0]],
-     [-np.log(0.7 * 0.8) / 2, np.log(2)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("task", "said", "truth", "known"),
+    [
+        ("softmax", [[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], [1, 2], [-np.log(0.2), -np.log(1e-7)]),
+        ("binary", [[0.3], [0.0]], [[0.0], [1.0]], [-np.log(0.7), -np.log(1e-7)]),
+        (
+            "independent",
+            [[0.3, 0.8], [0.5, 0.5]],
+            [[0.0, 1.0], [1.0, 0.0]],
+            [-np.log(0.7 * 0.8) / 2, np.log(2)],
+        ),
+    ],
+)
 def test_probabilities_whose_scores_are_hidden(task, said, truth, known):
     """Nothing tells what they were made of: from themselves, clipped as Keras does."""
     loss = choose_loss(reading(task, len(said[0])))

@@ -287,8 +287,9 @@ def test_parts_measured_apart_are_the_whole():
     surface = Surface(broken)
     whole = survey(surface, effort)
     blank, parts = empty(AXIS, AXIS), []
-    bootstrap = PairedBootstrap(surface.mean(0.0, 0.0) * np.linspace(0.95, 1.05, SAMPLES),
-                                np.random.default_rng(0))  # fmt: skip
+    bootstrap = PairedBootstrap(
+        surface.mean(0.0, 0.0) * np.linspace(0.95, 1.05, SAMPLES), np.random.default_rng(0)
+    )
     for mask in split(blank, 3):
         parts.append(
             Surveyor(Surface(broken), (), ((), ()), bootstrap, effort).measure(blank, mask)

@@ -116,9 +116,11 @@ def descended(double, rng):
 def test_gradient_descent_on_a_quadratic(descended):
     parameters, records, known = descended
     plane = find_path_plane(
-        parameters, lambda record, rows: [records[record][i] for i in rows], 13,
+        parameters,
+        lambda record, rows: [records[record][i] for i in rows],
+        13,
         tuple(records[-1]),
-    )  # fmt: skip
+    )
     left, sizes, right = np.linalg.svd(known, full_matrices=False)
     for k in range(2):
         sign = np.sign(flat(plane.directions[k]) @ right[k])
@@ -142,9 +144,9 @@ def test_a_path_centred_on_the_mean_while_the_grid_is_centred_on_the_final_weigh
     assert plane.distances[-1] == 0
     assert plane.lengths[-1] == 0
     assert np.abs(plane.coordinates.mean(axis=0)).max() > 0.5  # the mean is elsewhere
-    placed = sum(
-        np.outer(plane.coordinates[:, k], flat(plane.directions[k])) for k in range(2)
-    ) - (path - path[-1])  # fmt: skip
+    placed = sum(np.outer(plane.coordinates[:, k], flat(plane.directions[k])) for k in range(2)) - (
+        path - path[-1]
+    )
     np.testing.assert_allclose(np.linalg.norm(placed, axis=1), plane.distances, atol=1e-6)
 
 

@@ -79,9 +79,13 @@ def test_few_samples_give_nothing_up(wide, rng):
 @pytest.mark.filterwarnings("error")
 def test_a_loss_that_overflows_in_part_of_the_plane(rng):
     model = keras.Sequential(
-        [keras.Input((3,)), layers.Dense(4, "exponential"), layers.Dense(2, "exponential"),
-         layers.Dense(1)]
-    )  # fmt: skip
+        [
+            keras.Input((3,)),
+            layers.Dense(4, "exponential"),
+            layers.Dense(2, "exponential"),
+            layers.Dense(1),
+        ]
+    )
     fill(model)
     x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
     bench = open_bench(model, x, y)

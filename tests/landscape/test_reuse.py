@@ -106,13 +106,17 @@ LINEAR = {
     "Conv2D, 3 x 3 x 3": (layers.Conv2D(4, 3, name="first"), (5, 5, 3), False),
     "Conv2DTranspose": (layers.Conv2DTranspose(4, 3, name="first"), (4, 4, 32), True),
     "EinsumDense": (
-        layers.EinsumDense("abc,cd->abd", (3, 4), bias_axes="d", name="first"), (3, 150), True,
+        layers.EinsumDense("abc,cd->abd", (3, 4), bias_axes="d", name="first"),
+        (3, 150),
+        True,
     ),
     "Conv1D, causal": (
-        layers.Conv1D(4, 5, padding="causal", activation="relu", name="first"), (6, 40), True,
+        layers.Conv1D(4, 5, padding="causal", activation="relu", name="first"),
+        (6, 40),
+        True,
     ),
     "BatchNormalization": (layers.BatchNormalization(name="first"), (200,), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -148,8 +152,9 @@ class DenseSquared(layers.Layer):
         return keras.ops.matmul(inputs, self.kernel**2)
 
 
-@pytest.mark.parametrize(("layer", "shape"), [(ConvSwish(4, 3), (5, 5, 32)),
-                                              (DenseSquared(), (200,))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(ConvSwish(4, 3), (5, 5, 32)), (DenseSquared(), (200,))]
+)
 def test_layers_of_the_user_are_not_taken_for_linear(layer, shape, rng):
     inputs = keras.Input(shape)
     head = layers.Dense(3, "softmax")(layers.Flatten()(layer(inputs)))

@@ -17,8 +17,9 @@ SPARSE = keras.losses.sparse_categorical_crossentropy
 
 
 def stack(shape: tuple[int, ...], *parts: layers.Layer, dtype: str | None = None) -> keras.Model:
-    model = keras.Sequential([keras.Input(shape, dtype=dtype), *parts,
-                              layers.Dense(3, activation="softmax")])  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input(shape, dtype=dtype), *parts, layers.Dense(3, activation="softmax")]
+    )
     fill(model)
     return model
 
@@ -40,37 +41,72 @@ def embedding(**options) -> keras.Model:
 IMAGE = (6, 6, 2)
 MODELS = {
     "max pooling": (
-        lambda: stack(IMAGE, layers.Conv2D(3, 3, activation="gelu"), layers.MaxPooling2D(),
-                      layers.Flatten()), IMAGE,
+        lambda: stack(
+            IMAGE, layers.Conv2D(3, 3, activation="gelu"), layers.MaxPooling2D(), layers.Flatten()
+        ),
+        IMAGE,
     ),
     "mobile": (
-        lambda: stack(IMAGE, layers.Conv2D(4, 3, strides=2), layers.BatchNormalization(),
-                      layers.ReLU(6.0), layers.DepthwiseConv2D(2), layers.ReLU(6.0),
-                      layers.GlobalAveragePooling2D()), IMAGE,
+        lambda: stack(
+            IMAGE,
+            layers.Conv2D(4, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(6.0),
+            layers.DepthwiseConv2D(2),
+            layers.ReLU(6.0),
+            layers.GlobalAveragePooling2D(),
+        ),
+        IMAGE,
     ),
     "separable": (
-        lambda: stack(IMAGE, layers.SeparableConv2D(3, 3, activation="swish"),
-                      layers.AveragePooling2D(2), layers.Flatten()), IMAGE,
+        lambda: stack(
+            IMAGE,
+            layers.SeparableConv2D(3, 3, activation="swish"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+        ),
+        IMAGE,
     ),
     "transposed": (
-        lambda: stack((3, 3, 2), layers.Conv2DTranspose(3, 2, strides=2, activation="tanh"),
-                      layers.GlobalMaxPooling2D()), (3, 3, 2),
+        lambda: stack(
+            (3, 3, 2),
+            layers.Conv2DTranspose(3, 2, strides=2, activation="tanh"),
+            layers.GlobalMaxPooling2D(),
+        ),
+        (3, 3, 2),
     ),
     "LSTM": (lambda: stack((3, 4), layers.LSTM(2)), (3, 4)),
     "layer normalisation": (
-        lambda: stack((5, 4), layers.Dense(4, activation="tanh"), layers.LayerNormalization(),
-                      layers.GlobalAveragePooling1D()), (5, 4),
+        lambda: stack(
+            (5, 4),
+            layers.Dense(4, activation="tanh"),
+            layers.LayerNormalization(),
+            layers.GlobalAveragePooling1D(),
+        ),
+        (5, 4),
     ),
     "group normalisation": (
-        lambda: stack(IMAGE, layers.Conv2D(4, 3), layers.GroupNormalization(2),
-                      layers.Activation("tanh"), layers.GlobalAveragePooling2D()), IMAGE,
+        lambda: stack(
+            IMAGE,
+            layers.Conv2D(4, 3),
+            layers.GroupNormalization(2),
+            layers.Activation("tanh"),
+            layers.GlobalAveragePooling2D(),
+        ),
+        IMAGE,
     ),
     "attention": (attention, (5, 4)),
     "dropout and flips": (
-        lambda: stack(IMAGE, layers.RandomFlip(), layers.Conv2D(3, 3, activation="elu"),
-                      layers.Dropout(0.5), layers.Flatten()), IMAGE,
+        lambda: stack(
+            IMAGE,
+            layers.RandomFlip(),
+            layers.Conv2D(3, 3, activation="elu"),
+            layers.Dropout(0.5),
+            layers.Flatten(),
+        ),
+        IMAGE,
     ),
-}  # fmt: skip
+}
 
 
 def compare(model: keras.Model, x: np.ndarray, y: np.ndarray, rng) -> None:

@@ -120,9 +120,11 @@ def test_few_products_are_not_complete(rng):
 def test_a_deadline_that_has_passed(inputs):
     """inputs 1: so few weights that the whole matrix would be taken."""
     x, y = data((inputs,), 2)
-    model = dense_net(inputs) if inputs > 1 else keras.Sequential(
-        [keras.Input((1,)), layers.Dense(1, activation="sigmoid")]
-    )  # fmt: skip
+    model = (
+        dense_net(inputs)
+        if inputs > 1
+        else keras.Sequential([keras.Input((1,)), layers.Dense(1, activation="sigmoid")])
+    )
     hessian = open_bench(model, x, y).hessian(deadline=time.monotonic() - 1)
     found = find_extremes(hessian, np.random.default_rng(0))
     assert (found.top, found.bottom, found.complete) == ((), (), False)

@@ -165,9 +165,13 @@ def test_time_is_shared_between_batches(monkeypatch):
     monkeypatch.setattr(Step, "climb", climb_slowly)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     result = visualize(
-        convnet(), channel("second", range(4)), recipe=plain(100), seconds=120.0, batch=2,
+        convnet(),
+        channel("second", range(4)),
+        recipe=plain(100),
+        seconds=120.0,
+        batch=2,
         precision="float32",
-    )  # fmt: skip
+    )
     # A step takes a second and there are two batches: sixty steps for each, give or take one.
     assert result.hurried
     np.testing.assert_allclose(result.steps.ravel(), 60, atol=1)

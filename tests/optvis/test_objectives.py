@@ -124,12 +124,24 @@ def test_equal_keys_are_those_that_share_a_trace():
     assert (2 * channel("a", 0) - layer("b")).key == (2 * channel("a", [1, 2]) - layer("b")).key
     assert direction("a", [1, 2]).key == direction("a", [3, 4]).key
     others = [
-        channel("b", 0), channel("a", 0, trim=1), channel("a", 0, stage="before"), neuron("a", 0),
-        neuron("a", 0, (1, 1)), layer("a"), layer("a", power=1), direction("a", [1]),
-        direction("a", [1], cosine_power=1), diversity("a"), logit(0), logit(0, output=1),
-        softmax(0), 2 * channel("a", 0), 3 * channel("a", 0), channel("a", 0) + 2,
+        channel("b", 0),
+        channel("a", 0, trim=1),
+        channel("a", 0, stage="before"),
+        neuron("a", 0),
+        neuron("a", 0, (1, 1)),
+        layer("a"),
+        layer("a", power=1),
+        direction("a", [1]),
+        direction("a", [1], cosine_power=1),
+        diversity("a"),
+        logit(0),
+        logit(0, output=1),
+        softmax(0),
+        2 * channel("a", 0),
+        3 * channel("a", 0),
+        channel("a", 0) + 2,
         signed_logit([0], [1]),
-    ]  # fmt: skip
+    ]
     assert len({channel("a", 0).key, *(other.key for other in others)}) == len(others) + 1
 
 
@@ -162,7 +174,7 @@ BY_HAND = {
     "cosine": (direction("maps", VECTORS, cosine_power=2), by_hand_direction(VECTORS, 2)),
     "logit": (logit(UNITS), OTHERS[range(4), UNITS]),
     "signed": (signed_logit(UNITS, [1, -1, -1, 1]), OTHERS[range(4), UNITS] * [1, -1, -1, 1]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -222,9 +234,18 @@ def head_ends(kind: str) -> tuple[keras.Model, np.ndarray, np.ndarray]:
 
 
 KINDS = [
-    "fused", "fused sigmoid", "activation layer", "softmax layer", "operation",
-    "sigmoid operation", "log softmax", "named identity", "reshaped", "nested", "linear",
-]  # fmt: skip
+    "fused",
+    "fused sigmoid",
+    "activation layer",
+    "softmax layer",
+    "operation",
+    "sigmoid operation",
+    "log softmax",
+    "named identity",
+    "reshaped",
+    "nested",
+    "linear",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -267,7 +288,7 @@ WRONG = {
     "no unit": (lambda: channel("second", []), "whole numbers"),
     "no layer": (lambda: layer(), "at least one address"),
     "negative trim": (lambda: channel("second", 0, trim=-1), "trim: 0 or more .*not -1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -27,10 +27,13 @@ def test_units_of_imagenet_reach_more_than_the_usual_tool_does(opened):
     model = opened("st_modelzoo_imagenet_mobilenet_v1_025/mobilenet_v1_0.25_224.h5")
     brief = optvis.find_recipe("default", side=64).but(stages=(optvis.Stage(24),))
     images = optvis.visualize(
-        model, optvis.channel("conv_pw_6_relu", range(16)), preprocessing="symmetric",
-        size=(64, 64), recipe=brief,
+        model,
+        optvis.channel("conv_pw_6_relu", range(16)),
+        preprocessing="symmetric",
+        size=(64, 64),
+        recipe=brief,
         precision="float32",
-    )  # fmt: skip
+    )
     assert images.scores.mean() > 2.69
     assert (images.scores > images.starts).all()
 
@@ -40,9 +43,12 @@ def test_an_address_reaches_into_a_nested_backbone(opened):
     address = "sequential_1/model1/block_3_project_BN"
     brief = optvis.find_recipe("default").but(stages=(optvis.Stage(8),))
     images = optvis.visualize(
-        model, optvis.channel(address, [2, 15]), preprocessing="symmetric", size=(96, 96),
+        model,
+        optvis.channel(address, [2, 15]),
+        preprocessing="symmetric",
+        size=(96, 96),
         recipe=brief,
-    )  # fmt: skip
+    )
     assert images.images.shape == (2, 1, 96, 96, 3)
     assert (images.scores > images.starts + 1).all()
 

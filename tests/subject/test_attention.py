@@ -45,7 +45,10 @@ CASES = {
     "causal": (multi_head, {}, {"use_causal_mask": True}),
     "asked for": (multi_head, {}, {"return_attention_scores": True}),
     "causal and asked for": (
-        multi_head, {}, {"use_causal_mask": True, "return_attention_scores": True}),
+        multi_head,
+        {},
+        {"use_causal_mask": True, "return_attention_scores": True},
+    ),
     "with dropout": (multi_head, {"dropout": 0.5}, {}),
     "sliding": (multi_head, {"sliding_window": 2}, {}),
     "gated": (multi_head, {"use_gate": True}, {}),
@@ -53,7 +56,7 @@ CASES = {
     "grouped": (grouped, {}, {}),
     "grouped and causal": (grouped, {}, {"use_causal_mask": True}),
     "grouped and asked for": (grouped, {}, {"return_attention_scores": True}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -85,8 +88,10 @@ def test_by_hand():
     layer, data = multi_head(use_bias=False), draw(2, 6, 4)
     _, seen = read(self_attention(layer), data)
     normed = seen[Tap("norm")].astype(np.float64)
-    q, k = (np.einsum("ntd,dhe->nhte", normed, part.kernel.numpy())
-            for part in (layer.query_dense, layer.key_dense))  # fmt: skip
+    q, k = (
+        np.einsum("ntd,dhe->nhte", normed, part.kernel.numpy())
+        for part in (layer.query_dense, layer.key_dense)
+    )
     # Vaswani et al. 2017, eq. 1: softmax(Q K^T / sqrt(d)).
     logits = np.einsum("nhqe,nhke->nhqk", q, k) / np.sqrt(2)
     expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)

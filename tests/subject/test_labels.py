@@ -131,8 +131,10 @@ def test_positions_that_cannot_be(labels, said):
 def test_no_labels():
     got = resolve(None)
     assert (got.values, got.classes, got.order) == (
-        None, ("class 0", "class 1", "class 2"), "numbered",
-    )  # fmt: skip
+        None,
+        ("class 0", "class 1", "class 2"),
+        "numbered",
+    )
     assert resolve(None, given=("x", "y", "z")).classes == ("x", "y", "z")
 
 

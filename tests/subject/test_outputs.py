@@ -107,9 +107,13 @@ def two_heads():
 
 @pytest.mark.parametrize(
     ("wanted", "name", "task"),
-    [(None, "kind", "softmax"), ("0", "kind", "softmax"), ("1", "size", "regression"),
-     ("size", "size", "regression")],
-)  # fmt: skip
+    [
+        (None, "kind", "softmax"),
+        ("0", "kind", "softmax"),
+        ("1", "size", "regression"),
+        ("size", "size", "regression"),
+    ],
+)
 def test_one_of_several_outputs(two_heads, wanted, name, task):
     reading = read_output(two_heads, None, wanted)
     assert (reading.output.name, reading.task) == (name, task)

@@ -99,40 +99,75 @@ def conv(kernel=3, stride=1, padding="same", **settings):
 
 PLAIN = {
     "same and valid with strides": lambda: [
-        conv(3, 2), conv(4, 1, "valid", activation="relu"), conv(2, 2), conv(3)],
+        conv(3, 2),
+        conv(4, 1, "valid", activation="relu"),
+        conv(2, 2),
+        conv(3),
+    ],
     "the end of a map is never read": lambda: [conv(3, 2, "valid"), conv(4), conv(3, 2, "valid")],
     "even kernels": lambda: [conv(2), conv(4, 3), conv((2, 5), (1, 2))],
     "stride past the kernel": lambda: [conv(1, 3), conv(2, 3), conv(3)],
     "dilated": lambda: [conv(3, dilation_rate=3), conv(2, dilation_rate=(2, 1)), conv(3, 2)],
     "depthwise": lambda: [
-        layers.DepthwiseConv2D(3, 2, padding="same"), layers.BatchNormalization(), layers.ReLU(),
-        layers.DepthwiseConv2D(2, dilation_rate=2), conv(1)],
+        layers.DepthwiseConv2D(3, 2, padding="same"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.DepthwiseConv2D(2, dilation_rate=2),
+        conv(1),
+    ],
     "depthwise one by one with stride": lambda: [
-        layers.DepthwiseConv2D(1, 2, padding="same"), conv(3)],
+        layers.DepthwiseConv2D(1, 2, padding="same"),
+        conv(3),
+    ],
     "separable": lambda: [
         layers.SeparableConv2D(3, 3, 2, padding="same"),
-        layers.SeparableConv2D(2, 3, dilation_rate=2, padding="same")],
+        layers.SeparableConv2D(2, 3, dilation_rate=2, padding="same"),
+    ],
     "pooling": lambda: [
-        layers.AveragePooling2D(3, 2, "same"), conv(3), layers.AveragePooling2D((2, 3), (1, 2))],
+        layers.AveragePooling2D(3, 2, "same"),
+        conv(3),
+        layers.AveragePooling2D((2, 3), (1, 2)),
+    ],
     "padding and cropping": lambda: [
-        layers.ZeroPadding2D(((3, 0), (1, 4))), conv(2, 2, "valid"),
-        layers.Cropping2D(((1, 0), (2, 1))), conv(3)],
+        layers.ZeroPadding2D(((3, 0), (1, 4))),
+        conv(2, 2, "valid"),
+        layers.Cropping2D(((1, 0), (2, 1))),
+        conv(3),
+    ],
     "padding that nothing of the input reaches": lambda: [layers.ZeroPadding2D(4), conv(3, 2)],
     "nearest": lambda: [conv(3, 2), layers.UpSampling2D((2, 3)), conv(3, 2)],
     "bilinear": lambda: [
-        conv(3, 2), layers.UpSampling2D((2, 3), interpolation="bilinear"), conv(3)],
+        conv(3, 2),
+        layers.UpSampling2D((2, 3), interpolation="bilinear"),
+        conv(3),
+    ],
     "bicubic": lambda: [conv(3, 2), layers.UpSampling2D(3, interpolation="bicubic")],
     "lanczos": lambda: [conv(3), layers.Resizing(20, 25, "lanczos3")],
     "resized": lambda: [layers.Resizing(14, 27), conv(3, 2)],
     "resized nearest": lambda: [layers.Resizing(9, 40, "nearest"), conv(3, 2)],
-    "dense on positions": lambda: [conv(3, 2), layers.Dense(3), layers.Dropout(0.5),
-                                   layers.PReLU(), conv(3)],
-    "wrapped": lambda: [layers.SpectralNormalization(conv(3, 2)), layers.Reshape((12, 1, 9, 2)),
-                        layers.Reshape((12, 9, 2)), conv(2)],
-    "at rest": lambda: [layers.RandomFlip(), layers.RandomCrop(6, 6), layers.Rescaling(2.0),
-                        layers.RandomElasticTransform(), layers.RandomRotation(0.2),
-                        layers.Normalization(mean=0.0, variance=1.0), conv(3)],
-}  # fmt: skip
+    "dense on positions": lambda: [
+        conv(3, 2),
+        layers.Dense(3),
+        layers.Dropout(0.5),
+        layers.PReLU(),
+        conv(3),
+    ],
+    "wrapped": lambda: [
+        layers.SpectralNormalization(conv(3, 2)),
+        layers.Reshape((12, 1, 9, 2)),
+        layers.Reshape((12, 9, 2)),
+        conv(2),
+    ],
+    "at rest": lambda: [
+        layers.RandomFlip(),
+        layers.RandomCrop(6, 6),
+        layers.Rescaling(2.0),
+        layers.RandomElasticTransform(),
+        layers.RandomRotation(0.2),
+        layers.Normalization(mean=0.0, variance=1.0),
+        conv(3),
+    ],
+}
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -147,8 +182,9 @@ def test_chains(name):
     [(2, 1, None), (2, 1, 1), (3, 1, None), (3, 1, 1), (1, 2, None)],
 )
 def test_transposed(kernel, padding, stride, dilation, extra):
-    part = layers.Conv2DTranspose(2, kernel, stride, padding=padding, output_padding=extra,
-                                  dilation_rate=dilation)  # fmt: skip
+    part = layers.Conv2DTranspose(
+        2, kernel, stride, padding=padding, output_padding=extra, dilation_rate=dilation
+    )
     check(stack(conv(3, 2), part, shape=(9, 12, 1)))
 
 
@@ -191,10 +227,16 @@ def test_a_sequential_nested_in_a_functional_model():
 
 def channels_first_parts():
     return [
-        layers.Rescaling(2.0), conv(3, 2, **FIRST), layers.BatchNormalization(axis=1),
-        layers.ReLU(), layers.DepthwiseConv2D(3, padding="same", **FIRST),
-        layers.AveragePooling2D(2, padding="same", **FIRST), layers.ZeroPadding2D(1, **FIRST),
-        layers.UpSampling2D(2, **FIRST), conv(2, **FIRST)]  # fmt: skip
+        layers.Rescaling(2.0),
+        conv(3, 2, **FIRST),
+        layers.BatchNormalization(axis=1),
+        layers.ReLU(),
+        layers.DepthwiseConv2D(3, padding="same", **FIRST),
+        layers.AveragePooling2D(2, padding="same", **FIRST),
+        layers.ZeroPadding2D(1, **FIRST),
+        layers.UpSampling2D(2, **FIRST),
+        conv(2, **FIRST),
+    ]
 
 
 def test_channels_first():
@@ -271,9 +313,12 @@ def test_a_gate_over_channels_sees_everything():
 
 REAL = [
     ("mlcommons_tiny/pretrainedResnet.h5", 255, ("add", "conv2d_4", "add_1", "conv2d_6", "add_2")),
-    ("tm_BilalSardar_asl/keras_model.h5", 1,
-     ("sequential_1/model1/block_3_depthwise", "sequential_1/model1/block_7_project")),
-]  # fmt: skip
+    (
+        "tm_BilalSardar_asl/keras_model.h5",
+        1,
+        ("sequential_1/model1/block_3_depthwise", "sequential_1/model1/block_7_project"),
+    ),
+]
 
 
 @pytest.mark.real

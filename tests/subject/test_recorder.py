@@ -135,9 +135,7 @@ def test_steps_in_executions_are_counted_as_the_optimizer_counts(tmp_path):
     model, witness = compiled(steps_per_execution=4), Witness()
     fit(model, witness, WeightRecorder(tmp_path / "h", every=3), batch_size=2, epochs=2)
     history = check(tmp_path / "h", model, witness)
-    assert places(history) == [
-        (0, 0), (0.4, 4), (0.8, 8), (1, 10), (1.4, 14), (1.8, 18), (2, 20)
-    ]  # fmt: skip
+    assert places(history) == [(0, 0), (0.4, 4), (0.8, 8), (1, 10), (1.4, 14), (1.8, 18), (2, 20)]
 
 
 def test_data_of_unknown_length(tmp_path):

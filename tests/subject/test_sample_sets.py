@@ -164,8 +164,10 @@ def test_rows_with_nan_are_left_out_and_counted():
     assert got.found == 6
     (row,) = got.skipped
     assert (row.cause, row.count, row.examples) == (
-        "NaN or infinity in the sample or its label", 3, ("#1",),
-    )  # fmt: skip
+        "NaN or infinity in the sample or its label",
+        3,
+        ("#1",),
+    )
 
 
 def test_nan_is_found_beyond_the_first_thousand_rows():

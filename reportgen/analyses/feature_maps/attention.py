@@ -59,6 +59,10 @@ def _describe(
     even = np.log(keys) if keys > 1 else 1.0
     own = np.diagonal(w, axis1=-2, axis2=-1).mean(axis=(0, 2)) if queries == keys else None
     return AttentionMaps(
-        address, rows, weights[..., :most, :most].astype(np.float32),
-        (entropy / even).mean(axis=(0, 2)), own, (queries, keys),
-    )  # fmt: skip
+        address,
+        rows,
+        weights[..., :most, :most].astype(np.float32),
+        (entropy / even).mean(axis=(0, 2)),
+        own,
+        (queries, keys),
+    )

@@ -11,9 +11,21 @@ from numpy.typing import NDArray
 from reportgen.subject.census import Census, ChannelCensus
 
 COLUMNS = (
-    "mean", "spread", "low", "high", "zeros", "pinned", "non_finite", "best_class", "r", "r_low",
-    "r_high", "nearest", "likeness", "silent",
-)  # fmt: skip
+    "mean",
+    "spread",
+    "low",
+    "high",
+    "zeros",
+    "pinned",
+    "non_finite",
+    "best_class",
+    "r",
+    "r_low",
+    "r_high",
+    "nearest",
+    "likeness",
+    "silent",
+)
 
 
 def tabulate(census: Census) -> dict[str, NDArray[Any]]:
@@ -30,14 +42,21 @@ def tabulate(census: Census) -> dict[str, NDArray[Any]]:
 def _table(layer: ChannelCensus) -> NDArray[np.float64]:
     units, chosen = layer.units, layer.units.selectivity if layer.units else None
     columns = {
-        "mean": layer.mean, "spread": layer.spread, "low": layer.low, "high": layer.high,
-        "zeros": layer.zeros, "pinned": layer.pinned, "non_finite": layer.non_finite,
-        "best_class": chosen.best if chosen else None, "r": chosen.r if chosen else None,
-        "r_low": chosen.low if chosen else None, "r_high": chosen.high if chosen else None,
+        "mean": layer.mean,
+        "spread": layer.spread,
+        "low": layer.low,
+        "high": layer.high,
+        "zeros": layer.zeros,
+        "pinned": layer.pinned,
+        "non_finite": layer.non_finite,
+        "best_class": chosen.best if chosen else None,
+        "r": chosen.r if chosen else None,
+        "r_low": chosen.low if chosen else None,
+        "r_high": chosen.high if chosen else None,
         "nearest": units.nearest if units else None,
         "likeness": units.likeness if units else None,
         "silent": units.silent if units else None,
-    }  # fmt: skip
+    }
     table = np.full((len(layer.mean), len(COLUMNS)), np.nan)
     for position, name in enumerate(COLUMNS):
         values = columns[name]

@@ -146,10 +146,13 @@ def read_means(
     axes = {tap: call.channel_axis for tap, call in zip(taps, calls, strict=True)}
     parts = list(
         subject.probe.reduce(
-            lambda part: subject.inputs(rows[part]), len(rows), taps, _make_reducer(axes),
+            lambda part: subject.inputs(rows[part]),
+            len(rows),
+            taps,
+            _make_reducer(axes),
             "layer by layer",
         )
-    )  # fmt: skip
+    )
     means = {}
     for position, tap in enumerate(taps):
         values = np.concatenate([part[position] for part in parts]).astype(np.float64)

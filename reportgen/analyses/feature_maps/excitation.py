@@ -79,10 +79,18 @@ def find_exciting(
     maps = _read_maps(subject, [(call, picks) for _, call, picks in chosen], wanted)
     fields = dict(zip((c.address for c in subject.probe.calls), _fields(subject), strict=True))
     return tuple(
-        _assemble(subject, layer, picks, fields[layer.address], maps[layer.address],
-                  most=most, least=least, side=side)
+        _assemble(
+            subject,
+            layer,
+            picks,
+            fields[layer.address],
+            maps[layer.address],
+            most=most,
+            least=least,
+            side=side,
+        )
         for layer, _, picks in chosen
-    )  # fmt: skip
+    )
 
 
 def _fields(subject: Subject) -> Sequence[ReceptiveField]:
@@ -145,9 +153,16 @@ def _make_reducer(chosen: Mapping[Tap, tuple[LayerCall, Sequence[Pick]]]) -> Any
 
 
 def _assemble(
-    subject: Subject, layer: ChannelCensus, picks: Sequence[Pick], field: ReceptiveField,
-    maps: Mapping[int, FloatArray], *, most: int, least: int, side: int,
-) -> ExcitedLayer:  # fmt: skip
+    subject: Subject,
+    layer: ChannelCensus,
+    picks: Sequence[Pick],
+    field: ReceptiveField,
+    maps: Mapping[int, FloatArray],
+    *,
+    most: int,
+    least: int,
+    side: int,
+) -> ExcitedLayer:
     assert layer.units is not None
     units = []
     for index, pick in enumerate(picks):
@@ -176,9 +191,13 @@ def _reach(low: float, high: float) -> tuple[float, float]:
 
 
 def _cut(
-    subject: Subject, row: int, values: FloatArray, field: ReceptiveField,
-    reach: tuple[float, float], side: int,
-) -> Patch:  # fmt: skip
+    subject: Subject,
+    row: int,
+    values: FloatArray,
+    field: ReceptiveField,
+    reach: tuple[float, float],
+    side: int,
+) -> Patch:
     finite = np.where(np.isfinite(values), values, -np.inf)
     crop = tuple(slice(0, length) for length in field.sides)
     strength, centres = None, []
@@ -189,7 +208,12 @@ def _cut(
         strength = np.clip(share, 0, 1).astype(np.float32)
         centres = locate_positions(field, values.shape)
     return cut_patch(
-        as_picture(subject, row), crop, strength, centres, side,
-        name=subject.samples.names[row], peak=float(finite.max()),
+        as_picture(subject, row),
+        crop,
+        strength,
+        centres,
+        side,
+        name=subject.samples.names[row],
+        peak=float(finite.max()),
         channels=read_channels(subject, row),
-    )  # fmt: skip
+    )

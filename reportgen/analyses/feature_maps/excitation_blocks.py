@@ -31,9 +31,13 @@ def draw_excitation(
 
 
 def _draw_layer(
-    layer: ExcitedLayer, index: int, samples: int, arrays: dict[str, NDArray[Any]], *,
+    layer: ExcitedLayer,
+    index: int,
+    samples: int,
+    arrays: dict[str, NDArray[Any]],
+    *,
     explained: bool,
-) -> ImageGrid:  # fmt: skip
+) -> ImageGrid:
     name = slug(index, layer.address)
     panels = []
     for unit in layer.units:

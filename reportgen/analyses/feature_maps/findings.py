@@ -187,9 +187,13 @@ def _where(problems: list[Problem]) -> str:
 
 
 def _finding(
-    result: FeatureMapsResult, id_: str, problems: list[Problem], value: float, unit: str,
+    result: FeatureMapsResult,
+    id_: str,
+    problems: list[Problem],
+    value: float,
+    unit: str,
     message: str,
-) -> Finding:  # fmt: skip
+) -> Finding:
     level = ("fail" if id_ in _SEVERE else "warn") if problems else "pass"
     first = "feature_maps-path-0" if not result.is_vector and result.samples else None
     return Finding(

@@ -51,9 +51,14 @@ class ShownLayer:
 
 
 def read_layers(
-    subject: Subject, calls: list[LayerCall], rows: NDArray[np.int64],
-    channels: Mapping[str, ShownChannels], *, mosaic_samples: int, largest_side: int,
-) -> tuple[ShownLayer, ...]:  # fmt: skip
+    subject: Subject,
+    calls: list[LayerCall],
+    rows: NDArray[np.int64],
+    channels: Mapping[str, ShownChannels],
+    *,
+    mosaic_samples: int,
+    largest_side: int,
+) -> tuple[ShownLayer, ...]:
     """Read all layers in one forward pass a batch; keep only what is shown.
 
     Args:
@@ -123,9 +128,13 @@ def _fold(units: FloatArray) -> FloatArray:
 
 
 def _assemble(
-    call: LayerCall, after: FloatArray, before: FloatArray | None, factor: int,
-    chosen: ShownChannels | None, mosaic_samples: int,
-) -> ShownLayer:  # fmt: skip
+    call: LayerCall,
+    after: FloatArray,
+    before: FloatArray | None,
+    factor: int,
+    chosen: ShownChannels | None,
+    mosaic_samples: int,
+) -> ShownLayer:
     channels = after.shape[1]
     every = np.arange(channels)
     # Units without positions are drawn as one picture of all of them.

@@ -109,10 +109,16 @@ def locate_positions(field: ReceptiveField, shape: tuple[int, ...]) -> list[NDAr
 
 
 def cut_patch(
-    picture: NDArray[np.uint8], crop: Sequence[slice], strength: NDArray[np.float32] | None,
-    centres: Sequence[NDArray[np.float64]], side: int, *, name: str, peak: float,
+    picture: NDArray[np.uint8],
+    crop: Sequence[slice],
+    strength: NDArray[np.float32] | None,
+    centres: Sequence[NDArray[np.float64]],
+    side: int,
+    *,
+    name: str,
+    peak: float,
     channels: NDArray[np.uint8] | None = None,
-) -> Patch:  # fmt: skip
+) -> Patch:
     """Cut ``crop`` out of ``picture`` ``(h, w, 3)`` and lay ``strength`` over all of it.
 
     Args:

@@ -179,11 +179,14 @@ def _shares(result: FeatureMapsResult, position: int) -> tuple[Share, ...]:
         Share(
             name=names[i],
             value=float(values[i]),
-            tone="good" if names[i] == sample.actual
-            else "bad" if names[i] == sample.predicted and sample.right is False else "plain",
+            tone="good"
+            if names[i] == sample.actual
+            else "bad"
+            if names[i] == sample.predicted and sample.right is False
+            else "plain",
         )
         for i in order
-    )  # fmt: skip
+    )
 
 
 def _mosaic(

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
 
 BoolArray = NDArray[np.bool_]
 # Layers whose channel c depends on channel c of their one input and on nothing else.
-_CHANNELWISE = ("Normalization", "Activation", "ReLU", "ELU", "Softmax", "Pooling", "Dropout",
-                "Padding", "Cropping", "UpSampling", "Rescaling", "DepthwiseConv")  # fmt: skip
+_CHANNELWISE = (
+    "Normalization",
+    "Activation",
+    "ReLU",
+    "ELU",
+    "Softmax",
+    "Pooling",
+    "Dropout",
+    "Padding",
+    "Cropping",
+    "UpSampling",
+    "Rescaling",
+    "DepthwiseConv",
+)
 _JUDGED = ("Conv", "Dense", "Normalization", "Activation", "ReLU", "ELU")
 
 
@@ -123,9 +135,12 @@ def _problem(
 
 
 def _trace_zero(
-    call: LayerCall, calls: Sequence[LayerCall], zero_filters: Mapping[str, BoolArray],
-    known: Mapping[str, BoolArray], width: int,
-) -> BoolArray:  # fmt: skip
+    call: LayerCall,
+    calls: Sequence[LayerCall],
+    zero_filters: Mapping[str, BoolArray],
+    known: Mapping[str, BoolArray],
+    width: int,
+) -> BoolArray:
     """Channels whose filter is zero, here or before layers that pass channels on.
 
     Weight decay leaves filters of 1e-20: their output still varies, and only what follows, such

@@ -15,8 +15,21 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 _VECTORS = 64
-_STANDALONE = frozenset({"Activation", "Bidirectional", "ELU", "GRU", "LSTM", "LeakyReLU",
-                         "PReLU", "RNN", "ReLU", "SimpleRNN", "Softmax"})  # fmt: skip
+_STANDALONE = frozenset(
+    {
+        "Activation",
+        "Bidirectional",
+        "ELU",
+        "GRU",
+        "LSTM",
+        "LeakyReLU",
+        "PReLU",
+        "RNN",
+        "ReLU",
+        "SimpleRNN",
+        "Softmax",
+    }
+)
 _PARTS = ("Attention", "Conv", "Dense", "Embedding", "Pooling")
 DRAWN = (2, 3, 4)  # axes of an output that is drawn, the batch among them
 

@@ -58,10 +58,14 @@ def _twin_table(layers: list[ChannelCensus]) -> list[Block]:
 
 def _row(layer: ChannelCensus) -> tuple[Cell, ...]:
     return (
-        layer.address, len(layer.low), int(layer.constant.sum()),
+        layer.address,
+        len(layer.low),
+        int(layer.constant.sum()),
         None if layer.zeros is None else float(100 * layer.zeros.mean()),
-        _mean(layer.mean), _mean(layer.spread), _finite(layer.high.max()),
-    )  # fmt: skip
+        _mean(layer.mean),
+        _mean(layer.spread),
+        _finite(layer.high.max()),
+    )
 
 
 def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | None:
@@ -103,6 +107,11 @@ def _tell(layer: ChannelCensus, classes: tuple[str, ...]) -> tuple[Cell, ...] | 
         return None
     best = int(found.r.argmax())
     return (
-        layer.address, int(found.clear.sum()), best, classes[found.best[best]],
-        float(found.r[best]), f"{found.low[best]:.2f} to {found.high[best]:.2f}", found.chance,
-    )  # fmt: skip
+        layer.address,
+        int(found.clear.sum()),
+        best,
+        classes[found.best[best]],
+        float(found.r[best]),
+        f"{found.low[best]:.2f} to {found.high[best]:.2f}",
+        found.chance,
+    )

@@ -105,9 +105,14 @@ def _chance(one: Trace, other: Trace) -> float:
     if abs(one.value - other.value) <= 1e-6 * abs(one.value):
         return 1.0  # where every draw has the same value there is no error to compare with
     found = ttest_ind_from_stats(
-        one.value, one.error * np.sqrt(one.draws), one.draws,
-        other.value, other.error * np.sqrt(other.draws), other.draws, equal_var=False,
-    )  # fmt: skip
+        one.value,
+        one.error * np.sqrt(one.draws),
+        one.draws,
+        other.value,
+        other.error * np.sqrt(other.draws),
+        other.draws,
+        equal_var=False,
+    )
     return float(found.pvalue)
 
 

@@ -173,5 +173,7 @@ def _rescale(
         statistics.append((norm.moving_variance, wide))
     else:
         scale(second.layer.kernel, 1 / _FACTOR)
-    return tuple(values[id(v)].astype(w.dtype) for v, w in
-                 zip(parameters.variables, setting.point, strict=True)), statistics  # fmt: skip
+    return tuple(
+        values[id(v)].astype(w.dtype)
+        for v, w in zip(parameters.variables, setting.point, strict=True)
+    ), statistics

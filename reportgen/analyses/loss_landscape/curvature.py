@@ -37,9 +37,13 @@ def measure_bends(
         hessian.deadline = until.extremes
         hessian.expected = 2 * options.products
         extremes = find_extremes(
-            hessian, rng, count=options.eigenvalues, tolerance=1e-2,
-            most_products=options.products, halfway=until.top,
-        )  # fmt: skip
+            hessian,
+            rng,
+            count=options.eigenvalues,
+            tolerance=1e-2,
+            most_products=options.products,
+            halfway=until.top,
+        )
         falls = _bends_down(setting, extremes)
         drawn = _hessian_plane(setting, extremes, until.steep)
         hessian.deadline = until.density
@@ -120,9 +124,12 @@ def _smooth(density: Density | None) -> tuple[FloatArray, FloatArray]:
 
 
 def _sharpness(
-    setting: Setting, hessian: Hessian, extremes: Extremes, rng: np.random.Generator,
+    setting: Setting,
+    hessian: Hessian,
+    extremes: Extremes,
+    rng: np.random.Generator,
     deadline: float,
-) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:  # fmt: skip
+) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:
     start = extremes.top[0].vector if extremes.top else rng.standard_normal(hessian.size)
     balls = ((setting.options.radius, False), (setting.options.adaptive_radius, True))
     evaluator, steps = setting.evaluator, setting.options.ascents

@@ -18,7 +18,8 @@ def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
         blocks.append(_eigenvalues(bends))
         blocks += [
             painter.loss(
-                plane, "Loss in the plane of the outermost curvatures",
+                plane,
+                "Loss in the plane of the outermost curvatures",
                 "Along the direction in which the loss bends up most, and along the one in which "
                 "it bends up least or bends down. This is where a saddle shows: the loss falls to "
                 "both sides along the vertical axis.",
@@ -29,7 +30,7 @@ def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
             )
             for plane in result.planes
             if plane.id == "hessian"
-        ]  # fmt: skip
+        ]
     if bends is not None and bends.density.size:
         blocks.append(_density(bends))
     if bends is not None:
@@ -78,12 +79,15 @@ def _density(bends: Bends) -> Lines:
         alt="Density of the eigenvalues of the Hessian.",
         series=(
             Series(
-                name="", x=tuple(bends.places.tolist()),
+                name="",
+                x=tuple(bends.places.tolist()),
                 y=as_finite(np.where(bends.density > floor, bends.density, np.nan)),
             ),
         ),
-        x_label="eigenvalue", y_label="share a unit", y_log=True,
-    )  # fmt: skip
+        x_label="eigenvalue",
+        y_label="share a unit",
+        y_log=True,
+    )
 
 
 def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
@@ -91,13 +95,17 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
     descent = result.descent
     if descent is not None:
         rows += [
-            ("Length of the gradient",
-             f"{descent.gradient:.3g}, of which the draw of the samples explains about "
-             f"{descent.noise:.3g}"),
-            ("Loss along the gradient, other half of the samples",
-             f"{-descent.fall:+.3g} ± {descent.error:.2g} (standard error), after a step of "
-             f"{descent.step:.2g} of the weights' length"),
-        ]  # fmt: skip
+            (
+                "Length of the gradient",
+                f"{descent.gradient:.3g}, of which the draw of the samples explains about "
+                f"{descent.noise:.3g}",
+            ),
+            (
+                "Loss along the gradient, other half of the samples",
+                f"{-descent.fall:+.3g} ± {descent.error:.2g} (standard error), after a step of "
+                f"{descent.step:.2g} of the weights' length",
+            ),
+        ]
     for words, trace in (
         ("Sum of all eigenvalues, by random signs", bends.trace),
         ("The same from their spread", bends.density_trace),
@@ -169,11 +177,17 @@ def _lower(result: LandscapeResult) -> Block:
         )
     rows = [
         (
-            plane_name(place.plane), "training" if place.on_training else "audited", place.x,
-            place.y, place.fall, place.error, place.score, place.cells,
+            plane_name(place.plane),
+            "training" if place.on_training else "audited",
+            place.x,
+            place.y,
+            place.fall,
+            place.error,
+            place.score,
+            place.cells,
         )
         for place in result.lower
-    ]  # fmt: skip
+    ]
     return Table(
         id="landscape-lower",
         title="Places of lower loss",

@@ -23,9 +23,12 @@ _FACTORS = 2.0 ** np.arange(-6, 4)
 
 
 def descend(
-    hessian: Hessian, evaluator: Evaluator, losses: FloatArray, rng: np.random.Generator,
+    hessian: Hessian,
+    evaluator: Evaluator,
+    losses: FloatArray,
+    rng: np.random.Generator,
     seconds: float,
-) -> Descent | None:  # fmt: skip
+) -> Descent | None:
     """Follow the gradient of each half of the samples and look at the other one.
 
     Args:
@@ -60,9 +63,13 @@ def descend(
 
 
 def _fall(
-    hessian: Hessian, evaluator: Evaluator, losses: FloatArray, gradient: FloatArray,
-    mask: NDArray[np.bool_], factors: FloatArray,
-) -> tuple[float, float, float]:  # fmt: skip
+    hessian: Hessian,
+    evaluator: Evaluator,
+    losses: FloatArray,
+    gradient: FloatArray,
+    mask: NDArray[np.bool_],
+    factors: FloatArray,
+) -> tuple[float, float, float]:
     """Fall on the samples outside of ``mask`` at the step that is best inside, its standard error,
     and the length of that step."""
     length = float(np.linalg.norm(gradient))
@@ -103,10 +110,15 @@ def lowest_cells(
         if fall > 0:
             found.append(
                 Lower(
-                    plane.id, float(grid.x[column]), float(grid.y[row]), fall, error,
-                    grid.count(MEASURED), on_training,
+                    plane.id,
+                    float(grid.x[column]),
+                    float(grid.y[row]),
+                    fall,
+                    error,
+                    grid.count(MEASURED),
+                    on_training,
                 )
-            )  # fmt: skip
+            )
     return tuple(found)
 
 

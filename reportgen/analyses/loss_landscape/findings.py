@@ -61,9 +61,15 @@ def _minimum(result: LandscapeResult) -> Finding:
         level = "warn" if on_training else "note"
         message = f"{_say_lower(best, falls, loss, options.lower)} {_advise(on_training)}"
     return Finding(
-        id=id_, level=level, title=CHECKS[id_], message=message, value=max(share, 0.0),
-        unit="of the loss", threshold=options.lower, evidence="landscape-lower",
-    )  # fmt: skip
+        id=id_,
+        level=level,
+        title=CHECKS[id_],
+        message=message,
+        value=max(share, 0.0),
+        unit="of the loss",
+        threshold=options.lower,
+        evidence="landscape-lower",
+    )
 
 
 def _say_nowhere(descent: Descent | None, trained: bool) -> str:
@@ -128,9 +134,10 @@ def _negative(result: LandscapeResult) -> Finding:
         return _absent(id_, _not_finite(result))
     if bends is None or not bends.bottom or not bends.top:
         return _absent(
-            id_, f"There was no time for the eigenvalues. {_say_needed(result)}, or lower "
-                 "loss_landscape.samples.",
-        )  # fmt: skip
+            id_,
+            f"There was no time for the eigenvalues. {_say_needed(result)}, or lower "
+            "loss_landscape.samples.",
+        )
     value, residual = bends.bottom[0]
     largest = bends.top[0][0]
     threshold = -result.options.negative * abs(largest)
@@ -155,10 +162,15 @@ def _negative(result: LandscapeResult) -> Finding:
             f"than {result.options.negative:.0%} of the largest ({digits(largest)}) below zero."
         )
     return Finding(
-        id=id_, level="note" if clear else "pass", title=CHECKS[id_], message=message,
-        value=value, unit="smallest eigenvalue", threshold=threshold,
+        id=id_,
+        level="note" if clear else "pass",
+        title=CHECKS[id_],
+        message=message,
+        value=value,
+        unit="smallest eigenvalue",
+        threshold=threshold,
         evidence="landscape-eigenvalues",
-    )  # fmt: skip
+    )
 
 
 def _say_needed(result: LandscapeResult) -> str:
@@ -193,10 +205,15 @@ def _fidelity(result: LandscapeResult) -> Finding:
             f"more ({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%})."
         )
     return Finding(
-        id=id_, level="note" if held < wanted or walk else "pass", title=CHECKS[id_],
-        message=message, value=held, unit="share", threshold=wanted,
+        id=id_,
+        level="note" if held < wanted or walk else "pass",
+        title=CHECKS[id_],
+        message=message,
+        value=held,
+        unit="share",
+        threshold=wanted,
         evidence="landscape-fidelity",
-    )  # fmt: skip
+    )
 
 
 def _no_path(result: LandscapeResult) -> str:
@@ -232,10 +249,15 @@ def _mismatch(result: LandscapeResult) -> Finding:
             "changed after it. Give the history of this model."
         )
     return Finding(
-        id=id_, level="pass" if match.fits else "warn", title=CHECKS[id_], message=message,
-        value=match.distance, unit="of the weights' length", threshold=match.tolerated,
+        id=id_,
+        level="pass" if match.fits else "warn",
+        title=CHECKS[id_],
+        message=message,
+        value=match.distance,
+        unit="of the weights' length",
+        threshold=match.tolerated,
         evidence="landscape-records" if result.training else "landscape-facts",
-    )  # fmt: skip
+    )
 
 
 def _not_finite(result: LandscapeResult) -> str:

@@ -70,10 +70,14 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     train_losses, train_descent = _look_at_training(setting, seeds[2], least)
     history = subject.history if match is not None and not match.problem else None
     plan = make_plan(
-        setting.started, options.seconds, cell=setting.evaluator.seconds_a_point,
-        gradient=hessian.gradient_seconds, checked=options.checked_cells,
-        path=history is not None, train=setting.train is not None,
-    )  # fmt: skip
+        setting.started,
+        options.seconds,
+        cell=setting.evaluator.seconds_a_point,
+        gradient=hessian.gradient_seconds,
+        checked=options.checked_cells,
+        path=history is not None,
+        train=setting.train is not None,
+    )
     main = main_plane(setting, seeds[1], plan.until.plane)
     drawn = [main]
     training = None
@@ -127,10 +131,21 @@ def _look_at_training(
 
 def _nothing(setting: Setting, match: Match | None) -> LandscapeResult:
     return LandscapeResult(
-        facts=_facts(setting), planes=(), training=None, match=match, bends=None, descent=None,
-        lower=(), profile=None, recomputed=(), invariance=None, held={}, axis=None,
-        options=setting.options, finite=False,
-    )  # fmt: skip
+        facts=_facts(setting),
+        planes=(),
+        training=None,
+        match=match,
+        bends=None,
+        descent=None,
+        lower=(),
+        profile=None,
+        recomputed=(),
+        invariance=None,
+        held={},
+        axis=None,
+        options=setting.options,
+        finite=False,
+    )
 
 
 def _facts(setting: Setting) -> Facts:

@@ -51,21 +51,27 @@ def _fidelity(result: LandscapeResult, training: Training) -> KeyValues:
     far = int(np.argmax(training.distances))
     gaps = np.abs(training.losses - training.shown)
     rows = [
-        ("Share of the path that the plane holds", f"{share(training.held)} (of the squared "
-         "distances to the model)"),
+        (
+            "Share of the path that the plane holds",
+            f"{share(training.held)} (of the squared distances to the model)",
+        ),
         ("Variance over time by direction", _join(training.shares)),
         (f"The same of a random walk of {len(training.labels)} records", _join(training.null)),
-        ("Record farthest from the plane",
-         f"epoch {training.labels[far]}: {training.distances[far]:.3g}, and "
-         f"{training.lengths[far]:.3g} from the model"),
-    ]  # fmt: skip
+        (
+            "Record farthest from the plane",
+            f"epoch {training.labels[far]}: {training.distances[far]:.3g}, and "
+            f"{training.lengths[far]:.3g} from the model",
+        ),
+    ]
     if np.isfinite(gaps).any():
         worst = int(np.nanargmax(gaps))
         rows.append(
-            ("Largest gap between a record's loss and the plane's",
-             f"epoch {training.labels[worst]}: {training.losses[worst]:.4g} recorded, "
-             f"{training.shown[worst]:.4g} in the plane")
-        )  # fmt: skip
+            (
+                "Largest gap between a record's loss and the plane's",
+                f"epoch {training.labels[worst]}: {training.losses[worst]:.4g} recorded, "
+                f"{training.shown[worst]:.4g} in the plane",
+            )
+        )
     rows += [
         (f"Share of the path that the {plane_name(id_)} holds", share(value))
         for id_, value in result.held.items()
@@ -89,8 +95,15 @@ def _join(shares: object) -> str:
 
 def _records(result: LandscapeResult, training: Training) -> Table:
     counted = result.facts.accuracy is not None
-    header = ["Epoch", "Distance to the model", "To the plane", "Loss", "Loss in the plane",
-              "Difference", "± standard error"]  # fmt: skip
+    header = [
+        "Epoch",
+        "Distance to the model",
+        "To the plane",
+        "Loss",
+        "Loss in the plane",
+        "Difference",
+        "± standard error",
+    ]
     rows = []
     for i, label in enumerate(training.labels):
         row = [
@@ -131,14 +144,19 @@ def _line(result: LandscapeResult, training: Training) -> Lines:
         alt=f"Loss along the line from the model to the {start}.",
         series=(
             Series(
-                name="loss", x=tuple(places.tolist()), y=as_finite(losses),
-                low=as_finite(losses - 2 * errors), high=as_finite(losses + 2 * errors),
+                name="loss",
+                x=tuple(places.tolist()),
+                y=as_finite(losses),
+                low=as_finite(losses - 2 * errors),
+                high=as_finite(losses + 2 * errors),
             ),
             Series(
-                name="this model", x=(0.0, 0.0),
-                y=(float(np.nanmin(losses)), float(np.nanmax(losses))), style="reference",
+                name="this model",
+                x=(0.0, 0.0),
+                y=(float(np.nanmin(losses)), float(np.nanmax(losses))),
+                style="reference",
             ),
         ),
         x_label=f"share of the way to the {start}",
         y_label=result.facts.loss_name,
-    )  # fmt: skip
+    )

@@ -25,9 +25,15 @@ class Painter:
         self._arrays = arrays
 
     def loss(
-        self, plane: Plane, title: str, caption: str, labels: tuple[str, str],
-        path: PlanePath | None = None, *, equal: bool = False,
-    ) -> Contour:  # fmt: skip
+        self,
+        plane: Plane,
+        title: str,
+        caption: str,
+        labels: tuple[str, str],
+        path: PlanePath | None = None,
+        *,
+        equal: bool = False,
+    ) -> Contour:
         """The loss of a plane, with contours where they mean something."""
         grid = plane.grid
         scale, log = self._scale(grid)
@@ -38,27 +44,45 @@ class Painter:
         noise = (
             f" {dropped} contour line{'s are' if dropped > 1 else ' is'} left out: the loss there "
             "cannot be told from that of the line before, given so many samples."
-            if dropped else ""
-        )  # fmt: skip
+            if dropped
+            else ""
+        )
         return Contour(
-            id=f"landscape-{plane.id}", title=title,
+            id=f"landscape-{plane.id}",
+            title=title,
             caption=f"{caption}{_say_guess(grid)}{noise}",
             alt=f"{title}: loss from {scale.low:.3g} to {scale.high:.3g} over two directions.",
-            values=key, states=self._states(plane), x=_list(grid.x), y=_list(grid.y),
-            scale=scale, log=log, levels=levels, paths=(path,) if path else (),
-            marks=self._marks(grid, path), x_label=labels[0], y_label=labels[1], equal=equal,
-        )  # fmt: skip
+            values=key,
+            states=self._states(plane),
+            x=_list(grid.x),
+            y=_list(grid.y),
+            scale=scale,
+            log=log,
+            levels=levels,
+            paths=(path,) if path else (),
+            marks=self._marks(grid, path),
+            x_label=labels[0],
+            y_label=labels[1],
+            equal=equal,
+        )
 
     def surface(self, plane: Plane, title: str, caption: str, labels: tuple[str, str]) -> Surface:
         """The same in perspective."""
         scale, log = self._scale(plane.grid)
         return Surface(
-            id=f"landscape-{plane.id}-surface", title=title,
+            id=f"landscape-{plane.id}-surface",
+            title=title,
             caption=f"{caption}{_say_guess(plane.grid)}",
-            alt=f"{title}, in perspective.", values=self._keep(plane, "loss", plane.grid.loss),
-            x=_list(plane.grid.x), y=_list(plane.grid.y), scale=scale, log=log,
-            x_label=labels[0], y_label=labels[1], z_label=self._result.facts.loss_name,
-        )  # fmt: skip
+            alt=f"{title}, in perspective.",
+            values=self._keep(plane, "loss", plane.grid.loss),
+            x=_list(plane.grid.x),
+            y=_list(plane.grid.y),
+            scale=scale,
+            log=log,
+            x_label=labels[0],
+            y_label=labels[1],
+            z_label=self._result.facts.loss_name,
+        )
 
     def accuracy(self, plane: Plane, title: str, labels: tuple[str, str]) -> Contour | None:
         """Share of right answers; None for numbers."""
@@ -67,18 +91,23 @@ class Painter:
             return None
         low = float(np.nanmin(grid.accuracy))
         return Contour(
-            id=f"landscape-{plane.id}-accuracy", title=title,
+            id=f"landscape-{plane.id}-accuracy",
+            title=title,
             caption=(
                 "The same cells, counted by right answers. Where accuracy stays while the loss "
                 "rises, the model only becomes less sure of itself."
             ),
             alt=f"{title}: from {low:.0%} to {float(np.nanmax(grid.accuracy)):.0%}.",
-            values=self._keep(plane, "accuracy", grid.accuracy), states=self._states(plane),
-            x=_list(grid.x), y=_list(grid.y),
+            values=self._keep(plane, "accuracy", grid.accuracy),
+            states=self._states(plane),
+            x=_list(grid.x),
+            y=_list(grid.y),
             scale=ColourScale(low=0.0, high=1.0, map="viridis", unit="share of right answers"),
             levels=tuple(level for level in (0.25, 0.5, 0.75, 0.9) if level > low),
-            marks=self._marks(grid, None), x_label=labels[0], y_label=labels[1],
-        )  # fmt: skip
+            marks=self._marks(grid, None),
+            x_label=labels[0],
+            y_label=labels[1],
+        )
 
     def error(self, plane: Plane, title: str, labels: tuple[str, str]) -> Contour | None:
         """The standard error of each cell; None if there is none."""
@@ -89,7 +118,8 @@ class Painter:
         high = float(usable.max())
         low = max(float(usable.min()), high / 1e4)
         return Contour(
-            id=f"landscape-{plane.id}-error", title=title,
+            id=f"landscape-{plane.id}-error",
+            title=title,
             caption=(
                 "Standard error of each cell's loss less the model's own, by paired bootstrap over "
                 "the same samples; of interpolated cells also what the interpolation leaves open. "
@@ -97,10 +127,14 @@ class Painter:
             ),
             alt=f"{title}: from {low:.2g} to {high:.2g}.",
             values=self._keep(plane, "error", np.where(grid.error > 0, grid.error, low)),
-            states=self._states(plane), x=_list(grid.x), y=_list(grid.y),
+            states=self._states(plane),
+            x=_list(grid.x),
+            y=_list(grid.y),
             scale=ColourScale(low=low, high=high, map="viridis", unit="standard error"),
-            log=high > _LOG_FROM * low, x_label=labels[0], y_label=labels[1],
-        )  # fmt: skip
+            log=high > _LOG_FROM * low,
+            x_label=labels[0],
+            y_label=labels[1],
+        )
 
     def _scale(self, grid: Grid) -> tuple[ColourScale, bool]:
         facts = self._result.facts
@@ -142,9 +176,11 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
         return []
     plane, options = result.planes[0], result.options
     unit = {
-        "filter": "1 = filter length", "layer": "1 = layer length",
-        "tensor": "1 = tensor length", "none": "not normalised",
-    }[options.normalisation]  # fmt: skip
+        "filter": "1 = filter length",
+        "layer": "1 = layer length",
+        "tensor": "1 = tensor length",
+        "none": "not normalised",
+    }[options.normalisation]
     labels = (f"first direction ({unit})", "second direction")
     caption = (
         f"Mean loss of the same {result.facts.samples:,} samples in every cell; the model is in "
@@ -155,13 +191,16 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     blocks: list[Block] = [painter.loss(plane, "Loss in a random plane", caption, labels)]
     blocks.append(
         painter.surface(
-            plane, "The same plane as a surface",
-            "The same numbers. Heights are the logarithm where the colours are.", labels,
+            plane,
+            "The same plane as a surface",
+            "The same numbers. Heights are the logarithm where the colours are.",
+            labels,
         )
-    )  # fmt: skip
+    )
     blocks += [
         painter.loss(
-            other, "The same plane, on the training samples",
+            other,
+            "The same plane, on the training samples",
             "The same directions, with cells farther apart and a scale of its own. Training went "
             "down here: where the lowest place of this picture and of the one above lie apart, the "
             "model fits its training samples better than the audited ones.",
@@ -169,7 +208,7 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
         )
         for other in result.planes
         if other.id == "train"
-    ]  # fmt: skip
+    ]
     blocks += [
         block
         for block in (

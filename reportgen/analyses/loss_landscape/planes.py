@@ -91,17 +91,26 @@ def training_plane(
         return []
     effort = Effort(ceiling=setting.ceiling, deadline=deadline)
     surveyor = Surveyor(
-        evaluator, setting.point, main.directions, PairedBootstrap(centre, rng), effort,
+        evaluator,
+        setting.point,
+        main.directions,
+        PairedBootstrap(centre, rng),
+        effort,
         label="loss of the training samples",
-    )  # fmt: skip
+    )
     side = axis(setting.options.reach, setting.options.rough_points)
     return [_drawn("train", surveyor.survey(side, side), main.directions).plane]
 
 
 def plane_through(
-    setting: Setting, id_: str, directions: tuple[Point, Point], x: FloatArray, y: FloatArray,
-    deadline: float, label: str,
-) -> Drawn:  # fmt: skip
+    setting: Setting,
+    id_: str,
+    directions: tuple[Point, Point],
+    x: FloatArray,
+    y: FloatArray,
+    deadline: float,
+    label: str,
+) -> Drawn:
     """Any plane through the model."""
     every = 3 if setting.options.refine else 1
     effort = Effort(every, ceiling=setting.ceiling, deadline=deadline)

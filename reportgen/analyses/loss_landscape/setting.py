@@ -146,8 +146,14 @@ def _whole_batches(subject: Subject, count: int) -> int:
 
 
 def _training(
-    subject: Subject, most: int, rng: np.random.Generator, encode: Any, chunk: int, *, fixed: bool,
-) -> Samples | None:  # fmt: skip
+    subject: Subject,
+    most: int,
+    rng: np.random.Generator,
+    encode: Any,
+    chunk: int,
+    *,
+    fixed: bool,
+) -> Samples | None:
     train = subject.train
     if train is None or train.labels.values is None:
         return None
@@ -155,8 +161,10 @@ def _training(
     rows = np.sort(rng.choice(len(train.samples), count, replace=False))
     return Samples(
         lambda r: subject.scale(train.samples.pixels[rows[r]]),
-        encode(train.labels.values[rows]), chunk, fixed,
-    )  # fmt: skip
+        encode(train.labels.values[rows]),
+        chunk,
+        fixed,
+    )
 
 
 def _choose_ceiling(centre: Group, chance: float | None) -> float:

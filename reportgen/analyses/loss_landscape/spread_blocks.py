@@ -45,10 +45,13 @@ def _rings(result: LandscapeResult, planes: list[Plane]) -> Lines:
         distances, means, lows, highs = _by_distance(plane, result.options.reach)
         series.append(
             Series(
-                name=plane_name(plane.id), x=tuple(distances), y=as_finite(means),
-                low=as_finite(lows), high=as_finite(highs),
+                name=plane_name(plane.id),
+                x=tuple(distances),
+                y=as_finite(means),
+                low=as_finite(lows),
+                high=as_finite(highs),
             )
-        )  # fmt: skip
+        )
     return Lines(
         id="landscape-spread",
         title="The same from other random draws",
@@ -156,9 +159,12 @@ def _profile(result: LandscapeResult, profile: Profile) -> Lines:
 
 def _series(name: str, x: tuple[float, ...], losses: NDArray[Any], errors: NDArray[Any]) -> Series:
     return Series(
-        name=name, x=x, y=as_finite(losses), low=as_finite(losses - 2 * errors),
+        name=name,
+        x=x,
+        y=as_finite(losses),
+        low=as_finite(losses - 2 * errors),
         high=as_finite(losses + 2 * errors),
-    )  # fmt: skip
+    )
 
 
 def _ledger(result: LandscapeResult) -> Table:
@@ -179,8 +185,15 @@ def _ledger(result: LandscapeResult) -> Table:
             "two directions; 0 is a right angle."
         ),
         header=(
-            "Plane", "Cells", "Measured", "Interpolated", "Not finite", "Beyond", "Missing",
-            "Within %", "Cosine",
+            "Plane",
+            "Cells",
+            "Measured",
+            "Interpolated",
+            "Not finite",
+            "Beyond",
+            "Missing",
+            "Within %",
+            "Cosine",
         ),
         rows=tuple(rows),
-    )  # fmt: skip
+    )

@@ -136,9 +136,10 @@ def _measure_records(
     model, count = setting.subject.model, len(history.steps)
     moved = {id(variable) for variable in setting.parameters.variables}
     rest = [
-        (i, w) for i, w in enumerate(model.weights)
+        (i, w)
+        for i, w in enumerate(model.weights)
         if id(w) not in moved and "float" in str(w.dtype)
-    ]  # fmt: skip
+    ]
     # Frozen layers may differ from record to record, so nothing of them is kept.
     evaluator = Evaluator(setting.model, setting.samples) if rest else setting.evaluator
     blank = np.full(setting.samples.count, np.nan)

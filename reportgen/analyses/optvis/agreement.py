@@ -23,8 +23,16 @@ from reportgen.analyses.optvis.trust import Asked
 
 FloatArray = NDArray[np.float64]
 Label = Literal["stable", "many-faceted", "unclear"]
-Doubt = Literal["", "one picture", "one unit", "thin layer", "not finite", "not the same optimum",
-                "as like as other units", "not finished"]  # fmt: skip
+Doubt = Literal[
+    "",
+    "one picture",
+    "one unit",
+    "thin layer",
+    "not finite",
+    "not the same optimum",
+    "as like as other units",
+    "not finished",
+]
 
 ALIKE = 0.5  # a correlation from which two pictures share more than they differ in
 _CHANCE = 0.95  # of pairs of pictures of different units
@@ -74,9 +82,12 @@ def judge_agreement(
 
 
 def _judge_layer(
-    natural: Responses, pictures: Responses, address: str, before: Sequence[str],
+    natural: Responses,
+    pictures: Responses,
+    address: str,
+    before: Sequence[str],
     units: Sequence[Asked],
-) -> list[Agreement]:  # fmt: skip
+) -> list[Agreement]:
     rows = np.concatenate([unit.pictures for unit in units])
     owner = np.repeat(np.arange(len(units)), [len(unit.pictures) for unit in units])
     channels = np.array([unit.channel for unit in units])[owner]
@@ -104,9 +115,11 @@ def _centre(values: FloatArray, owner: NDArray[np.int64]) -> FloatArray:
 
 
 def _standardise(
-    natural: Responses, means: Mapping[str, NDArray[np.float32]], address: str,
+    natural: Responses,
+    means: Mapping[str, NDArray[np.float32]],
+    address: str,
     rows: NDArray[np.int64],
-) -> FloatArray:  # fmt: skip
+) -> FloatArray:
     """Departure of each channel from its usual value, in standard deviations of real samples."""
     usual = natural.means[address][natural.drawn].astype(np.float64)
     with np.errstate(invalid="ignore"):

@@ -28,9 +28,17 @@ FloatArray = NDArray[np.float32]
 _SAMPLES_FOR_RECIPE = 200
 _A_DREAM = 0.3  # of the work of a class' pictures
 RecipeName = Literal[
-    "default", "lucid", "distill", "tf-keras-vis", "tf-keras-vis-classes", "keras-vis",
-    "keras-vis-filters", "ascent", "octaves", "maco",
-]  # fmt: skip
+    "default",
+    "lucid",
+    "distill",
+    "tf-keras-vis",
+    "tf-keras-vis-classes",
+    "keras-vis",
+    "keras-vis-filters",
+    "ascent",
+    "octaves",
+    "maco",
+]
 
 
 def _choose_precision() -> Literal["auto", "float32"]:
@@ -155,9 +163,13 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
     """Paint units, classes and dreams within the time budget, then judge every picture."""
     studio = _open_studio(subject, options, rng)
     excited = find_exciting(
-        subject, layers=options.layers, units=options.units, most=options.most_exciting,
-        least=options.least_exciting, side=options.side,
-    )  # fmt: skip
+        subject,
+        layers=options.layers,
+        units=options.units,
+        most=options.most_exciting,
+        least=options.least_exciting,
+        side=options.side,
+    )
     dreamers = _spread([layer.address for layer in excited], options.dreams)
     budget = Budget(
         options.seconds,
@@ -253,9 +265,12 @@ def _finish_layer(raw: RawLayer, judged: tuple[Judged, ...], side: int) -> Paint
 
 
 def _finish_classes(
-    subject: Subject, raw: RawClasses | None, judged: tuple[Judged, ...], extras: Any,
+    subject: Subject,
+    raw: RawClasses | None,
+    judged: tuple[Judged, ...],
+    extras: Any,
     options: Options,
-) -> PaintedClasses | None:  # fmt: skip
+) -> PaintedClasses | None:
     if raw is None:
         return None
     images = raw.optimised.images

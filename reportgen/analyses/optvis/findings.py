@@ -25,9 +25,11 @@ def _unresponsive(result: OptvisResult) -> Finding:
     tried += len(classes)
     if not tried:
         return Finding(
-            id=id_, level="not_applicable", title=CHECKS[id_],
+            id=id_,
+            level="not_applicable",
+            title=CHECKS[id_],
             message="No unit was painted. Raise optvis.layers or optvis.classes.",
-        )  # fmt: skip
+        )
     by_layer = {layer.raw.excited.address: _count_silent(layer) for layer in result.layers}
     lost = [
         result.classes.names[i]
@@ -37,11 +39,15 @@ def _unresponsive(result: OptvisResult) -> Finding:
     count = sum(by_layer.values()) + len(lost)
     if not count:
         return Finding(
-            id=id_, level="note" if _count_untold(result) else "pass", title=CHECKS[id_],
-            value=0.0, unit="share of a layer",
-            threshold=result.options.unresponsive_share, evidence="optvis-layers",
+            id=id_,
+            level="note" if _count_untold(result) else "pass",
+            title=CHECKS[id_],
+            value=0.0,
+            unit="share of a layer",
+            threshold=result.options.unresponsive_share,
+            evidence="optvis-layers",
             message=_say_answered(result, tried),
-        )  # fmt: skip
+        )
     shares = {layer.raw.excited.address: _share(layer) for layer in result.layers}
     worst = max(shares, key=lambda address: shares[address], default="")
     share = shares.get(worst, 0.0)
@@ -55,9 +61,10 @@ def _unresponsive(result: OptvisResult) -> Finding:
         value=float(len(lost) if only_classes else share),
         unit="classes" if only_classes else "share of a layer",
         threshold=0.0 if only_classes else most,
-        evidence="optvis-silent" if any(layer.raw.silent for layer in result.layers)
+        evidence="optvis-silent"
+        if any(layer.raw.silent for layer in result.layers)
         else "optvis-layers",
-    )  # fmt: skip
+    )
 
 
 def _say_answered(result: OptvisResult, tried: int) -> str:
@@ -132,17 +139,24 @@ def _below(result: OptvisResult) -> Finding:
     units = [(name, judged) for name, judged in units if judged.cause in (None, "noise")]
     if not units:
         return Finding(
-            id=id_, level="not_applicable", title=CHECKS[id_],
+            id=id_,
+            level="not_applicable",
+            title=CHECKS[id_],
             message="There is no picture to compare with the samples.",
-        )  # fmt: skip
+        )
     below = [name for name, judged in units if judged.is_weak(result.options.natural_share)]
     if not below:
         return Finding(
-            id=id_, level="pass", title=CHECKS[id_], value=0.0, unit="units",
+            id=id_,
+            level="pass",
+            title=CHECKS[id_],
+            value=0.0,
+            unit="units",
             message=f"In all {len(units):,} cases the best picture excites its unit "
             f"{_say_share(result)} the strongest of {result.samples:,} samples, or more.",
-            threshold=0.0, evidence="optvis-layers",
-        )  # fmt: skip
+            threshold=0.0,
+            evidence="optvis-layers",
+        )
     more = f" and {len(below) - _MOST_NAMED} more" * (len(below) > _MOST_NAMED)
     hurried = " Time ran out before some were finished: raise optvis.seconds." * result.hurried
     return Finding(

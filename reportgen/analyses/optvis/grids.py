@@ -62,9 +62,12 @@ def _patches(unit: ShownUnit) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.
 
 
 def _compose(
-    pictures: NDArray[np.uint8], judged: Judged, negative: list[NDArray[np.uint8]],
-    most: list[NDArray[np.uint8]], least: list[NDArray[np.uint8]],
-) -> NDArray[np.uint8]:  # fmt: skip
+    pictures: NDArray[np.uint8],
+    judged: Judged,
+    negative: list[NDArray[np.uint8]],
+    most: list[NDArray[np.uint8]],
+    least: list[NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
     """Pictures, then groups of others, each behind a bar: ``(n, side, side + margin, 3)``."""
     side = pictures.shape[1]
     shown = [_hatch(side)] * len(pictures) if judged.cause is not None else list(pictures)

@@ -77,9 +77,12 @@ class Extras:
 
 
 def judge(
-    studio: Studio, layers: Sequence[RawLayer], classes: RawClasses | None, options: Options,
+    studio: Studio,
+    layers: Sequence[RawLayer],
+    classes: RawClasses | None,
+    options: Options,
     rng: np.random.Generator,
-) -> tuple[list[tuple[Judged, ...]], tuple[Judged, ...], Extras]:  # fmt: skip
+) -> tuple[list[tuple[Judged, ...]], tuple[Judged, ...], Extras]:
     """Judge all pictures, in one pass over samples and one over the pictures of each layer."""
     subject = studio.subject
     asked = list_asked(subject, layers, classes)
@@ -199,9 +202,15 @@ def _read_noise(
 
 
 def _judge_one(
-    subject: Subject, unit: Asked, natural: Responses, pictures: Responses, noise: Responses,
-    trust: Trust, agreement: Agreement, first: _First,
-) -> Judged:  # fmt: skip
+    subject: Subject,
+    unit: Asked,
+    natural: Responses,
+    pictures: Responses,
+    noise: Responses,
+    trust: Trust,
+    agreement: Agreement,
+    first: _First,
+) -> Judged:
     scores = pictures.means[unit.address][unit.pictures, unit.channel]
     seen = natural.means[unit.address][:, unit.channel]
     constant, activation = _is_constant(seen), None
@@ -238,9 +247,13 @@ def _largest(values: FloatArray) -> float:
 
 
 def _gather_extras(
-    subject: Subject, classes: RawClasses | None, natural: Responses, pictures: Responses,
-    asked: Sequence[Asked], options: Options,
-) -> Extras:  # fmt: skip
+    subject: Subject,
+    classes: RawClasses | None,
+    natural: Responses,
+    pictures: Responses,
+    asked: Sequence[Asked],
+    options: Options,
+) -> Extras:
     side = options.side
     if classes is None:
         none = np.empty((0, 0, side, side, 3), np.uint8)

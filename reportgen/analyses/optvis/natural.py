@@ -111,9 +111,14 @@ def list_extremes(census: Census, chosen: Mapping[str, Sequence[int]]) -> Rows:
 
 
 def read_natural(
-    subject: Subject, addresses: Iterable[str], *, most: int, rng: np.random.Generator,
-    always: Rows | None = None, peaks: Iterable[str] = (),
-) -> Responses:  # fmt: skip
+    subject: Subject,
+    addresses: Iterable[str],
+    *,
+    most: int,
+    rng: np.random.Generator,
+    always: Rows | None = None,
+    peaks: Iterable[str] = (),
+) -> Responses:
     """One pass over at most ``most`` samples drawn with ``rng``, and those of ``always``.
 
     Args:
@@ -128,9 +133,13 @@ def read_natural(
 
 
 def read_responses(
-    subject: Subject, inputs: RowReader, count: int, addresses: Iterable[str],
-    peaks: Iterable[str], label: str,
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:  # fmt: skip
+    subject: Subject,
+    inputs: RowReader,
+    count: int,
+    addresses: Iterable[str],
+    peaks: Iterable[str],
+    label: str,
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Means and peaks over positions of every channel, ``(count, channels)`` by address."""
     from reportgen.subject.probe import Tap
 

@@ -38,12 +38,20 @@ def table_layers(result: OptvisResult) -> list[Block]:
                 "unclear."
             ),
             header=(
-                "Layer", "Units", "No picture", "Strength", "Natural", "Own way", "Stable",
-                "Many-faceted", "Steps", "Settled",
+                "Layer",
+                "Units",
+                "No picture",
+                "Strength",
+                "Natural",
+                "Own way",
+                "Stable",
+                "Many-faceted",
+                "Steps",
+                "Settled",
             ),
             rows=tuple(rows),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _layer_row(name: str, judged: tuple[Judged, ...], painting: Painting) -> tuple[Cell, ...]:
@@ -88,11 +96,18 @@ def table_units(result: OptvisResult) -> list[Block]:
                 "the unit's pictures; in brackets, below which 95 % of pairs of other units lie."
             ),
             header=(
-                "Layer", "Unit", "Picture", "Sample", "Random", "Path", "Seeds", "Remark",
+                "Layer",
+                "Unit",
+                "Picture",
+                "Sample",
+                "Random",
+                "Path",
+                "Seeds",
+                "Remark",
             ),
             rows=tuple(rows),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _unit_row(layer: str, unit: str, judged: Judged) -> tuple[Cell, ...]:

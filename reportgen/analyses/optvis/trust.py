@@ -153,9 +153,12 @@ class _Ranks:
 
 
 def _rank_for(
-    address: str, natural: Responses, pictures: Responses, asked: Sequence[Asked],
+    address: str,
+    natural: Responses,
+    pictures: Responses,
+    asked: Sequence[Asked],
     rows: Sequence[Rows],
-) -> _Ranks:  # fmt: skip
+) -> _Ranks:
     """Ranks at one layer, of the drawn samples and those that the units above it need.
 
     rows: the drawn samples, then the strongest of each unit. All other ranks are left zero.
@@ -253,9 +256,16 @@ def _compare(
     resampled = (_resample(alike, weights) - _resample(others_each, weights)) / gap
     low, high = _interval(resampled)
     layer = LayerTrust(
-        address, ranks.moving, (similarity - lower) / gap, low, high, similarity, upper, lower,
+        address,
+        ranks.moving,
+        (similarity - lower) / gap,
+        low,
+        high,
+        similarity,
+        upper,
+        lower,
         _separation(among_each, others_each.mean(axis=1)),
-    )  # fmt: skip
+    )
     each = (ranks.pictures[pictures] @ best.T).mean(axis=1)
     return _Compared(layer, (each - lower) / gap, resampled)
 

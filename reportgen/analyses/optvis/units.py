@@ -104,9 +104,13 @@ class Studio:
         return self.subject.input.pixels[0], self.subject.input.pixels[1]
 
     def open(
-        self, objective: Objective, *, variants: int = 0, recipe: Recipe | None = None,
+        self,
+        objective: Objective,
+        *,
+        variants: int = 0,
+        recipe: Recipe | None = None,
         size: tuple[int, int] | None = None,
-    ) -> Engine:  # fmt: skip
+    ) -> Engine:
         """An engine that paints, by default at the size of the samples."""
         from reportgen.optvis.painting import open_engine
 
@@ -122,18 +126,26 @@ class Studio:
         )
 
     def paint(
-        self, objective: Objective, seconds: float, *, recipe: Recipe | None = None,
+        self,
+        objective: Objective,
+        seconds: float,
+        *,
+        recipe: Recipe | None = None,
         variants: int = 0,
-    ) -> OptimizedImages:  # fmt: skip
+    ) -> OptimizedImages:
         """Images of an objective."""
         from reportgen.optvis.painting import paint
 
         return paint(self.open(objective, variants=variants, recipe=recipe), seconds)
 
     def open_small(
-        self, objective: Objective, window: tuple[int, ...] | None, *, variants: int = 0,
+        self,
+        objective: Objective,
+        window: tuple[int, ...] | None,
+        *,
+        variants: int = 0,
         recipe: Recipe | None = None,
-    ) -> Engine:  # fmt: skip
+    ) -> Engine:
         """An engine with a canvas a few times as large as what a unit sees: the rest is repeats."""
         from reportgen.errors import UsageError
 
@@ -193,9 +205,12 @@ def choose_size(window: tuple[int, ...] | None, size: tuple[int, int]) -> tuple[
 
 
 def try_silent(
-    studio: Studio, call: LayerCall, tried: Sequence[int], window: tuple[int, ...] | None,
+    studio: Studio,
+    call: LayerCall,
+    tried: Sequence[int],
+    window: tuple[int, ...] | None,
     seconds: float,
-) -> tuple[tuple[Cause | None, ...], bool]:  # fmt: skip
+) -> tuple[tuple[Cause | None, ...], bool]:
     """Why each silent channel stays silent (None: a picture excites it); whether time ran out.
 
     Its value in the middle is raised, before the activation function: a mean over the map, through

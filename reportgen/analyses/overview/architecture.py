@@ -10,10 +10,20 @@ from reportgen.blocks import Graph, GraphNode
 Group = Literal["input", "conv", "dense", "norm", "activation", "pool", "merge", "other"]
 _FOLLOWERS = frozenset(
     {
-        "BatchNormalization", "LayerNormalization", "Activation", "ReLU", "LeakyReLU", "PReLU",
-        "ELU", "Softmax", "Dropout", "SpatialDropout2D", "ZeroPadding2D", "GaussianNoise",
+        "BatchNormalization",
+        "LayerNormalization",
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "PReLU",
+        "ELU",
+        "Softmax",
+        "Dropout",
+        "SpatialDropout2D",
+        "ZeroPadding2D",
+        "GaussianNoise",
     }
-)  # fmt: skip
+)
 _SHORT = {"BatchNormalization": "BatchNorm", "LayerNormalization": "LayerNorm"}
 _MERGES = frozenset({"Add", "Concatenate", "Multiply", "Average", "Maximum", "Subtract", "Dot"})
 

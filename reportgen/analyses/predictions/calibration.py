@@ -68,9 +68,14 @@ def measure_calibration(
     if raw_error <= _calibrated_error(mean, count, rng):
         low = 0.0
     return Calibration(
-        mean, accuracy, count, error,
-        low=float(min(low, error)), high=float(max(high, error, raw_error)), raw_error=raw_error,
-    )  # fmt: skip
+        mean,
+        accuracy,
+        count,
+        error,
+        low=float(min(low, error)),
+        high=float(max(high, error, raw_error)),
+        raw_error=raw_error,
+    )
 
 
 def _calibrated_error(

@@ -31,9 +31,11 @@ class ShownSample:
 
 
 def draw_strip(
-    targets: NDArray[Any] | None, finite: NDArray[np.bool_], count: int,
+    targets: NDArray[Any] | None,
+    finite: NDArray[np.bool_],
+    count: int,
     rng: np.random.Generator,
-) -> NDArray[np.int64]:  # fmt: skip
+) -> NDArray[np.int64]:
     """Rows for the strip: classes take turns, so that each is seen."""
     rows = rng.permutation(np.flatnonzero(finite))
     if targets is None:

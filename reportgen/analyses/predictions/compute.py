@@ -169,9 +169,12 @@ def _is_labelled_regression(subject: Subject) -> bool:
 
 
 def _score(
-    task: str, probabilities: FloatArray, targets: NDArray[np.int64], options: Options,
+    task: str,
+    probabilities: FloatArray,
+    targets: NDArray[np.int64],
+    options: Options,
     rng: np.random.Generator,
-) -> Scores:  # fmt: skip
+) -> Scores:
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     k = probabilities.shape[1]

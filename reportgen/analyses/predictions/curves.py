@@ -52,15 +52,19 @@ def draw_roc(result: PredictionsResult, scores: Scores) -> Lines:
         alt=f"ROC curve with area {scores.roc.area:.3f}.",
         series=(
             Series(name="chance", x=(0, 1), y=(0, 1), style="reference"),
-            Series(name="model", x=tuple(scores.roc.x.tolist()), y=tuple(scores.roc.y.tolist()),
-                   style="steps"),
+            Series(
+                name="model",
+                x=tuple(scores.roc.x.tolist()),
+                y=tuple(scores.roc.y.tolist()),
+                style="steps",
+            ),
         ),
         x_label="false positive rate",
         y_label="true positive rate",
         x_range=(0, 1),
         y_range=(0, 1),
         square=True,
-    )  # fmt: skip
+    )
 
 
 def draw_precision_recall(result: PredictionsResult, scores: Scores) -> Lines:
@@ -78,12 +82,13 @@ def draw_precision_recall(result: PredictionsResult, scores: Scores) -> Lines:
         alt=f"Precision-recall curve with average precision {curve.area:.3f}.",
         series=(
             Series(name="chance", x=(0, 1), y=(share, share), style="reference"),
-            Series(name="model", x=tuple(curve.x.tolist()), y=tuple(curve.y.tolist()),
-                   style="steps"),
+            Series(
+                name="model", x=tuple(curve.x.tolist()), y=tuple(curve.y.tolist()), style="steps"
+            ),
         ),
         x_label="recall",
         y_label="precision",
         x_range=(0, 1),
         y_range=(0, 1),
         square=True,
-    )  # fmt: skip
+    )

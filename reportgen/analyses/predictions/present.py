@@ -136,9 +136,14 @@ def _kinds_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> 
 
 
 def _gallery(
-    id_: str, title: str, caption: str, shown: tuple[ShownSample, ...],
-    pictures: NDArray[np.uint8] | None, key: str, arrays: dict[str, NDArray[Any]],
-) -> Block:  # fmt: skip
+    id_: str,
+    title: str,
+    caption: str,
+    shown: tuple[ShownSample, ...],
+    pictures: NDArray[np.uint8] | None,
+    key: str,
+    arrays: dict[str, NDArray[Any]],
+) -> Block:
     if pictures is None:
         return Table(
             id=id_,
@@ -218,11 +223,13 @@ def _summary(result: PredictionsResult, scores: Scores) -> KeyValues:
         ("Accuracy", f"{scores.accuracy:.1%}, 95 % interval {low:.1%} to {high:.1%}"),
         ("Most frequent class", f"{scores.majority_share:.1%} of the samples"),
         ("Mean F1 of the classes", f"{scores.f1[present].mean():.3f}"),
-        ("Calibration error", f"{scores.calibration.error:.3f} (before debiasing "
-                              f"{scores.calibration.raw_error:.3f})"),
+        (
+            "Calibration error",
+            f"{scores.calibration.error:.3f} (before debiasing {scores.calibration.raw_error:.3f})",
+        ),
         ("Brier score", f"{scores.brier:.4f}"),
         ("Log loss", f"{scores.log_loss:.4f}"),
-    ]  # fmt: skip
+    ]
     if scores.roc and scores.precision_recall:
         rows.append(("Area under ROC", f"{scores.roc.area:.3f}"))
         rows.append(("Average precision", f"{scores.precision_recall.area:.3f}"))
@@ -281,9 +288,13 @@ def _class_table(result: PredictionsResult, scores: Scores) -> Table:
         header=("Class", "Samples", "Predicted", "Precision", "Recall", "F1"),
         rows=tuple(
             (
-                result.classes[i], int(scores.support[i]), int(scores.predicted[i]),
-                float(scores.precision[i]), float(scores.recall[i]), float(scores.f1[i]),
+                result.classes[i],
+                int(scores.support[i]),
+                int(scores.predicted[i]),
+                float(scores.precision[i]),
+                float(scores.recall[i]),
+                float(scores.f1[i]),
             )
             for i in order
         ),
-    )  # fmt: skip
+    )

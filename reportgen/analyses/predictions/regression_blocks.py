@@ -27,12 +27,17 @@ def _scores(fit: Regression, samples: int) -> Table:
         header=("Target", "MAE", "RMSE", "R2", "R2 from", "R2 to", "Targets' deviation"),
         rows=tuple(
             (
-                f"output {i}", float(fit.mae[i]), float(fit.rmse[i]), float(fit.r2[i]),
-                float(fit.r2_interval[i, 0]), float(fit.r2_interval[i, 1]), float(fit.spread[i]),
+                f"output {i}",
+                float(fit.mae[i]),
+                float(fit.rmse[i]),
+                float(fit.r2[i]),
+                float(fit.r2_interval[i, 0]),
+                float(fit.r2_interval[i, 1]),
+                float(fit.spread[i]),
             )
             for i in range(len(fit.mae))
         ),
-    )  # fmt: skip
+    )
 
 
 def _curve(fit: Regression) -> Lines:
@@ -43,13 +48,17 @@ def _curve(fit: Regression) -> Lines:
         caption="The model's function over the range of its input, and the samples around it.",
         alt="The fitted curve through the scattered samples.",
         series=(
-            Series(name="samples", x=tuple(fit.x.tolist()), y=as_finite(fit.actual[:, 0]),
-                   style="points"),
+            Series(
+                name="samples",
+                x=tuple(fit.x.tolist()),
+                y=as_finite(fit.actual[:, 0]),
+                style="points",
+            ),
             Series(name="model", x=tuple(fit.curve_x.tolist()), y=as_finite(fit.curve_y)),
         ),
         x_label="input",
         y_label="output",
-    )  # fmt: skip
+    )
 
 
 def _against(fit: Regression) -> Lines:
@@ -63,15 +72,19 @@ def _against(fit: Regression) -> Lines:
         series=(
             Series(name="exact", x=(low, high), y=(low, high), style="reference"),
             *(
-                Series(name=f"output {i}", x=tuple(fit.actual[:, i].tolist()),
-                       y=as_finite(fit.predicted[:, i]), style="points")
+                Series(
+                    name=f"output {i}",
+                    x=tuple(fit.actual[:, i].tolist()),
+                    y=as_finite(fit.predicted[:, i]),
+                    style="points",
+                )
                 for i in range(min(4, fit.actual.shape[1]))
             ),
         ),
         x_label="actual",
         y_label="predicted",
         square=True,
-    )  # fmt: skip
+    )
 
 
 def _residuals(fit: Regression) -> Lines:
@@ -85,9 +98,13 @@ def _residuals(fit: Regression) -> Lines:
         alt="Scatter of residuals around zero.",
         series=(
             Series(name="zero", x=ends, y=(0, 0), style="reference"),
-            Series(name="residual", x=tuple(across.tolist()), y=as_finite(residual[:, 0]),
-                   style="points"),
+            Series(
+                name="residual",
+                x=tuple(across.tolist()),
+                y=as_finite(residual[:, 0]),
+                style="points",
+            ),
         ),
         x_label="input" if fit.x is not None else "predicted",
         y_label="residual",
-    )  # fmt: skip
+    )

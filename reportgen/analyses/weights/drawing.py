@@ -50,10 +50,17 @@ class DrawnKernel:
 
 
 def draw_kernels(
-    subject: Subject, kernels: Sequence[Kernel], first: Mapping[int, NDArray[Any]],
-    ranks: Mapping[str, NDArray[np.int64]], *,
-    layers: int, filters: int, channels: int, numbered: int, always: frozenset[str],
-) -> tuple[tuple[DrawnKernel, ...], int]:  # fmt: skip
+    subject: Subject,
+    kernels: Sequence[Kernel],
+    first: Mapping[int, NDArray[Any]],
+    ranks: Mapping[str, NDArray[np.int64]],
+    *,
+    layers: int,
+    filters: int,
+    channels: int,
+    numbered: int,
+    always: frozenset[str],
+) -> tuple[tuple[DrawnKernel, ...], int]:
     """So many kernels spread over the depth, the first and last always, and those whose address
     is in ``always``; the rest is counted.
 
@@ -80,9 +87,12 @@ def _rank(kernel: Kernel, ranks: Mapping[str, NDArray[np.int64]]) -> NDArray[np.
 
 
 def _draw_beside(
-    subject: Subject, kernel: Kernel, start: NDArray[Any] | None, most: tuple[int, int],
+    subject: Subject,
+    kernel: Kernel,
+    start: NDArray[Any] | None,
+    most: tuple[int, int],
     numbered: int,
-) -> DrawnKernel | None:  # fmt: skip
+) -> DrawnKernel | None:
     """The first kernel, with its initial values on the same scale if they are known."""
     now = _draw(subject, kernel, kernel.values, most, numbered, first=True)
     then = None if start is None else _draw(subject, kernel, start, most, 0, first=True)
@@ -98,9 +108,15 @@ def _spread(count: int, most: int) -> list[int]:
 
 
 def _draw(
-    subject: Subject, kernel: Kernel, stored: NDArray[Any], most: tuple[int, int], numbered: int, *,
-    first: bool = False, rank: NDArray[np.int64] | None = None,
-) -> DrawnKernel | None:  # fmt: skip
+    subject: Subject,
+    kernel: Kernel,
+    stored: NDArray[Any],
+    most: tuple[int, int],
+    numbered: int,
+    *,
+    first: bool = False,
+    rank: NDArray[np.int64] | None = None,
+) -> DrawnKernel | None:
     values = np.nan_to_num(stored.astype(np.float32), posinf=0, neginf=0)
     if not kernel.windowed:
         return _draw_dense(subject, kernel, as_filters(values, kernel.axes).T, most[0])
@@ -129,20 +145,29 @@ def _draw_colour(kernel: Kernel, window: NDArray[np.float32], numbered: int) -> 
     shown = min(len(tiles), 256)
     numbers, left = _numbers(window, numbered)
     return DrawnKernel(
-        address=kernel.address, label=kernel.label, class_name=kernel.class_name,
+        address=kernel.address,
+        label=kernel.label,
+        class_name=kernel.class_name,
         look="colour",
-        shape=tuple(kernel.values.shape), tiles=tiles[:shown],
-        columns=min(shown, 16 if shown > 32 else 8), largest=_largest(window),
-        filters_left=len(tiles) - shown, channels_left=0,
+        shape=tuple(kernel.values.shape),
+        tiles=tiles[:shown],
+        columns=min(shown, 16 if shown > 32 else 8),
+        largest=_largest(window),
+        filters_left=len(tiles) - shown,
+        channels_left=0,
         what="a tile is a filter; its red, green and blue are the weights of the three channels",
-        numbers=numbers, numbers_left=left,
-    )  # fmt: skip
+        numbers=numbers,
+        numbers_left=left,
+    )
 
 
 def _draw_mosaic(
-    kernel: Kernel, window: NDArray[np.float32], most: tuple[int, int], numbered: int,
+    kernel: Kernel,
+    window: NDArray[np.float32],
+    most: tuple[int, int],
+    numbered: int,
     rank: NDArray[np.int64] | None = None,
-) -> DrawnKernel:  # fmt: skip
+) -> DrawnKernel:
     h, w, channels, filters = window.shape
     single = channels == 1
     shown_filters = min(filters, most[0] * most[1] if single else most[0])
@@ -157,20 +182,29 @@ def _draw_mosaic(
         tiles = part[0, 0].T[None]
     sliced = " (the middle slice of the depth)" if kernel.values.ndim == 5 else ""
     what = (
-        f"a tile is a filter{sliced}" if single
+        f"a tile is a filter{sliced}"
+        if single
         else "a row is a filter, a column an input channel"
-        if one_pixel else f"a row of tiles is a filter{sliced}, a column an input channel"
-    )  # fmt: skip
+        if one_pixel
+        else f"a row of tiles is a filter{sliced}, a column an input channel"
+    )
     if rank is not None and shown_filters < filters and shown_filters <= _MOST_LISTED:
         what += f"; filters {', '.join(map(str, chosen))}: flagged ones, and those that vary most"
     return DrawnKernel(
-        address=kernel.address, label=kernel.label, class_name=kernel.class_name,
+        address=kernel.address,
+        label=kernel.label,
+        class_name=kernel.class_name,
         look="matrix" if one_pixel else "mosaic",
-        shape=(h, w, channels, filters), tiles=np.ascontiguousarray(tiles),
-        columns=16 if single else shown_channels, largest=_largest(part),
-        filters_left=filters - shown_filters, channels_left=channels - shown_channels,
-        what=what, numbers=numbers, numbers_left=left,
-    )  # fmt: skip
+        shape=(h, w, channels, filters),
+        tiles=np.ascontiguousarray(tiles),
+        columns=16 if single else shown_channels,
+        largest=_largest(part),
+        filters_left=filters - shown_filters,
+        channels_left=channels - shown_channels,
+        what=what,
+        numbers=numbers,
+        numbers_left=left,
+    )
 
 
 def _draw_dense(
@@ -183,12 +217,18 @@ def _draw_dense(
         tiles = matrix.T.reshape(-1, *picture)[:units]
         colour = picture[2] == 3
         return DrawnKernel(
-            address=kernel.address, label=kernel.label, class_name=kernel.class_name,
-            look="colour" if colour else "mosaic", shape=matrix.shape,
-            tiles=tiles if colour else tiles[..., 0], columns=8, largest=_largest(matrix),
-            filters_left=matrix.shape[1] - units, channels_left=0,
+            address=kernel.address,
+            label=kernel.label,
+            class_name=kernel.class_name,
+            look="colour" if colour else "mosaic",
+            shape=matrix.shape,
+            tiles=tiles if colour else tiles[..., 0],
+            columns=8,
+            largest=_largest(matrix),
+            filters_left=matrix.shape[1] - units,
+            channels_left=0,
             what="a tile is a unit; its pixels are the weights of the input's pixels",
-        )  # fmt: skip
+        )
     if max(matrix.shape) > _MAX_MATRIX or min(matrix.shape) == 1:
         return _draw_units(kernel, matrix, most * 4)
     tall = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
@@ -196,11 +236,18 @@ def _draw_dense(
     if tall is not matrix:
         what = "a row is a unit, a column an input"
     return DrawnKernel(
-        address=kernel.address, label=kernel.label, class_name=kernel.class_name,
-        look="matrix", shape=matrix.shape,
-        tiles=np.ascontiguousarray(tall[None]), columns=1, largest=_largest(matrix),
-        filters_left=0, channels_left=0, what=what,
-    )  # fmt: skip
+        address=kernel.address,
+        label=kernel.label,
+        class_name=kernel.class_name,
+        look="matrix",
+        shape=matrix.shape,
+        tiles=np.ascontiguousarray(tall[None]),
+        columns=1,
+        largest=_largest(matrix),
+        filters_left=0,
+        channels_left=0,
+        what=what,
+    )
 
 
 def _draw_units(kernel: Kernel, matrix: NDArray[np.float32], most: int) -> DrawnKernel | None:
@@ -220,11 +267,18 @@ def _draw_units(kernel: Kernel, matrix: NDArray[np.float32], most: int) -> Drawn
         else "a tile is a unit; its cells are the weights of the inputs, in reading order"
     )
     return DrawnKernel(
-        address=kernel.address, label=kernel.label, class_name=kernel.class_name,
-        look="mosaic", shape=matrix.shape,
-        tiles=folded.reshape(len(rows), -1, side), columns=8, largest=_largest(matrix),
-        filters_left=units - shown, channels_left=0, what=what,
-    )  # fmt: skip
+        address=kernel.address,
+        label=kernel.label,
+        class_name=kernel.class_name,
+        look="mosaic",
+        shape=matrix.shape,
+        tiles=folded.reshape(len(rows), -1, side),
+        columns=8,
+        largest=_largest(matrix),
+        filters_left=units - shown,
+        channels_left=0,
+        what=what,
+    )
 
 
 def _numbers(window: NDArray[np.float32], numbered: int) -> tuple[NDArray[np.float32] | None, int]:

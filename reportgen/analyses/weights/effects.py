@@ -57,8 +57,9 @@ def confirm_dead(
 
     One forward pass; only channels that make the layer's output can be looked at.
     """
-    places = {f.address: norms.get(f.address) or subject.probe.call(f.address)
-              for f in flags if f.silence}  # fmt: skip
+    places = {
+        f.address: norms.get(f.address) or subject.probe.call(f.address) for f in flags if f.silence
+    }
     spreads = _measure_spread(subject, places, rows)
     return tuple(
         replace(flag, confirmed=_say_constant(flag, spreads[flag.address], len(rows)))
@@ -96,9 +97,12 @@ def _measure_spread(
     low: dict[Any, FloatArray] = {}
     high: dict[Any, FloatArray] = {}
     parts = subject.probe.reduce(
-        lambda batch: subject.inputs(rows[batch]), len(rows), list(axes),
-        _extremes_along(axes), "looking at dead filters",
-    )  # fmt: skip
+        lambda batch: subject.inputs(rows[batch]),
+        len(rows),
+        list(axes),
+        _extremes_along(axes),
+        "looking at dead filters",
+    )
     for part in parts:
         for tap, (smallest, largest) in zip(axes, part, strict=True):
             low[tap] = np.minimum(low.get(tap, smallest), smallest)

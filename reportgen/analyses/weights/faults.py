@@ -39,14 +39,16 @@ def find_non_finite(tensors: list[TensorRow]) -> tuple[Flag, ...]:
     """A flag for each tensor with NaN or infinity, with the filters that hold it."""
     return tuple(
         Flag(
-            row.address, row.bad_filters, f"{row.name}: {row.non_finite} values",
+            row.address,
+            row.bad_filters,
+            f"{row.name}: {row.non_finite} values",
             kernel=row.address if row.name == "kernel" else f"{row.address}, {row.name}",
             which=_all_of(row.bad_filters, row.filters),
             silence=row.bad_filters if row.main and row.bad_filters else None,
         )
         for row in tensors
         if row.non_finite
-    )  # fmt: skip
+    )
 
 
 def _all_of(filters: tuple[int, ...], of: int) -> str:
@@ -66,16 +68,25 @@ def find_dead(kernels: list[Kernel], followers: dict[str, LayerCall]) -> tuple[F
             where = tuple(zero.tolist())
             silence = where if kernel.main else None
             found.append(
-                Flag(kernel.address, where, f"of {len(filters)}", kernel.place,
-                     which=_all_of(where, len(filters)), silence=silence)
-            )  # fmt: skip
+                Flag(
+                    kernel.address,
+                    where,
+                    f"of {len(filters)}",
+                    kernel.place,
+                    which=_all_of(where, len(filters)),
+                    silence=silence,
+                )
+            )
     return tuple(found)
 
 
 def find_duplicates(
-    kernels: list[Kernel], dead: tuple[Flag, ...], followers: dict[str, LayerCall],
-    mirrored: frozenset[str], cosine: float,
-) -> tuple[Flag, ...]:  # fmt: skip
+    kernels: list[Kernel],
+    dead: tuple[Flag, ...],
+    followers: dict[str, LayerCall],
+    mirrored: frozenset[str],
+    cosine: float,
+) -> tuple[Flag, ...]:
     """A flag for each kernel with groups of equal filters; dead ones are equal to nothing.
 
     Args:
@@ -100,9 +111,15 @@ def find_duplicates(
         cosines = sorted({group.said_cosines for group in groups})
         said = cosines[0] if len(cosines) == 1 else ", ".join(g.describe() for g in groups)
         found.append(
-            Flag(kernel.address, members, f"{said}; {remark}", kernel.place, which=which,
-                 silence=copies if kernel.main else None)
-        )  # fmt: skip
+            Flag(
+                kernel.address,
+                members,
+                f"{said}; {remark}",
+                kernel.place,
+                which=which,
+                silence=copies if kernel.main else None,
+            )
+        )
     return tuple(found)
 
 

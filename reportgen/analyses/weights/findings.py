@@ -52,7 +52,7 @@ def list_flags(result: WeightsResult) -> Table | None:
         ),
         header=("Check", "Layer", "Filters", "Which", "Remark", "Measured"),
         rows=rows,
-    )  # fmt: skip
+    )
 
 
 def _numbers(filters: tuple[int, ...], most: int = 40) -> str:
@@ -70,34 +70,49 @@ def judge(result: WeightsResult, pictures: Mapping[str, str]) -> tuple[Finding, 
     pairs = sum(len(flag.filters) for flag in result.duplicates)
     findings = (
         _finding(
-            "weights.non_finite", "fail", result.non_finite, len(result.non_finite),
+            "weights.non_finite",
+            "fail",
+            result.non_finite,
+            len(result.non_finite),
             f"of {len(result.tensors)} tensors",
             "with NaN or infinity. Do not use the model: go back to an earlier checkpoint.",
             "Every parameter is finite.",
         ),
         _finding(
-            "weights.dead_filters", "warn", result.dead, dead, f"of {result.filters:,} filters",
+            "weights.dead_filters",
+            "warn",
+            result.dead,
+            dead,
+            f"of {result.filters:,} filters",
             "are zero: whatever the input is, their channels stay the same. Prune them (what is "
             "left of a bias goes into the next layer's), or look for a learning rate or weight "
             "decay that is too high.",
             f"None of {result.filters:,} filters is zero.",
         ),
         _finding(
-            "weights.duplicate_filters", "warn", result.duplicates, pairs, "filters",
+            "weights.duplicate_filters",
+            "warn",
+            result.duplicates,
+            pairs,
+            "filters",
             f"point the same way as another one.{_say_offsets(result)} To merge two, add what the "
             "next layer makes of them. Or check how the layer was initialised.",
             f"No two filters point the same way (cosine above {result.options.duplicate_cosine}).",
         ),
         _untrained(result),
-        _no_norms() if not result.norms else
-        _finding(
-            "weights.batchnorm_degenerate", "warn", result.batchnorm, len(result.batchnorm),
+        _no_norms()
+        if not result.norms
+        else _finding(
+            "weights.batchnorm_degenerate",
+            "warn",
+            result.batchnorm,
+            len(result.batchnorm),
             f"of {len(result.norms)} BatchNorm layers",
             "with statistics that do not describe data. Let them be updated in training (call "
             "the model with training=True), or pass samples through once more to update them.",
             "Moving means and variances look like data.",
         ),
-    )  # fmt: skip
+    )
     flagged = {
         "weights.non_finite": result.non_finite,
         "weights.dead_filters": result.dead,
@@ -148,25 +163,36 @@ def _no_norms() -> Finding:
 def _untrained(result: WeightsResult) -> Finding:
     if not result.judged_untrained:
         return Finding(
-            id="weights.untrained_layers", level="not_applicable",
+            id="weights.untrained_layers",
+            level="not_applicable",
             title=CHECKS["weights.untrained_layers"],
             message="No layer can be compared with its initialiser: too small, or of a law that "
-                    "is not known here, such as orthogonal. Record the training with "
-                    "WeightRecorder and give --history.",
-        )  # fmt: skip
+            "is not known here, such as orthogonal. Record the training with "
+            "WeightRecorder and give --history.",
+        )
     how = "did not move in training" if result.by_history else "still look like their initialiser"
     return _finding(
-        "weights.untrained_layers", "warn", result.untrained, len(result.untrained),
+        "weights.untrained_layers",
+        "warn",
+        result.untrained,
+        len(result.untrained),
         f"of {result.judged_untrained} layers",
         f"{how}. Check that they were trainable and that gradients reach them.",
         f"Each of {result.judged_untrained} layers moved away from its initial weights.",
-    )  # fmt: skip
+    )
 
 
 def _finding(
-    id_: str, level: Level, flags: tuple[Flag, ...], count: int, what: str, problem: str,
-    fine: str, *, threshold: float = 0.0,
-) -> Finding:  # fmt: skip
+    id_: str,
+    level: Level,
+    flags: tuple[Flag, ...],
+    count: int,
+    what: str,
+    problem: str,
+    fine: str,
+    *,
+    threshold: float = 0.0,
+) -> Finding:
     named = ", ".join(_name(flag) for flag in flags[:4])
     left = len(flags) - 4
     more = f" and {left} more layer{'s' if left > 1 else ''}" if left > 0 else ""

@@ -97,19 +97,36 @@ def _table(result: WeightsResult) -> Table:
             "the tensor's deviation; a high share may be pruned away. Look for rows unlike their "
             "neighbours: very wide, very narrow, or with two humps."
         ),
-        header=("Layer", "Tensor", "Shape", "Histogram", "Norm", "Mean", "Deviation", "Smallest",
-                "Largest", "Near zero %"),
+        header=(
+            "Layer",
+            "Tensor",
+            "Shape",
+            "Histogram",
+            "Norm",
+            "Mean",
+            "Deviation",
+            "Smallest",
+            "Largest",
+            "Near zero %",
+        ),
         rows=tuple(_row(row) for row in result.tensors),
-    )  # fmt: skip
+    )
 
 
 def _row(row: TensorRow) -> tuple[Any, ...]:
     alt = f"Histogram from {row.low:.3g} to {row.high:.3g}"
     return (
-        row.address, row.name, " × ".join(map(str, row.shape)) or "scalar",
+        row.address,
+        row.name,
+        " × ".join(map(str, row.shape)) or "scalar",
         Spark(values=tuple(float(v) for v in row.histogram), alt=alt),
-        row.norm, row.mean, row.deviation, row.low, row.high, 100 * row.near_zero_share,
-    )  # fmt: skip
+        row.norm,
+        row.mean,
+        row.deviation,
+        row.low,
+        row.high,
+        100 * row.near_zero_share,
+    )
 
 
 def _draw(kernel: DrawnKernel, position: int, arrays: dict[str, NDArray[Any]]) -> list[Block]:
@@ -140,9 +157,12 @@ def _draw(kernel: DrawnKernel, position: int, arrays: dict[str, NDArray[Any]]) -
 
 
 def _panel(
-    kernel: DrawnKernel, tiles: NDArray[np.float32], key: str, scale: ColourScale,
+    kernel: DrawnKernel,
+    tiles: NDArray[np.float32],
+    key: str,
+    scale: ColourScale,
     arrays: dict[str, NDArray[Any]],
-) -> Panel:  # fmt: skip
+) -> Panel:
     colour = kernel.look == "colour"
     if colour:
         # Grey is zero; one scale for all filters and channels.
@@ -180,10 +200,13 @@ def _write_out(
         arrays[f"numbers_{slug}_{channel}"] = tiles.astype(np.float32)
         panels.append(
             Panel(
-                title=name, tiles=f"weights/numbers_{slug}_{channel}",
-                columns=8, scale=scale, numbers=True,
+                title=name,
+                tiles=f"weights/numbers_{slug}_{channel}",
+                columns=8,
+                scale=scale,
+                numbers=True,
             )
-        )  # fmt: skip
+        )
     rest = (
         f" {kernel.numbers_left} more filters are not written out." if kernel.numbers_left else ""
     )

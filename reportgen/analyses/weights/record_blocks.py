@@ -91,12 +91,17 @@ def norm_table(norms: Sequence[NormRow]) -> Table | None:
         header=("Layer", "Channels", "Gamma", "Beta", "Mean", "Variance", "At start %"),
         rows=tuple(
             (
-                row.address, row.channels, _range(row.gamma), _range(row.beta), _range(row.mean),
-                _range(row.variance), 100 * row.at_start / row.channels,
+                row.address,
+                row.channels,
+                _range(row.gamma),
+                _range(row.beta),
+                _range(row.mean),
+                _range(row.variance),
+                100 * row.at_start / row.channels,
             )
             for row in norms
         ),
-    )  # fmt: skip
+    )
 
 
 def _range(bounds: tuple[float, float] | None) -> str | None:

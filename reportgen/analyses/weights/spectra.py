@@ -183,9 +183,13 @@ def _fit_tail(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def measure_spectrum(
-    address: str, label: str, filters: NDArray[Any], null: Null, resamples: int,
+    address: str,
+    label: str,
+    filters: NDArray[Any],
+    null: Null,
+    resamples: int,
     rng: np.random.Generator,
-) -> Spectrum:  # fmt: skip
+) -> Spectrum:
     """The spectrum of a kernel ``(filters, fan_in)`` that is finite and not zero."""
     values = singular_values(filters)
     eigenvalues = np.sort(values**2)

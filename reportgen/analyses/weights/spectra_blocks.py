@@ -45,10 +45,18 @@ def _table(survey: Survey) -> Table:
             "kernel. A kernel that is random in every column may not have learned; none of these "
             "numbers alone makes it good or bad." + left
         ),
-        header=("Kernel", "Filters × inputs", "Spectral norm (random)", "Above random",
-                "Stable rank (random)", "Exponent", "Random", "Exponent is"),
+        header=(
+            "Kernel",
+            "Filters × inputs",
+            "Spectral norm (random)",
+            "Above random",
+            "Stable rank (random)",
+            "Exponent",
+            "Random",
+            "Exponent is",
+        ),
         rows=tuple(_row(spectrum) for spectrum in survey.spectra),
-    )  # fmt: skip
+    )
 
 
 def _row(spectrum: Spectrum) -> tuple[str | int | float | None, ...]:

@@ -141,8 +141,10 @@ class _Tally:
 def _bounded(seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Sums of large finite values overflow float32: they count as its largest number."""
     sums = {name: seen[name] for name in ("sum", "sums", "norm") if name in seen}
-    bounded = {name: np.nan_to_num(v.astype(np.float64), posinf=_LARGEST, neginf=-_LARGEST)
-               for name, v in sums.items()}  # fmt: skip
+    bounded = {
+        name: np.nan_to_num(v.astype(np.float64), posinf=_LARGEST, neginf=-_LARGEST)
+        for name, v in sums.items()
+    }
     return seen | bounded
 
 

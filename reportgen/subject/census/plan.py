@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
 _RECTIFIERS = frozenset({"relu", "relu6"})
 _MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
-_AT_REST = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
-                      "AlphaDropout", "GaussianDropout", "GaussianNoise"})  # fmt: skip
+_AT_REST = frozenset(
+    {
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "AlphaDropout",
+        "GaussianDropout",
+        "GaussianNoise",
+    }
+)
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "cell", "forward_layer")
 Kind = Literal["unit", "plain", "before_norm", "behind_norm", "same"]
 

@@ -111,9 +111,12 @@ class UnitTally:
             self._classes = Associations(columns, channels)
 
     def add(
-        self, responses: FloatArray, peaks: FloatArray, rows: NDArray[np.int64],
+        self,
+        responses: FloatArray,
+        peaks: FloatArray,
+        rows: NDArray[np.int64],
         columns: FloatArray | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """responses, peaks: ``(samples, channels)``. columns: targets of the rows."""
         self._samples += len(rows)
         self._silent += (peaks <= 0).sum(axis=0)
@@ -129,10 +132,17 @@ class UnitTally:
         """What was seen."""
         nearest, likeness = self._find_nearest()
         return UnitCensus(
-            self._head, self._samples, self._judge_classes(),
-            self._most.rows, self._most.values, self._least.rows, self._least.values,
-            self._silent, nearest, likeness,
-        )  # fmt: skip
+            self._head,
+            self._samples,
+            self._judge_classes(),
+            self._most.rows,
+            self._most.values,
+            self._least.rows,
+            self._least.values,
+            self._silent,
+            nearest,
+            likeness,
+        )
 
     def _find_nearest(self) -> tuple[NDArray[np.int64], FloatArray]:
         channels = len(self._silent)

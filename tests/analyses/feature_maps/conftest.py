@@ -17,28 +17,49 @@ def unit_layer() -> Callable[..., ChannelCensus]:
     """``unit_layer(spread, ...)``: the census of one layer, all other numbers harmless."""
 
     def build(
-        spread: Any, *, address: str = "conv", selectivity: Selectivity | None = None,
-        peaks: Any = None, lowest: Any = None, nearest: Any = None, likeness: Any = None,
-        silent: Any = 0, samples: int = 40, units: bool = True,
-    ) -> ChannelCensus:  # fmt: skip
+        spread: Any,
+        *,
+        address: str = "conv",
+        selectivity: Selectivity | None = None,
+        peaks: Any = None,
+        lowest: Any = None,
+        nearest: Any = None,
+        likeness: Any = None,
+        silent: Any = 0,
+        samples: int = 40,
+        units: bool = True,
+    ) -> ChannelCensus:
         spread = np.asarray(spread, float)
         count = len(spread)
         high = np.where(spread > 0, 1.0, 0.0)
-        both = [np.full(count, default) if v is None else np.asarray(v, float)
-                for v, default in ((peaks, 1.0), (lowest, 0.0))]  # fmt: skip
+        both = [
+            np.full(count, default) if v is None else np.asarray(v, float)
+            for v, default in ((peaks, 1.0), (lowest, 0.0))
+        ]
         rows = np.zeros((count, 1), np.int64)
         found = UnitCensus(
-            head=address, samples=samples, selectivity=selectivity,
-            most=rows, most_values=both[0][:, None], least=rows, least_values=both[1][:, None],
+            head=address,
+            samples=samples,
+            selectivity=selectivity,
+            most=rows,
+            most_values=both[0][:, None],
+            least=rows,
+            least_values=both[1][:, None],
             silent=np.broadcast_to(np.asarray(silent, np.int64), (count,)),
             nearest=np.full(count, -1) if nearest is None else np.asarray(nearest),
             likeness=np.zeros(count) if likeness is None else np.asarray(likeness, float),
-        )  # fmt: skip
+        )
         return ChannelCensus(
-            address=address, mean=np.zeros(count), spread=spread, low=np.zeros(count), high=high,
-            zeros=None, pinned=None, non_finite=np.zeros(count, np.int64),
+            address=address,
+            mean=np.zeros(count),
+            spread=spread,
+            low=np.zeros(count),
+            high=high,
+            zeros=None,
+            pinned=None,
+            non_finite=np.zeros(count, np.int64),
             units=found if units else None,
-        )  # fmt: skip
+        )
 
     return build
 

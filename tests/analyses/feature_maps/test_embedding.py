@@ -103,9 +103,11 @@ def test_labels_that_are_no_classes_are_not_compared(clusters):
 def test_the_block_has_a_series_a_class_and_rings(found):
     (block,) = draw_embedding(found, CLASSES)
     assert [(s.name, s.style, len(s.x)) for s in block.series] == [
-        ("cat", "points", 30), ("dog", "points", 30), ("eel", "points", 30),
+        ("cat", "points", 30),
+        ("dog", "points", 30),
+        ("eel", "points", 30),
         ("mistakes", "rings", 2),
-    ]  # fmt: skip
+    ]
     assert block.series[3].x == (found.points[4, 0], found.points[50, 0])
     assert "Mistakes are ringed (2)" in block.caption
     assert "90 samples, by the 12 features of last" in block.caption

@@ -20,8 +20,13 @@ PATTERNS = np.array(
 )
 # sample: (pattern, top, left, strength); the other samples are empty. No strength is so low that
 # another pattern, of which a unit sees 6 of 9 at most, could excite it more.
-PLANTED = {5: (0, 2, 7, 1.0), 11: (0, 4, 1, 0.875), 17: (0, 0, 0, 0.75),
-           8: (1, 3, 3, 1.0), 21: (2, 5, 9, 1.0)}  # fmt: skip
+PLANTED = {
+    5: (0, 2, 7, 1.0),
+    11: (0, 4, 1, 0.875),
+    17: (0, 0, 0, 0.75),
+    8: (1, 3, 3, 1.0),
+    21: (2, 5, 9, 1.0),
+}
 CHOICE = {"layers": 9, "units": 3, "most": 3, "least": 2, "side": 48}
 
 

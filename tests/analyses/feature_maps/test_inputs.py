@@ -13,10 +13,16 @@ SAMPLES = 40
 BRIEF = {
     "optvis": {"units": 2, "layers": 2, "classes": 1, "dreams": 1},
     "loss_landscape": {
-        "samples": 16, "points": 7, "planes": 1, "hessian_points": 5, "products": 20,
-        "trace_draws": 2, "density_steps": 4, "ascents": 2,
+        "samples": 16,
+        "points": 7,
+        "planes": 1,
+        "hessian_points": 5,
+        "products": 20,
+        "trace_draws": 2,
+        "density_steps": 4,
+        "ascents": 2,
     },
-}  # fmt: skip
+}
 
 
 def stack(shape, *parts, dtype="float32"):
@@ -65,8 +71,11 @@ MODELS = {
     "sequence": (
         (40, 3),
         lambda: stack(
-            (40, 3), layers.Conv1D(6, 5, activation="relu", name="c"), layers.MaxPooling1D(2),
-            layers.Conv1D(6, 3, activation="relu", name="d"), layers.GlobalAveragePooling1D(),
+            (40, 3),
+            layers.Conv1D(6, 5, activation="relu", name="c"),
+            layers.MaxPooling1D(2),
+            layers.Conv1D(6, 3, activation="relu", name="d"),
+            layers.GlobalAveragePooling1D(),
         ),
     ),
     "flattened sequence": (
@@ -77,8 +86,10 @@ MODELS = {
     "tokens": (
         "tokens",
         lambda: stack(
-            (12,), layers.Embedding(20, 6, name="words"),
-            layers.Conv1D(5, 3, activation="relu", name="c"), layers.GlobalMaxPooling1D(),
+            (12,),
+            layers.Embedding(20, 6, name="words"),
+            layers.Conv1D(5, 3, activation="relu", name="c"),
+            layers.GlobalMaxPooling1D(),
             dtype="int32",
         ),
     ),
@@ -86,18 +97,21 @@ MODELS = {
     "recurrent": (
         (15, 4),
         lambda: stack(
-            (15, 4), layers.Bidirectional(layers.GRU(3, return_sequences=True), name="both"),
+            (15, 4),
+            layers.Bidirectional(layers.GRU(3, return_sequences=True), name="both"),
             layers.LSTM(5, name="last"),
         ),
     ),
     "volume": (
         (6, 8, 8, 2),
         lambda: stack(
-            (6, 8, 8, 2), layers.Conv3D(4, 3, activation="relu", name="c"),
-            layers.MaxPooling3D(2), layers.Flatten(),
+            (6, 8, 8, 2),
+            layers.Conv3D(4, 3, activation="relu", name="c"),
+            layers.MaxPooling3D(2),
+            layers.Flatten(),
         ),
     ),
-}  # fmt: skip
+}
 
 
 def draw(shape):
@@ -160,8 +174,15 @@ def test_pictures_are_of_finite_numbers(audited, name):
     assert not [key for key, a in shown.items() if not a.size]
 
 
-PICTURES = ["one channel", "no channel", "five channels", "twenty channels", "tall",
-            "channels first", "transformer"]  # fmt: skip
+PICTURES = [
+    "one channel",
+    "no channel",
+    "five channels",
+    "twenty channels",
+    "tall",
+    "channels first",
+    "transformer",
+]
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -12,10 +12,18 @@ import pytest
 from keras import layers
 
 QUICK = {
-    "points": 9, "planes": 2, "rough_points": 5, "path_points": 7, "hessian_points": 5,
-    "eigenvalues": 1, "products": 40, "trace_draws": 4, "density_starts": 2, "density_steps": 6,
+    "points": 9,
+    "planes": 2,
+    "rough_points": 5,
+    "path_points": 7,
+    "hessian_points": 5,
+    "eigenvalues": 1,
+    "products": 40,
+    "trace_draws": 4,
+    "density_starts": 2,
+    "density_steps": 6,
     "ascents": 4,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

@@ -152,9 +152,12 @@ def test_fixed_batch_and_half_precision_say_so(landscape):
     x, y = rng.normal(size=(50, 6)).astype(np.float32), rng.integers(0, 3, 50)
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
-        [keras.Input((6,), batch_size=32), layers.Dense(8, "relu", dtype="mixed_bfloat16"),
-         layers.Dense(3, "softmax")]
-    )  # fmt: skip
+        [
+            keras.Input((6,), batch_size=32),
+            layers.Dense(8, "relu", dtype="mixed_bfloat16"),
+            layers.Dense(3, "softmax"),
+        ]
+    )
     found = landscape(model, x, y)
     assert found.result.facts.precision == "bfloat16"
     assert found.result.facts.samples == 32  # whole batches

@@ -131,8 +131,9 @@ def test_higher_places_and_missing_gradients_are_not_told(landscape, unsolved, p
     ("value", "bends_down", "level"),
     [(-2.0, True, "note"), (-2.0, None, "note"), (-2.0, False, "pass"), (-0.4, True, "pass")],
 )
-def test_a_rough_eigenvalue_bounds_the_smallest_one(landscape, unsolved, points, value,
-                                                    bends_down, level):  # fmt: skip
+def test_a_rough_eigenvalue_bounds_the_smallest_one(
+    landscape, unsolved, points, value, bends_down, level
+):
     """v H v is never below it, so a residual is no excuse; a corner of the loss is one."""
     result = landscape(unsolved, *points).result
     bends = replace(

@@ -25,9 +25,18 @@ def read_pictures(subject: Any, inputs: Any, addresses: Any, peaks: Any = ()) ->
 
 
 SMALL = {
-    "layers": 1, "units": 2, "variants": 2, "classes": 0, "dreams": 0, "silent_units": 4,
-    "samples": 40, "noise": 4, "side": 32, "seconds": 60.0, "precision": "float32",
-}  # fmt: skip
+    "layers": 1,
+    "units": 2,
+    "variants": 2,
+    "classes": 0,
+    "dreams": 0,
+    "silent_units": 4,
+    "samples": 40,
+    "noise": 4,
+    "side": 32,
+    "seconds": 60.0,
+    "precision": "float32",
+}
 
 
 @pytest.fixture(scope="session")
@@ -106,8 +115,14 @@ def sound(paint: Any, stack: Any, head: Any, noisy: Any) -> SimpleNamespace:
         *head(),
     )
     return paint(
-        model, noisy(), np.arange(40) % 3, layers=2, classes=3, dreams=2, negative=True,
-    )  # fmt: skip
+        model,
+        noisy(),
+        np.arange(40) % 3,
+        layers=2,
+        classes=3,
+        dreams=2,
+        negative=True,
+    )
 
 
 def set_units(layer: Any, units: Any, kernel: Any, bias: float) -> None:

@@ -33,9 +33,11 @@ def layer():
         means = np.concatenate([two, images @ own[2:].T, images @ others.T], axis=1)
         count = len(images)
         return Responses(
-            {"layer": np.maximum(means, 0).astype(np.float32)}, {},
-            np.arange(count), np.ones(count, bool),
-        )  # fmt: skip
+            {"layer": np.maximum(means, 0).astype(np.float32)},
+            {},
+            np.arange(count),
+            np.ones(count, bool),
+        )
 
     return respond, own
 
@@ -93,8 +95,10 @@ def test_what_cannot_be_judged_is_said(layer):
     pictures = respond(draw_pictures(own, (0, 0, 0), rng))
     assert {a.doubt for a in judge_agreement(natural, pictures, ask(variants=1))} == {"one picture"}
     assert {a.doubt for a in judge_agreement(natural, pictures, ask(units=1))} == {"one unit"}
-    thin = [Responses({"layer": r.means["layer"][:, :8]}, {}, r.rows, r.drawn)
-            for r in (natural, pictures)]  # fmt: skip
+    thin = [
+        Responses({"layer": r.means["layer"][:, :8]}, {}, r.rows, r.drawn)
+        for r in (natural, pictures)
+    ]
     assert {a.doubt for a in judge_agreement(*thin, ask())} == {"thin layer"}
     pictures.means["layer"][1, 20] = np.inf
     broken = judge_agreement(natural, pictures, ask())

@@ -27,9 +27,14 @@ def hatch():
 
 def test_the_parts_stand_in_their_order(sound):
     assert [block.id for block in sound.body.blocks] == [
-        "optvis-layers", "optvis-classes", "optvis-units-0_c1", "optvis-units-1_c2",
-        "optvis-dreams", "optvis-progress", "optvis-numbers",
-    ]  # fmt: skip
+        "optvis-layers",
+        "optvis-classes",
+        "optvis-units-0_c1",
+        "optvis-units-1_c2",
+        "optvis-dreams",
+        "optvis-progress",
+        "optvis-numbers",
+    ]
 
 
 def test_every_picture_has_words_and_every_array_is_shown_once(sound):
@@ -45,8 +50,10 @@ def test_every_picture_has_words_and_every_array_is_shown_once(sound):
 def test_the_section_survives_the_way_to_the_page(sound):
     body, _, _ = unpack_body(pack_body(sound.body, 1.0, 1))
     assert (body.findings, body.blocks, body.method) == (
-        sound.body.findings, sound.body.blocks, sound.body.method
-    )  # fmt: skip
+        sound.body.findings,
+        sound.body.blocks,
+        sound.body.method,
+    )
     for key, array in sound.body.arrays.items():
         np.testing.assert_array_equal(body.arrays[key], array)
     for item in (*sound.body.blocks, *sound.body.findings):
@@ -109,10 +116,11 @@ def test_numbers_that_are_not_finite_are_left_out(sound):
     first, *rest = sound.result.layers
     nan = float("nan")
     judged = tuple(
-        replace(unit, scores=np.full(2, nan, np.float32), natural=nan, noise=nan,
-                cause="not finite")
+        replace(
+            unit, scores=np.full(2, nan, np.float32), natural=nan, noise=nan, cause="not finite"
+        )
         for unit in first.judged
-    )  # fmt: skip
+    )
     answers = np.full_like(sound.result.classes.answers, nan)
     broken = replace(
         sound.result,

@@ -85,9 +85,12 @@ def test_pictures_of_every_kind(paint, stack, head, shape, x, preprocessing, req
     assert found.result.exact_scaling
     # black and white, scaled as the samples were, hold every picture
     low, high = {
-        "unit": (0, 1), "none": (-1, 1), None: (0, 1), "symmetric": (-1, 1),
+        "unit": (0, 1),
+        "none": (-1, 1),
+        None: (0, 1),
+        "symmetric": (-1, 1),
         "imagenet-caffe": (-123.68, 151.061),
-    }.get(preprocessing, (-0.25, 0.25))  # fmt: skip
+    }.get(preprocessing, (-0.25, 0.25))
     assert low - 1e-4 <= inputs.min() < inputs.max() <= high + 1e-4
 
 

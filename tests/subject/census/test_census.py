@@ -24,9 +24,12 @@ def draw(*shape):
 def subject_of(model, x, labels=None):
     """What `take_census` reads of a subject."""
     return SimpleNamespace(
-        probe=Probe(model, tuple(x.shape[1:])), samples=x, inputs=lambda rows: x[rows],
-        labels=SimpleNamespace(values=labels), config=SimpleNamespace(seed=0),
-    )  # fmt: skip
+        probe=Probe(model, tuple(x.shape[1:])),
+        samples=x,
+        inputs=lambda rows: x[rows],
+        labels=SimpleNamespace(values=labels),
+        config=SimpleNamespace(seed=0),
+    )
 
 
 def build(data_format="channels_last"):
@@ -59,9 +62,11 @@ def values_of(model, name, x):
     layer = model.get_layer(name)
     out = keras.Model(model.input, layer.output).predict(x, verbose=0).astype(np.float64)
     first = out.ndim == 4 and out.shape[1:] in ((4, 6, 5), (3, 6, 5))
-    return np.moveaxis(out, 1, -1).reshape(-1, out.shape[1]) if first else out.reshape(
-        -1, out.shape[-1]
-    )  # fmt: skip
+    return (
+        np.moveaxis(out, 1, -1).reshape(-1, out.shape[1])
+        if first
+        else out.reshape(-1, out.shape[-1])
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 7, 256])
@@ -77,9 +82,11 @@ def test_every_number_of_every_layer(data_format, batch):
         values = values_of(model, layer.address, x)
         size = float(np.abs(values).max())
         for found, expected in (
-            (layer.low, values.min(axis=0)), (layer.high, values.max(axis=0)),
-            (layer.mean, values.mean(axis=0)), (layer.spread, values.std(axis=0)),
-        ):  # fmt: skip
+            (layer.low, values.min(axis=0)),
+            (layer.high, values.max(axis=0)),
+            (layer.mean, values.mean(axis=0)),
+            (layer.spread, values.std(axis=0)),
+        ):
             # float32 sums of about a thousand values; a deviation doubles the digits lost.
             np.testing.assert_allclose(found, expected, atol=2e-4 * size)
         assert not layer.non_finite.any()
@@ -94,8 +101,12 @@ def test_units_are_read_where_they_leave_their_layer():
     plan = plan_readings(probe.calls, probe.output_calls)
     units = {r.call.address: r.head for r in plan if r.kind == "unit"}
     assert units == {
-        "act": "conv", "norm2": "depth", "add": "add", "fused": "fused", "tanh": "tanh",
-    }  # fmt: skip
+        "act": "conv",
+        "norm2": "depth",
+        "add": "add",
+        "fused": "fused",
+        "tanh": "tanh",
+    }
     followed = {r.call.address: r.source for r in plan if not r.is_read}
     assert followed == {"conv": "norm", "drop": "act", "depth": "norm2"}
 
@@ -110,8 +121,9 @@ def test_peaks_and_responses_of_units():
     order = np.argsort(-peaks, axis=0, kind="stable")
     np.testing.assert_array_equal(units.most, order[:8].T)
     np.testing.assert_array_equal(units.silent, (peaks <= 0).sum(axis=0))
-    r = np.array([[np.corrcoef(means[:, c], labels == k)[0, 1] for k in range(4)]
-                  for c in range(3)])  # fmt: skip
+    r = np.array(
+        [[np.corrcoef(means[:, c], labels == k)[0, 1] for k in range(4)] for c in range(3)]
+    )
     np.testing.assert_allclose(units.selectivity.r, r.max(axis=1), atol=1e-5)
     np.testing.assert_array_equal(units.selectivity.best, r.argmax(axis=1))
 

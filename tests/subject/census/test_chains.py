@@ -16,23 +16,30 @@ CHAINS = {
     "spatial dropout, relu": [layers.SpatialDropout2D(0.5), layers.Activation("relu")],
     "relu, norm, relu": [layers.ReLU(), layers.BatchNormalization(), layers.ReLU()],
     "tanh, norm, relu": [
-        layers.Activation("tanh"), layers.BatchNormalization(), layers.ReLU(max_value=6)
+        layers.Activation("tanh"),
+        layers.BatchNormalization(),
+        layers.ReLU(max_value=6),
     ],
     "norm, norm": [layers.BatchNormalization(), layers.BatchNormalization()],
     "dropout, norm, dropout": [
-        layers.Dropout(0.5), layers.BatchNormalization(), layers.Dropout(0.5)
+        layers.Dropout(0.5),
+        layers.BatchNormalization(),
+        layers.Dropout(0.5),
     ],
     "leaky relu, dropout": [layers.LeakyReLU(), layers.Dropout(0.1)],
-}  # fmt: skip
+}
 
 
 def census_of(model, x):
     return take_census(
         SimpleNamespace(
-            probe=Probe(model, tuple(x.shape[1:])), samples=x, inputs=lambda rows: x[rows],
-            labels=SimpleNamespace(values=None), config=SimpleNamespace(seed=0),
+            probe=Probe(model, tuple(x.shape[1:])),
+            samples=x,
+            inputs=lambda rows: x[rows],
+            labels=SimpleNamespace(values=None),
+            config=SimpleNamespace(seed=0),
         )
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -61,9 +68,11 @@ def test_every_number_of_every_chain(name, first):
         output = keras.Model(inputs, model.get_layer(found.address).output)(data).numpy()
         values = output.reshape(-1, output.shape[-1]).astype(np.float64)
         for number, expected in (
-            (found.low, values.min(axis=0)), (found.high, values.max(axis=0)),
-            (found.mean, values.mean(axis=0)), (found.spread, values.std(axis=0)),
-        ):  # fmt: skip
+            (found.low, values.min(axis=0)),
+            (found.high, values.max(axis=0)),
+            (found.mean, values.mean(axis=0)),
+            (found.spread, values.std(axis=0)),
+        ):
             np.testing.assert_allclose(number, expected, atol=1e-4 * np.abs(values).max())
 
 

@@ -73,9 +73,13 @@ def test_a_deviation_is_never_more_than_the_range_allows():
     """Large sums differ by more than the values do: 4096.1 in float32, a thousand times."""
     value = np.float32(4096.1)
     seen = {
-        "samples": 1000, "count": 1000, "sum": np.array([1000 * value]), "low": np.array([value]),
-        "high": np.array([value]), "norm": np.sqrt(np.array([1000.2]) * value**2),
-    }  # fmt: skip
+        "samples": 1000,
+        "count": 1000,
+        "sum": np.array([1000 * value]),
+        "low": np.array([value]),
+        "high": np.array([value]),
+        "norm": np.sqrt(np.array([1000.2]) * value**2),
+    }
     moments = Moments()
     moments.add(seen)
     assert moments.spread.tolist() == [0.0]

@@ -34,14 +34,15 @@ def originals(tmp_path_factory):
         layers = library.layers
         return library.Sequential(
             [
-                layers.InputLayer(shape=(8, 8, 3)) if library is keras else
-                layers.InputLayer(input_shape=(8, 8, 3)),
+                layers.InputLayer(shape=(8, 8, 3))
+                if library is keras
+                else layers.InputLayer(input_shape=(8, 8, 3)),
                 layers.Conv2D(4, 3, activation="relu"),
                 layers.BatchNormalization(),
                 layers.Flatten(),
                 layers.Dense(3, activation="softmax"),
             ]
-        )  # fmt: skip
+        )
 
     keras.utils.set_random_seed(0)
     stack(keras).save(folder / "keras.keras")

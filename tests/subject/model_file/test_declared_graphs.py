@@ -204,8 +204,9 @@ def test_never_raises_on_damaged_configurations(
             assert declared.layers or not settings["layers"] or isinstance(settings["layers"], int)
         assert declared.lower_bound >= 0
         assert declared.complete == (declared.parameters is not None)
-        assert all(declared.of(row.layer) is None or row.weights is not None
-                   for row in declared.layers)  # fmt: skip
+        assert all(
+            declared.of(row.layer) is None or row.weights is not None for row in declared.layers
+        )
 
 
 @pytest.mark.parametrize("config", [*JUNK, {"class_name": "Functional", "config": {"layers": 3}}])

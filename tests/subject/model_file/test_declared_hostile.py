@@ -29,9 +29,13 @@ def sequential(*layers: object) -> dict[str, Any]:
 def graph(*nodes: tuple[str, list[str]], outputs: str = "a") -> dict[str, Any]:
     """Return a Keras 2 Functional model of `Add` layers with their inputs."""
     layers: list[dict[str, Any]] = [
-        {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
-         "config": {"name": "in", "batch_input_shape": [None, 4]}}
-    ]  # fmt: skip
+        {
+            "class_name": "InputLayer",
+            "name": "in",
+            "inbound_nodes": [],
+            "config": {"name": "in", "batch_input_shape": [None, 4]},
+        }
+    ]
     for name, froms in nodes:
         inbound = [[[one, 0, 0, {}] for one in froms]]
         node = {"class_name": "Add", "name": name, "config": {"name": name}}
@@ -63,9 +67,17 @@ def test_a_wrong_number_is_not_known(units: object) -> None:
 
 
 def test_one_bad_layer_does_not_hide_another() -> None:
-    bad: list[object] = [None, 3, "x", [], {}, {"class_name": ["Dense"]}, {"class_name": "Model"},
-                         {"class_name": "Sequential", "config": 3},
-                         {"class_name": "TimeDistributed", "config": {"layer": 3}}]  # fmt: skip
+    bad: list[object] = [
+        None,
+        3,
+        "x",
+        [],
+        {},
+        {"class_name": ["Dense"]},
+        {"class_name": "Model"},
+        {"class_name": "Sequential", "config": 3},
+        {"class_name": "TimeDistributed", "config": {"layer": 3}},
+    ]
     big = {"class_name": "Embedding", "config": {"input_dim": 2**33, "output_dim": 2}}
     for layer in bad:
         declared = declare(sequential(layer, big))

@@ -147,9 +147,13 @@ def test_a_configuration_of_many_megabytes_is_unsafe(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "training",
-    ['{"optimizer": 3}', '{"optimizer": {"config": {"lr": 1' + "0" * 400 + "}}}", "[]",
-     '{"loss": ' + "[" * 150 + "]" * 150 + "}"],
-)  # fmt: skip
+    [
+        '{"optimizer": 3}',
+        '{"optimizer": {"config": {"lr": 1' + "0" * 400 + "}}}",
+        "[]",
+        '{"loss": ' + "[" * 150 + "]" * 150 + "}",
+    ],
+)
 def test_odd_records_of_training_do_no_harm(tmp_path, training):
     head = '{"class_name": "Sequential", "config": {"layers": []}, "compile_config": '
     config = head + training + "}"

@@ -204,14 +204,29 @@ def test_penalties_bounds_and_initial_values(tf_keras, assert_same, form):
     r, c, i = tf_keras.regularizers, tf_keras.constraints, tf_keras.initializers
     k = tf_keras.layers
     layers = [
-        k.Conv2D(4, 3, kernel_regularizer=r.L1L2(0.1, 0.2), bias_constraint=c.NonNeg(),
-                 kernel_initializer=i.VarianceScaling(2.0, "fan_out", "truncated_normal", seed=1)),
-        k.Dense(3, kernel_constraint=c.MaxNorm(3, axis=0), activity_regularizer=r.L2(0.1),
-                kernel_initializer=i.RandomNormal(stddev=0.1), kernel_regularizer="l2"),
-        k.Dense(3, kernel_constraint=c.MinMaxNorm(0.1, 2), bias_initializer=i.Constant(0.5),
-                kernel_regularizer=r.OrthogonalRegularizer(), kernel_initializer="he_normal"),
+        k.Conv2D(
+            4,
+            3,
+            kernel_regularizer=r.L1L2(0.1, 0.2),
+            bias_constraint=c.NonNeg(),
+            kernel_initializer=i.VarianceScaling(2.0, "fan_out", "truncated_normal", seed=1),
+        ),
+        k.Dense(
+            3,
+            kernel_constraint=c.MaxNorm(3, axis=0),
+            activity_regularizer=r.L2(0.1),
+            kernel_initializer=i.RandomNormal(stddev=0.1),
+            kernel_regularizer="l2",
+        ),
+        k.Dense(
+            3,
+            kernel_constraint=c.MinMaxNorm(0.1, 2),
+            bias_initializer=i.Constant(0.5),
+            kernel_regularizer=r.OrthogonalRegularizer(),
+            kernel_initializer="he_normal",
+        ),
         k.Dense(3, kernel_constraint=c.UnitNorm(), kernel_initializer=i.Orthogonal(gain=2)),
-    ]  # fmt: skip
+    ]
     assert_same(tf_keras.Sequential([tf_keras.Input(IMAGE), *layers]), form)
 
 

@@ -187,12 +187,17 @@ def image_layers(k, order):
     axis = 1 if order == "channels_first" else -1
     same = {"data_format": order, "padding": "same"}
     return [
-        k.ZeroPadding2D(1, data_format=order), k.Conv2D(4, 3, activation="relu", **same),
-        k.BatchNormalization(axis=axis), k.MaxPooling2D(2, **same),
-        k.DepthwiseConv2D(3, **same), k.SeparableConv2D(4, 3, data_format=order),
-        k.Conv2DTranspose(3, 3, strides=2, **same), k.AveragePooling2D(2, data_format=order),
-        k.UpSampling2D(2, data_format=order), k.Cropping2D(1, data_format=order),
-    ]  # fmt: skip
+        k.ZeroPadding2D(1, data_format=order),
+        k.Conv2D(4, 3, activation="relu", **same),
+        k.BatchNormalization(axis=axis),
+        k.MaxPooling2D(2, **same),
+        k.DepthwiseConv2D(3, **same),
+        k.SeparableConv2D(4, 3, data_format=order),
+        k.Conv2DTranspose(3, 3, strides=2, **same),
+        k.AveragePooling2D(2, data_format=order),
+        k.UpSampling2D(2, data_format=order),
+        k.Cropping2D(1, data_format=order),
+    ]
 
 
 @FORMS

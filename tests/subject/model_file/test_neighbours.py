@@ -16,14 +16,18 @@ LAYERS = {
     "separable": (IMAGE, lambda k: [k.SeparableConv2D(4, 3, depth_multiplier=2)]),
     "separable_1d": ((9, 3), lambda k: [k.SeparableConv1D(4, 3)]),
     "transposed": (
-        IMAGE, lambda k: [k.Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=1)]),
+        IMAGE,
+        lambda k: [k.Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=1)],
+    ),
     "transposed_valid": (IMAGE, lambda k: [k.Conv2DTranspose(2, (4, 3), strides=(3, 2))]),
     "transposed_1d": ((9, 3), lambda k: [k.Conv1DTranspose(4, 3, strides=2)]),
     "conv_groups": ((8, 8, 4), lambda k: [k.Conv2D(6, 3, groups=2, activation="relu")]),
     "conv_causal": ((9, 3), lambda k: [k.Conv1D(4, 3, padding="causal", dilation_rate=2)]),
     "conv_3d": ((5, 6, 7, 2), lambda k: [k.Conv3D(3, 2), k.AveragePooling3D(2)]),
-    "pooling": (IMAGE, lambda k: [
-        k.MaxPooling2D((3, 2), 2, "same"), k.AveragePooling2D(3, 1, "same")]),
+    "pooling": (
+        IMAGE,
+        lambda k: [k.MaxPooling2D((3, 2), 2, "same"), k.AveragePooling2D(3, 1, "same")],
+    ),
     "pooling_1d": ((9, 3), lambda k: [k.MaxPool1D(2), k.GlobalAveragePooling1D(keepdims=True)]),
     "global_max": (IMAGE, lambda k: [k.GlobalMaxPooling2D(keepdims=True), k.Flatten()]),
     "normalized_plain": (IMAGE, lambda k: [k.BatchNormalization(scale=False, epsilon=0.01)]),
@@ -38,31 +42,51 @@ LAYERS = {
     "rescaling": (IMAGE, lambda k: [k.Rescaling(1 / 127.5, offset=-1), k.Resizing(5, 6)]),
     "resizing_nearest": (IMAGE, lambda k: [k.Resizing(11, 4, interpolation="nearest")]),
     "center_crop": (IMAGE, lambda k: [k.CenterCrop(5, 4)]),
-    "augmentation": (IMAGE, lambda k: [
-        k.RandomFlip("horizontal"), k.RandomRotation(0.2, fill_mode="nearest"),
-        k.RandomZoom(0.1, 0.2), k.RandomTranslation(0.1, 0.1), k.RandomContrast(0.3),
-        k.RandomBrightness(0.2, value_range=(0, 1)), k.Conv2D(2, 3)]),
+    "augmentation": (
+        IMAGE,
+        lambda k: [
+            k.RandomFlip("horizontal"),
+            k.RandomRotation(0.2, fill_mode="nearest"),
+            k.RandomZoom(0.1, 0.2),
+            k.RandomTranslation(0.1, 0.1),
+            k.RandomContrast(0.3),
+            k.RandomBrightness(0.2, value_range=(0, 1)),
+            k.Conv2D(2, 3),
+        ],
+    ),
     "random_size": (IMAGE, lambda k: [k.RandomHeight(0.2), k.RandomWidth(0.2)]),
-    "noise": (IMAGE, lambda k: [
-        k.GaussianNoise(0.1), k.GaussianDropout(0.2), k.AlphaDropout(0.1),
-        k.ActivityRegularization(0.1, 0.2), k.Dropout(0.4, noise_shape=(None, 1, 1, 3), seed=3)]),
+    "noise": (
+        IMAGE,
+        lambda k: [
+            k.GaussianNoise(0.1),
+            k.GaussianDropout(0.2),
+            k.AlphaDropout(0.1),
+            k.ActivityRegularization(0.1, 0.2),
+            k.Dropout(0.4, noise_shape=(None, 1, 1, 3), seed=3),
+        ],
+    ),
     "spatial_dropout": (IMAGE, lambda k: [k.SpatialDropout2D(0.3), k.Flatten()]),
     "spatial_dropout_1d": ((9, 3), lambda k: [k.SpatialDropout1D(0.3), k.Flatten()]),
-    "padding": (IMAGE, lambda k: [
-        k.ZeroPadding2D(((1, 2), (0, 3))), k.Cropping2D(((2, 1), (1, 0)))]),
-    "padding_1d": ((9, 3), lambda k: [
-        k.ZeroPadding1D((2, 1)), k.Cropping1D(1), k.UpSampling1D(2)]),
+    "padding": (
+        IMAGE,
+        lambda k: [k.ZeroPadding2D(((1, 2), (0, 3))), k.Cropping2D(((2, 1), (1, 0)))],
+    ),
+    "padding_1d": ((9, 3), lambda k: [k.ZeroPadding1D((2, 1)), k.Cropping1D(1), k.UpSampling1D(2)]),
     "upsampling": (IMAGE, lambda k: [k.UpSampling2D((2, 3), interpolation="bilinear")]),
-    "reshaping": (IMAGE, lambda k: [
-        k.Permute((3, 1, 2)), k.Reshape((6, -1)), k.Flatten(), k.RepeatVector(2)]),
+    "reshaping": (
+        IMAGE,
+        lambda k: [k.Permute((3, 1, 2)), k.Reshape((6, -1)), k.Flatten(), k.RepeatVector(2)],
+    ),
     "prelu": (IMAGE, lambda k: [k.PReLU(shared_axes=[1, 2]), k.PReLU()]),
     "leaky_relu": (IMAGE, lambda k: [k.LeakyReLU(alpha=0.23), k.ELU(0.7)]),
     "relu": (IMAGE, lambda k: [k.ReLU(max_value=1.5, negative_slope=0.2, threshold=0.4)]),
     "thresholded_relu": (IMAGE, lambda k: [k.ThresholdedReLU(0.7)]),
     "softmax": (IMAGE, lambda k: [k.Softmax(axis=[1, 2])]),
     "dense_many_axes": ((4, 5, 6), lambda k: [k.Dense(3)]),
-    "einsum_dense": ((5, 6), lambda k: [
-        k.EinsumDense("abc,cd->abd", output_shape=(None, 4), bias_axes="d")]),
+    "einsum_dense": (
+        (5, 6),
+        lambda k: [k.EinsumDense("abc,cd->abd", output_shape=(None, 4), bias_axes="d")],
+    ),
     "embedding": ((7,), lambda k: [k.Embedding(9, 4, input_length=7), k.Flatten()]),
     "embedding_masked": ((7,), lambda k: [k.Embedding(9, 4, mask_zero=True), k.LSTM(3)]),
     "masking": ((6, 3), lambda k: [k.Masking(0.0), k.GRU(4)]),
@@ -72,21 +96,41 @@ LAYERS = {
     "gru": ((6, 3), lambda k: [k.GRU(4, return_sequences=True), k.GRU(2, reset_after=False)]),
     "simple_rnn": ((6, 3), lambda k: [k.SimpleRNN(4, return_sequences=True), k.SimpleRNN(2)]),
     "rnn_of_cells": ((6, 3), lambda k: [k.RNN([k.LSTMCell(4), k.GRUCell(3)])]),
-    "bidirectional": ((6, 3), lambda k: [
-        k.Bidirectional(k.LSTM(4, return_sequences=True)), k.Bidirectional(k.GRU(2),
-                                                                           merge_mode="sum")]),
-    "bidirectional_unlike": ((6, 3), lambda k: [
-        k.Bidirectional(k.LSTM(4), backward_layer=k.GRU(3, go_backwards=True))]),
+    "bidirectional": (
+        (6, 3),
+        lambda k: [
+            k.Bidirectional(k.LSTM(4, return_sequences=True)),
+            k.Bidirectional(k.GRU(2), merge_mode="sum"),
+        ],
+    ),
+    "bidirectional_unlike": (
+        (6, 3),
+        lambda k: [k.Bidirectional(k.LSTM(4), backward_layer=k.GRU(3, go_backwards=True))],
+    ),
     "conv_lstm": ((4, 6, 6, 2), lambda k: [k.ConvLSTM2D(3, 3, return_sequences=True)]),
-    "time_distributed": ((4, 8, 8, 3), lambda k: [
-        k.TimeDistributed(k.DepthwiseConv2D(3)), k.TimeDistributed(k.BatchNormalization()),
-        k.TimeDistributed(k.Flatten())]),
-}  # fmt: skip
+    "time_distributed": (
+        (4, 8, 8, 3),
+        lambda k: [
+            k.TimeDistributed(k.DepthwiseConv2D(3)),
+            k.TimeDistributed(k.BatchNormalization()),
+            k.TimeDistributed(k.Flatten()),
+        ],
+    ),
+}
 # A SavedModel takes a second to write, and many to write with recurrent layers.
 FOLDERS = (
-    "depthwise", "separable", "augmentation", "normalization_adapted", "normalized_axis", "prelu",
-    "spatial_dropout", "relu", "thresholded_relu", "embedding", "time_distributed",
-)  # fmt: skip
+    "depthwise",
+    "separable",
+    "augmentation",
+    "normalization_adapted",
+    "normalized_axis",
+    "prelu",
+    "spatial_dropout",
+    "relu",
+    "thresholded_relu",
+    "embedding",
+    "time_distributed",
+)
 CASES = [(case, form) for case in LAYERS for form in ("h5", "keras")]
 CASES += [(case, "tf") for case in FOLDERS]
 ACTIVATIONS = (

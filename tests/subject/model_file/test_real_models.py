@@ -27,9 +27,12 @@ MODELS = [
     ("xenmrph_fashion_k214/fashion_mnist.keras", "fashion_sprite", {"backslashes"}),
     ("codebasics_potato/saved_models/1", "potato_plantvillage", {"saved_model"}),
     ("codebasics_potato/potatoes.h5", "potato_plantvillage", set()),
-    ("st_modelzoo_imagenet_mobilenet_v1_025/mobilenet_v1_0.25_224.h5", "photos",
-     {"gone_arguments"}),
-]  # fmt: skip
+    (
+        "st_modelzoo_imagenet_mobilenet_v1_025/mobilenet_v1_0.25_224.h5",
+        "photos",
+        {"gone_arguments"},
+    ),
+]
 
 
 @pytest.fixture(scope="module", params=MODELS, ids=lambda case: case[0].partition("/")[0][:20])
@@ -108,15 +111,21 @@ def test_every_layer_can_be_looked_into(opened):
 
 
 REFUSED = [
-    ("rohitkr_subclassed_cifar_k3/cifar10_model.keras", "needs the custom class 'CIFAR10Model'",
-     "--custom-objects"),
+    (
+        "rohitkr_subclassed_cifar_k3/cifar10_model.keras",
+        "needs the custom class 'CIFAR10Model'",
+        "--custom-objects",
+    ),
     ("naufalso_malaria/malaria_model.h5", "holds weights only", "--architecture"),
     ("NEG_lfs_pointer_h5/captcha_model.h5", "is a git-LFS pointer", "git lfs pull"),
     ("NEG_tflite/pretrainedResnet.tflite", "is a TensorFlow Lite model", "model.save("),
     ("NEG_empty_h5_800_bytes/potatoes.h5", "is an empty HDF5 file", "Copy the model file again"),
-    ("NEG_savedmodel_no_variables", "is a SavedModel without its variables",
-     "Copy the whole folder again"),
-]  # fmt: skip
+    (
+        "NEG_savedmodel_no_variables",
+        "is a SavedModel without its variables",
+        "Copy the whole folder again",
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "cause", "way_out"), REFUSED, ids=[c[0][:20] for c in REFUSED])

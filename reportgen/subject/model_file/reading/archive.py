@@ -23,9 +23,18 @@ _MAX_RATIO = 100
 _UNPACKED_BYTES = 64 * 2**20  # below this, no ratio is dangerous
 _WEIGHTS = "model.weights.h5"
 _DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, OverflowError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def read_archive(stream: IO[bytes]) -> Content:

@@ -18,9 +18,17 @@ from reportgen.subject.model_file.reading.hdf5_survey import BFLOAT16, shorten, 
 _MAX_NAMES_BYTES = 16 * 2**20
 # What h5py raises on bytes that are not what they claim to be.
 DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, OverflowError,
-    AttributeError, IndexError, NotImplementedError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+    AttributeError,
+    IndexError,
+    NotImplementedError,
+)
 _EMPTY = "is an empty HDF5 file. Copy the model file again."
 
 

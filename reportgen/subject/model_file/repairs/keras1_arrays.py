@@ -18,12 +18,22 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
 # joined by ``consume_less="gpu"`` as i, f, c, o, which is the order of Keras 2.
 _GATES = {"LSTM": (0, 6, 3, 9), "ConvLSTM2D": (0, 6, 3, 9), "GRU": (0, 3, 6)}
 _TRAINABLE = {
-    "Embedding": 1, "PReLU": 1, "BatchNormalization": 2, "SimpleRNN": 3,
-    "LSTM": 12, "ConvLSTM2D": 12, "GRU": 9,
-}  # fmt: skip
+    "Embedding": 1,
+    "PReLU": 1,
+    "BatchNormalization": 2,
+    "SimpleRNN": 3,
+    "LSTM": 12,
+    "ConvLSTM2D": 12,
+    "GRU": 9,
+}
 _WITH_BIAS = {
-    "Dense": 2, "Conv1D": 2, "Conv2D": 2, "Conv3D": 2, "Conv2DTranspose": 2, "SeparableConv2D": 3,
-}  # fmt: skip
+    "Dense": 2,
+    "Conv1D": 2,
+    "Conv2D": 2,
+    "Conv3D": 2,
+    "Conv2DTranspose": 2,
+    "SeparableConv2D": 3,
+}
 
 
 def convert_arrays(

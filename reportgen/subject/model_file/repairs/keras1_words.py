@@ -11,71 +11,154 @@ from typing import Any
 from reportgen.subject.model_file.configuration import Node, name_of
 
 CLASSES = {
-    "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
-    "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
-    "AtrousConv1D": "Conv1D", "AtrousConv2D": "Conv2D",
-    "Deconvolution2D": "Conv2DTranspose", "Deconv2D": "Conv2DTranspose",
-    "SeparableConvolution2D": "SeparableConv2D", "TimeDistributedDense": "Dense",
-}  # fmt: skip
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "AtrousConvolution1D": "Conv1D",
+    "AtrousConvolution2D": "Conv2D",
+    "AtrousConv1D": "Conv1D",
+    "AtrousConv2D": "Conv2D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "Deconv2D": "Conv2DTranspose",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "TimeDistributedDense": "Dense",
+}
 LAYERS = {
-    *CLASSES, *CLASSES.values(), "Dense", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
-    "SpatialDropout3D", "GaussianDropout", "GaussianNoise", "Embedding", "PReLU", "InputLayer",
-    "BatchNormalization", "LSTM", "GRU", "SimpleRNN", "ConvLSTM2D", "ZeroPadding1D",
-    "ZeroPadding2D", "ZeroPadding3D", "UpSampling1D", "UpSampling2D", "UpSampling3D",
-    "Cropping1D", "Cropping2D", "Cropping3D", "LeakyReLU", "ELU", "ThresholdedReLU", "Flatten",
-    "Reshape", "Permute", "RepeatVector", "Activation", "Masking", "ActivityRegularization",
-    *(f"{kind}Pooling{n}D" for n in (1, 2, 3)
-      for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")),
-}  # fmt: skip
+    *CLASSES,
+    *CLASSES.values(),
+    "Dense",
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Embedding",
+    "PReLU",
+    "InputLayer",
+    "BatchNormalization",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "ConvLSTM2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
+    "LeakyReLU",
+    "ELU",
+    "ThresholdedReLU",
+    "Flatten",
+    "Reshape",
+    "Permute",
+    "RepeatVector",
+    "Activation",
+    "Masking",
+    "ActivityRegularization",
+    *(
+        f"{kind}Pooling{n}D"
+        for n in (1, 2, 3)
+        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+    ),
+}
 # Keys that only Keras 1 wrote.
 SIGNS = {
-    "nb_filter", "border_mode", "dim_ordering", "W_regularizer", "inner_init", "input_dtype",
-    "b_regularizer", "subsample", "subsample_length", "pool_length", "beta_init", "concat_axis",
-}  # fmt: skip
+    "nb_filter",
+    "border_mode",
+    "dim_ordering",
+    "W_regularizer",
+    "inner_init",
+    "input_dtype",
+    "b_regularizer",
+    "subsample",
+    "subsample_length",
+    "pool_length",
+    "beta_init",
+    "concat_axis",
+}
 _MERGES = {
-    "sum": "Add", "mul": "Multiply", "concat": "Concatenate", "ave": "Average",
-    "max": "Maximum", "cos": "Dot", "dot": "Dot",
-}  # fmt: skip
+    "sum": "Add",
+    "mul": "Multiply",
+    "concat": "Concatenate",
+    "ave": "Average",
+    "max": "Maximum",
+    "cos": "Dot",
+    "dot": "Dot",
+}
 _RENAMED = {
-    "nb_filter": "filters", "output_dim": "units", "filter_length": "kernel_size",
-    "subsample": "strides", "subsample_length": "strides", "stride": "strides",
-    "border_mode": "padding", "dim_ordering": "data_format", "atrous_rate": "dilation_rate",
-    "bias": "use_bias", "init": "kernel_initializer", "inner_init": "recurrent_initializer",
-    "inner_activation": "recurrent_activation", "consume_less": "implementation",
-    "W_regularizer": "kernel_regularizer", "U_regularizer": "recurrent_regularizer",
-    "b_regularizer": "bias_regularizer", "W_constraint": "kernel_constraint",
-    "U_constraint": "recurrent_constraint", "b_constraint": "bias_constraint",
-    "dropout_W": "dropout", "dropout_U": "recurrent_dropout", "p": "rate", "sigma": "stddev",
-    "pool_length": "pool_size", "beta_init": "beta_initializer",
+    "nb_filter": "filters",
+    "output_dim": "units",
+    "filter_length": "kernel_size",
+    "subsample": "strides",
+    "subsample_length": "strides",
+    "stride": "strides",
+    "border_mode": "padding",
+    "dim_ordering": "data_format",
+    "atrous_rate": "dilation_rate",
+    "bias": "use_bias",
+    "init": "kernel_initializer",
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "consume_less": "implementation",
+    "W_regularizer": "kernel_regularizer",
+    "U_regularizer": "recurrent_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint",
+    "U_constraint": "recurrent_constraint",
+    "b_constraint": "bias_constraint",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+    "p": "rate",
+    "sigma": "stddev",
+    "pool_length": "pool_size",
+    "beta_init": "beta_initializer",
     "gamma_init": "gamma_initializer",
-}  # fmt: skip
+}
 _RENAMED_HERE = {
     "Embedding": {
-        "output_dim": "output_dim", "init": "embeddings_initializer",
-        "W_regularizer": "embeddings_regularizer", "W_constraint": "embeddings_constraint",
+        "output_dim": "output_dim",
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
     },
     "PReLU": {"init": "alpha_initializer"},
     "SeparableConv2D": {"init": "pointwise_initializer"},
     "UpSampling1D": {"length": "size"},
     "InputLayer": {"input_dtype": "dtype"},
-}  # fmt: skip
+}
 _VALUES: dict[str, dict[str, Any]] = {
     "dim_ordering": {"tf": "channels_last", "th": "channels_first", "default": None},
     "consume_less": {"cpu": 0, "mem": 1, "gpu": 2},
 }
 _SIZES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 _INITIALIZERS = {
-    "normal": "random_normal", "uniform": "random_uniform", "zero": "zeros", "one": "ones",
-}  # fmt: skip
+    "normal": "random_normal",
+    "uniform": "random_uniform",
+    "zero": "zeros",
+    "one": "ones",
+}
 _KNOWN_INITIALIZERS = {
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
-    "orthogonal", "identity", "zeros", "ones", *_INITIALIZERS.values(),
-}  # fmt: skip
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "orthogonal",
+    "identity",
+    "zeros",
+    "ones",
+    *_INITIALIZERS.values(),
+}
 _CONSTRAINTS: dict[str, dict[str, str]] = {
     "MaxNorm": {"m": "max_value", "axis": "axis"},
     "NonNeg": {},
     "UnitNorm": {"axis": "axis"},
-}  # fmt: skip
+}
 _PENALTIES = ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer")
 
 

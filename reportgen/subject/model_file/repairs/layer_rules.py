@@ -17,18 +17,32 @@ _OLD_NAMES = {
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
-    "LSTMV1": "LSTM", "LSTMV2": "LSTM", "GRUV1": "GRU", "GRUV2": "GRU",
+    "LSTMV1": "LSTM",
+    "LSTMV2": "LSTM",
+    "GRUV1": "GRU",
+    "GRUV2": "GRU",
     "DenseFeaturesV2": "DenseFeatures",
-    "CategoryEncodingV1": "CategoryEncoding", "NormalizationV1": "Normalization",
-}  # fmt: skip
+    "CategoryEncodingV1": "CategoryEncoding",
+    "NormalizationV1": "Normalization",
+}
 ANY: tuple[Any, ...] = ("anything",)
 _CONVOLUTIONS = tuple(name for name in LAYERS if "Conv" in name)
 _SPATIAL_DROPOUT = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 RECURRENT = (
-    "RNN", "LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell",
-    "StackedRNNCells", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D",
-)  # fmt: skip
+    "RNN",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "LSTMCell",
+    "GRUCell",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+)
 # (classes, key, values at which the key means nothing). ANY: it never matters for a prediction.
 _GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
     ((*_DEPTHWISE, "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), "groups", (1, None)),
@@ -54,16 +68,22 @@ _GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
     (("Dense",), "input_dim", ANY),
     (_SPATIAL_DROPOUT, "trainable", ANY),
     (_SPATIAL_DROPOUT, "noise_shape", ANY),
-)  # fmt: skip
+)
 _RENAMED = (
     (("LeakyReLU",), "alpha", "negative_slope"),
     (_CONVOLUTIONS, "kernel_regulariser", "kernel_regularizer"),
 )
 # What Keras 2 wrote beside the settings of every layer, and Keras 3 derives.
 _LEFT_OVER = (
-    "batch_size", "expects_training_arg", "must_restore_from_config", "stateful_config",
-    "save_spec", "is_graph_network", "input_spec", "_tf_keras_layer",
-)  # fmt: skip
+    "batch_size",
+    "expects_training_arg",
+    "must_restore_from_config",
+    "stateful_config",
+    "save_spec",
+    "is_graph_network",
+    "input_spec",
+    "_tf_keras_layer",
+)
 _ACTIVATION_KEYS = ("activation", "recurrent_activation")
 KEPT_CURVE = {
     "module": "reportgen.subject.model_file.building.operations",

@@ -18,8 +18,12 @@ MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample
 _MAX_INTEGER = 2**31
 _SLACK = 1_000_000  # parameters that a file may declare beyond what it stores
 # Settings that become so many objects of Python, and not one array.
-_MAX_COUNTS = {"ngrams": 100, "num": 10_000, "indices_or_sections": 10_000,
-               "num_or_size_splits": 10_000}  # fmt: skip
+_MAX_COUNTS = {
+    "ngrams": 100,
+    "num": 10_000,
+    "indices_or_sections": 10_000,
+    "num_or_size_splits": 10_000,
+}
 _FREE_INTEGERS = ("seed", "shared_object_id", "salt", "mask_value", "oov_token", "keras_history")
 _MOST = 20
 _PATH_KEYS = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "vocabulary_file")

@@ -25,14 +25,38 @@ from reportgen.subject.model_file.safety.allowed import (
 
 _ALL_CLASSES = frozenset().union(*CLASSES.values()) | MODELS
 _FUNCTIONS = ACTIVATIONS | INITIALIZERS
-_FUNCTION_MODULES = ("builtins", "keras.activations", "keras.initializers", "keras.ops",
-                     "keras.src.activations.activations", "keras.src.activations")  # fmt: skip
+_FUNCTION_MODULES = (
+    "builtins",
+    "keras.activations",
+    "keras.initializers",
+    "keras.ops",
+    "keras.src.activations.activations",
+    "keras.src.activations",
+)
 # Installed with us: no user's code is called like this.
 _OTHERS = frozenset(sys.stdlib_module_names) | {
-    "keras", "tensorflow", "tf_keras", "numpy", "h5py", "scipy", "sklearn", "matplotlib", "PIL",
-    "jinja2", "pydantic", "click", "rich", "weasyprint", "google", "absl", "requests", "reportgen",
-    "keras_hub", "keras_cv", "keras_nlp",
-}  # fmt: skip
+    "keras",
+    "tensorflow",
+    "tf_keras",
+    "numpy",
+    "h5py",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "PIL",
+    "jinja2",
+    "pydantic",
+    "click",
+    "rich",
+    "weasyprint",
+    "google",
+    "absl",
+    "requests",
+    "reportgen",
+    "keras_hub",
+    "keras_cv",
+    "keras_nlp",
+}
 _OURS = [(own["module"], own["registered_name"]) for own in (OPERATION, KEPT_CURVE)]
 
 

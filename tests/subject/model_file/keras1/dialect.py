@@ -10,29 +10,64 @@ def layer(class_name, name, **config):
 
 
 CONVOLUTION = {
-    "nb_filter": 4, "nb_row": 3, "nb_col": 2, "border_mode": "same", "subsample": [1, 1],
-    "dim_ordering": "tf", "init": "glorot_uniform", "activation": "relu", "bias": True,
+    "nb_filter": 4,
+    "nb_row": 3,
+    "nb_col": 2,
+    "border_mode": "same",
+    "subsample": [1, 1],
+    "dim_ordering": "tf",
+    "init": "glorot_uniform",
+    "activation": "relu",
+    "bias": True,
     "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01},
-    "b_regularizer": None, "W_constraint": {"name": "MaxNorm", "m": 2, "axis": 0},
-    "b_constraint": None, "activity_regularizer": None,
-}  # fmt: skip
-DENSE = {
-    "output_dim": 5, "input_dim": 7, "init": "normal", "bias": True, "activation": "linear",
-    "W_regularizer": None, "b_regularizer": None, "W_constraint": None, "b_constraint": None,
+    "b_regularizer": None,
+    "W_constraint": {"name": "MaxNorm", "m": 2, "axis": 0},
+    "b_constraint": None,
     "activity_regularizer": None,
-}  # fmt: skip
+}
+DENSE = {
+    "output_dim": 5,
+    "input_dim": 7,
+    "init": "normal",
+    "bias": True,
+    "activation": "linear",
+    "W_regularizer": None,
+    "b_regularizer": None,
+    "W_constraint": None,
+    "b_constraint": None,
+    "activity_regularizer": None,
+}
 LSTM = {
-    "output_dim": 3, "input_dim": 4, "input_length": 6, "init": "glorot_uniform",
-    "inner_init": "orthogonal", "forget_bias_init": "one", "activation": "tanh",
-    "inner_activation": "hard_sigmoid", "return_sequences": False, "go_backwards": False,
-    "stateful": False, "unroll": False, "consume_less": "cpu", "W_regularizer": None,
-    "U_regularizer": None, "b_regularizer": None, "dropout_W": 0.1, "dropout_U": 0.2,
-}  # fmt: skip
+    "output_dim": 3,
+    "input_dim": 4,
+    "input_length": 6,
+    "init": "glorot_uniform",
+    "inner_init": "orthogonal",
+    "forget_bias_init": "one",
+    "activation": "tanh",
+    "inner_activation": "hard_sigmoid",
+    "return_sequences": False,
+    "go_backwards": False,
+    "stateful": False,
+    "unroll": False,
+    "consume_less": "cpu",
+    "W_regularizer": None,
+    "U_regularizer": None,
+    "b_regularizer": None,
+    "dropout_W": 0.1,
+    "dropout_U": 0.2,
+}
 GRU = {key: value for key, value in LSTM.items() if key != "forget_bias_init"}
 NORMALIZATION = {
-    "mode": 0, "axis": 3, "epsilon": 0.001, "momentum": 0.99, "gamma_regularizer": None,
-    "beta_regularizer": None, "beta_init": "zero", "gamma_init": "one",
-}  # fmt: skip
+    "mode": 0,
+    "axis": 3,
+    "epsilon": 0.001,
+    "momentum": 0.99,
+    "gamma_regularizer": None,
+    "beta_regularizer": None,
+    "beta_init": "zero",
+    "gamma_init": "one",
+}
 INPUT = {"batch_input_shape": [None, 6, 5, 3], "input_dtype": "float32"}
 
 

@@ -26,19 +26,42 @@ def twin(class_name, **config):
         ("Conv1D", {"filters": 4, "kernel_size": [3]}, (None, 6, 2), [(3, 1, 2, 4), (4,)]),
         ("Conv1D", {"filters": 4, "kernel_size": [3]}, (None, 6, 2), [(4, 2, 3, 1), (4,)]),
         ("Conv2D", {"filters": 4, "kernel_size": [3, 2]}, (None, 6, 6, 2), [(3, 2, 2, 4), (4,)]),
-        ("Conv2D", {"filters": 4, "kernel_size": [3, 2], "data_format": "channels_first"},
-         (None, 2, 6, 6), [(4, 2, 3, 2), (4,)]),
-        ("Conv2D", {"filters": 4, "kernel_size": [3, 2], "data_format": "channels_first"},
-         (None, 2, 6, 6), [(3, 2, 2, 4), (4,)]),
-        ("Conv3D", {"filters": 4, "kernel_size": [1, 3, 2], "data_format": "channels_first"},
-         (None, 2, 6, 6, 6), [(4, 2, 1, 3, 2), (4,)]),
-        ("Conv2DTranspose", {"filters": 4, "kernel_size": [3, 2]}, (None, 6, 6, 2),
-         [(3, 2, 2, 4), (4,)]),
-        ("Conv2DTranspose", {"filters": 4, "kernel_size": [3, 2],
-                             "data_format": "channels_first"},
-         (None, 2, 6, 6), [(4, 2, 3, 2), (4,)]),
-        ("ConvLSTM2D", {"filters": 4, "kernel_size": [3, 3]}, (None, 5, 6, 6, 2),
-         [(3, 3, 2, 4), (3, 3, 4, 4), (4,)] * 4),
+        (
+            "Conv2D",
+            {"filters": 4, "kernel_size": [3, 2], "data_format": "channels_first"},
+            (None, 2, 6, 6),
+            [(4, 2, 3, 2), (4,)],
+        ),
+        (
+            "Conv2D",
+            {"filters": 4, "kernel_size": [3, 2], "data_format": "channels_first"},
+            (None, 2, 6, 6),
+            [(3, 2, 2, 4), (4,)],
+        ),
+        (
+            "Conv3D",
+            {"filters": 4, "kernel_size": [1, 3, 2], "data_format": "channels_first"},
+            (None, 2, 6, 6, 6),
+            [(4, 2, 1, 3, 2), (4,)],
+        ),
+        (
+            "Conv2DTranspose",
+            {"filters": 4, "kernel_size": [3, 2]},
+            (None, 6, 6, 2),
+            [(3, 2, 2, 4), (4,)],
+        ),
+        (
+            "Conv2DTranspose",
+            {"filters": 4, "kernel_size": [3, 2], "data_format": "channels_first"},
+            (None, 2, 6, 6),
+            [(4, 2, 3, 2), (4,)],
+        ),
+        (
+            "ConvLSTM2D",
+            {"filters": 4, "kernel_size": [3, 3]},
+            (None, 5, 6, 6, 2),
+            [(3, 3, 2, 4), (3, 3, 4, 4), (4,)] * 4,
+        ),
         ("LSTM", {"units": 3}, (None, 5, 2), [(2, 3), (3, 3), (3,)] * 4),
         ("LSTM", {"units": 3}, (None, 5, 2), [(2, 12), (3, 12), (12,)]),
         ("GRU", {"units": 3, "reset_after": False}, (None, 5, 2), [(2, 3), (3, 3), (3,)] * 3),
@@ -46,7 +69,7 @@ def twin(class_name, **config):
         ("Dense", {"units": 3}, (None, 2), [(2, 3), (3,)]),
         ("BatchNormalization", {}, (None, 4), [(4,)] * 4),
     ],
-)  # fmt: skip
+)
 def test_layouts_as_tf_keras_reads_them(draw, class_name, config, shape, stored):
     arrays = [draw(*sides) for sides in stored]
     expected = twin(class_name, shape=shape, **config)(arrays)

@@ -24,17 +24,33 @@ def branch(name):
         ("max", np.maximum),
         ("concat", lambda a, b: np.concatenate([a, b], axis=-1)),
         ("dot", lambda a, b: (a * b).sum(axis=1, keepdims=True)),
-        ("cos", lambda a, b: (a * b).sum(axis=1, keepdims=True)
-            / np.sqrt((a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True))),
+        (
+            "cos",
+            lambda a, b: (
+                (a * b).sum(axis=1, keepdims=True)
+                / np.sqrt((a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True))
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_merge_at_the_start_of_a_sequential(draw, tmp_path, mode, merge, opened):
     config = sequential(
-        layer("Merge", "m", mode=mode, mode_type="raw", concat_axis=-1, dot_axes=[1, 1],
-              output_shape=None, output_shape_type="raw", output_mask=None,
-              output_mask_type="raw", arguments={}, layers=[branch("d1"), branch("d2")]),
+        layer(
+            "Merge",
+            "m",
+            mode=mode,
+            mode_type="raw",
+            concat_axis=-1,
+            dot_axes=[1, 1],
+            output_shape=None,
+            output_shape_type="raw",
+            output_mask=None,
+            output_mask_type="raw",
+            arguments={},
+            layers=[branch("d1"), branch("d2")],
+        ),
         layer("Activation", "a", activation="tanh"),
-    )  # fmt: skip
+    )
     weights = {"d1": [draw(4, 5), draw(5)], "d2": [draw(4, 5), draw(5)]}
     left, right = draw(3, 4), draw(3, 4)
     expected = np.tanh(
@@ -96,10 +112,12 @@ def test_a_graph_with_a_nested_sequential(draw, tmp_path, opened):
     ]
     config = graph(
         (layer("InputLayer", "i", batch_input_shape=[None, 7], input_dtype="float32"), []),
-        (layer("Merge", "m", mode="mul", mode_type="raw", concat_axis=-1),
-         [[["s", 1, 0], ["s", 2, 0]]]),
+        (
+            layer("Merge", "m", mode="mul", mode_type="raw", concat_axis=-1),
+            [[["s", 1, 0], ["s", 2, 0]]],
+        ),
         output="m",
-    )  # fmt: skip
+    )
     inner = {"class_name": "Sequential", "config": nested, "name": "s"}
     inner["inbound_nodes"] = [[["i", 0, 0]], [["i", 0, 0]]]
     config["config"]["layers"].insert(1, inner)

@@ -111,9 +111,15 @@ def test_gates_as_single_arrays(draw, tmp_path, kind, words, run, number, opened
 def test_both_directions(draw):
     inner = layer("LSTM", "r", **LSTM)
     config = sequential(
-        layer("Bidirectional", "b", layer=inner, merge_mode="concat",
-              batch_input_shape=[None, 6, 4], input_dtype="float32"),
-    )  # fmt: skip
+        layer(
+            "Bidirectional",
+            "b",
+            layer=inner,
+            merge_mode="concat",
+            batch_input_shape=[None, 6, 4],
+            input_dtype="float32",
+        ),
+    )
     there, back, x = gates(draw, 4), gates(draw, 4), draw(5, 6, 4)
     stored = [array for part in (*there, *back) for array in part]
     new, _ = translate(config)
@@ -133,9 +139,18 @@ def test_a_deconvolution_has_the_size_it_stated(border, stride, side):
         if inside != 3 or size < side:
             continue
         old = layer(
-            "Deconvolution2D", "d", nb_filter=2, nb_row=side, nb_col=side, border_mode=border,
-            subsample=[stride, stride], output_shape=[None, size, size, 2], dim_ordering="tf",
-            bias=False, activation="linear", batch_input_shape=[None, 3, 3, 1],
-        )  # fmt: skip
+            "Deconvolution2D",
+            "d",
+            nb_filter=2,
+            nb_row=side,
+            nb_col=side,
+            border_mode=border,
+            subsample=[stride, stride],
+            output_shape=[None, size, size, 2],
+            dim_ordering="tf",
+            bias=False,
+            activation="linear",
+            batch_input_shape=[None, 3, 3, 1],
+        )
         new, _ = translate(sequential(old))
         assert built(new).output_shape == (None, size, size, 2)

@@ -36,15 +36,23 @@ def test_the_input_is_not_changed():
 def test_every_word_of_a_convolution_is_translated():
     new, _ = translate(sequential(layer("Convolution2D", "c", **CONVOLUTION, **INPUT)))
     assert of(new, 0) == {
-        "name": "c", "trainable": True, "filters": 4, "kernel_size": [3, 2], "padding": "same",
-        "strides": [1, 1], "data_format": "channels_last", "kernel_initializer": "glorot_uniform",
-        "activation": "relu", "use_bias": True,
+        "name": "c",
+        "trainable": True,
+        "filters": 4,
+        "kernel_size": [3, 2],
+        "padding": "same",
+        "strides": [1, 1],
+        "data_format": "channels_last",
+        "kernel_initializer": "glorot_uniform",
+        "activation": "relu",
+        "use_bias": True,
         "kernel_regularizer": {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.01}},
         "bias_regularizer": None,
         "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
-        "bias_constraint": None, "activity_regularizer": None,
+        "bias_constraint": None,
+        "activity_regularizer": None,
         "batch_input_shape": [None, 6, 5, 3],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -52,37 +60,69 @@ def test_every_word_of_a_convolution_is_translated():
     [
         (layer("Dropout", "x", p=0.25), {"rate": 0.25}),
         (layer("GaussianNoise", "x", sigma=0.1), {"stddev": 0.1}),
-        (layer("SpatialDropout2D", "x", p=0.5, dim_ordering="th"),
-         {"rate": 0.5, "data_format": "channels_first"}),
-        (layer("MaxPooling1D", "x", pool_length=2, stride=2, border_mode="valid"),
-         {"pool_size": 2, "strides": 2, "padding": "valid"}),
-        (layer("GlobalAveragePooling2D", "x", dim_ordering="tf"),
-         {"data_format": "channels_last"}),
+        (
+            layer("SpatialDropout2D", "x", p=0.5, dim_ordering="th"),
+            {"rate": 0.5, "data_format": "channels_first"},
+        ),
+        (
+            layer("MaxPooling1D", "x", pool_length=2, stride=2, border_mode="valid"),
+            {"pool_size": 2, "strides": 2, "padding": "valid"},
+        ),
+        (layer("GlobalAveragePooling2D", "x", dim_ordering="tf"), {"data_format": "channels_last"}),
         (layer("UpSampling1D", "x", length=3), {"size": 3}),
-        (layer("ZeroPadding2D", "x", padding=[1, 2], dim_ordering="tf"),
-         {"padding": [1, 2], "data_format": "channels_last"}),
+        (
+            layer("ZeroPadding2D", "x", padding=[1, 2], dim_ordering="tf"),
+            {"padding": [1, 2], "data_format": "channels_last"},
+        ),
         (layer("ZeroPadding2D", "x", padding=[1, 2, 3, 4]), {"padding": [[1, 2], [3, 4]]}),
-        (layer("ZeroPadding2D", "x", padding={"top_pad": 1, "right_pad": 2}),
-         {"padding": [[1, 0], [0, 2]]}),
+        (
+            layer("ZeroPadding2D", "x", padding={"top_pad": 1, "right_pad": 2}),
+            {"padding": [[1, 0], [0, 2]]},
+        ),
         (layer("PReLU", "x", init="zero", weights=None), {"alpha_initializer": "zeros"}),
-        (layer("BatchNormalization", "x", mode=0, beta_init="zero", gamma_init="my_own"),
-         {"beta_initializer": "zeros"}),
+        (
+            layer("BatchNormalization", "x", mode=0, beta_init="zero", gamma_init="my_own"),
+            {"beta_initializer": "zeros"},
+        ),
         (layer("BatchNormalization", "x", mode=1), {"mode": 1}),
-        (layer("Embedding", "x", input_dim=9, output_dim=4, input_length=3, init="uniform",
-               W_constraint={"name": "NonNeg"}, dropout=0.0, input_dtype="int32"),
-         {"input_dim": 9, "output_dim": 4, "input_length": 3,
-          "embeddings_initializer": "random_uniform",
-          "embeddings_constraint": {"class_name": "NonNeg", "config": {}}}),
-        (layer("Convolution3D", "x", kernel_dim1=1, kernel_dim2=2, kernel_dim3=3, nb_filter=4),
-         {"kernel_size": [1, 2, 3], "filters": 4}),
-        (layer("AtrousConvolution1D", "x", nb_filter=2, filter_length=3, atrous_rate=2),
-         {"filters": 2, "kernel_size": 3, "dilation_rate": 2}),
-        (layer("InputLayer", "x", batch_input_shape=[None, 3], input_dtype="int32"),
-         {"batch_input_shape": [None, 3], "dtype": "int32"}),
-        (layer("Dense", "x", W_regularizer={"name": "EigenvalueRegularizer", "k": 1}),
-         {"kernel_regularizer": None}),
+        (
+            layer(
+                "Embedding",
+                "x",
+                input_dim=9,
+                output_dim=4,
+                input_length=3,
+                init="uniform",
+                W_constraint={"name": "NonNeg"},
+                dropout=0.0,
+                input_dtype="int32",
+            ),
+            {
+                "input_dim": 9,
+                "output_dim": 4,
+                "input_length": 3,
+                "embeddings_initializer": "random_uniform",
+                "embeddings_constraint": {"class_name": "NonNeg", "config": {}},
+            },
+        ),
+        (
+            layer("Convolution3D", "x", kernel_dim1=1, kernel_dim2=2, kernel_dim3=3, nb_filter=4),
+            {"kernel_size": [1, 2, 3], "filters": 4},
+        ),
+        (
+            layer("AtrousConvolution1D", "x", nb_filter=2, filter_length=3, atrous_rate=2),
+            {"filters": 2, "kernel_size": 3, "dilation_rate": 2},
+        ),
+        (
+            layer("InputLayer", "x", batch_input_shape=[None, 3], input_dtype="int32"),
+            {"batch_input_shape": [None, 3], "dtype": "int32"},
+        ),
+        (
+            layer("Dense", "x", W_regularizer={"name": "EigenvalueRegularizer", "k": 1}),
+            {"kernel_regularizer": None},
+        ),
     ],
-)  # fmt: skip
+)
 def test_words_of_other_layers(old, expected):
     new, _ = translate(sequential(layer("Flatten", "f"), old))
     assert of(new, 1) == {"name": "x", "trainable": True, **expected}
@@ -105,7 +145,18 @@ def test_hostile_settings_do_not_raise():
     odd = (None, "x", -1, [], {}, [[]], {"name": []}, {"name": "MaxNorm"})
     for kind in kinds:
         for value in odd:
-            words = ("padding", "W_constraint", "W_regularizer", "init", "mode", "dot_axes",
-                     "subsample", "output_shape", "nb_row", "dim_ordering", "layer")  # fmt: skip
+            words = (
+                "padding",
+                "W_constraint",
+                "W_regularizer",
+                "init",
+                "mode",
+                "dot_axes",
+                "subsample",
+                "output_shape",
+                "nb_row",
+                "dim_ordering",
+                "layer",
+            )
             translate(sequential(layer(kind, "x", **dict.fromkeys(words, value))))
             translate(sequential({"class_name": kind, "config": value}))
