@@ -36,8 +36,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.runner import Outcome, measure
-from reportgen.blocks import ColourScale
 from reportgen.figures.tiles import Encoding, picture
+from reportgen.report.blocks import ColourScale
 from reportgen.subject.probe import Probe, Tap
 
 _IMAGES = 6

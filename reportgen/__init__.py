@@ -31,13 +31,13 @@ if TYPE_CHECKING:
         UnsafeInputError,
         UsageError,
     )
-    from reportgen.report import Report
+    from reportgen.report.report import Report
     from reportgen.subject.recorder import WeightRecorder
 
 _HOMES = {
     "audit": "reportgen.api",
     "render": "reportgen.api",
-    "Report": "reportgen.report",
+    "Report": "reportgen.report.report",
     "WeightRecorder": "reportgen.subject.recorder",
 }
 

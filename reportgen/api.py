@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.config import AuditConfig, build_config, load_config
 from reportgen.errors import UsageError
-from reportgen.report import Report
+from reportgen.report.report import Report
 from reportgen.subject.user_code import name_objects
 
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from reportgen.config import AuditConfig
 from reportgen.errors import InputError, OutputError
-from reportgen.figures.kernels import Drawing
-from reportgen.pipeline import Timing
-from reportgen.report import Report
-from reportgen.results import Arrays
+from reportgen.figures.drawing import Drawing
+from reportgen.report.cards import Timing
+from reportgen.report.report import Report
+from reportgen.report.sections import Arrays
 
 MANIFEST = "manifest.json"
 

@@ -7,9 +7,8 @@ import platform
 import time
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -22,49 +21,17 @@ from reportgen.errors import (
     ReportgenError,
     UsageError,
 )
-from reportgen.jobs import Opened, close_subject, compute_job, present_job, unpack_body
-from reportgen.opening import open_subject, wait
-from reportgen.progress import listening
-from reportgen.report import Report
-from reportgen.results import (
-    Environment,
-    Section,
-    SectionBody,
-    SubjectCard,
-)
-from reportgen.verdict import judge
-from reportgen.worker import InlineExecutor, LocalWorker
+from reportgen.progress import Display, Silence, listening
+from reportgen.report.cards import Environment, SubjectCard, Timing
+from reportgen.report.report import Report
+from reportgen.report.sections import Section, SectionBody
+from reportgen.report.verdict import judge
+from reportgen.worker.jobs import Opened, close_subject, compute_job, present_job, unpack_body
+from reportgen.worker.opening import open_subject, wait
+from reportgen.worker.process import InlineExecutor, LocalWorker
 
 _LEFT_OUT = "Left out by --only or --skip. Run the audit without them to check this."
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
-
-
-class Display(Protocol):
-    """Who shows how far the audit is."""
-
-    def stage(self, name: str) -> None:
-        """A new stage begins; the one before it is done."""
-
-    def advance(self, done: int, total: int, label: str) -> None:
-        """The stage has done ``done`` of ``total`` steps of what ``label`` says."""
-
-
-class Silence:
-    """Shows nothing."""
-
-    def stage(self, name: str) -> None:
-        """Nothing."""
-
-    def advance(self, done: int, total: int, label: str) -> None:
-        """Nothing."""
-
-
-@dataclass
-class Timing:
-    """Seconds and peak memory in bytes by stage; for the manifest."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    peak_memory_bytes: dict[str, int] = field(default_factory=dict)
 
 
 def choose_battery(config: AuditConfig) -> Chosen:

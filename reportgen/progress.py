@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 Listener = Callable[[int, int, str], None]
@@ -41,3 +41,23 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+class Display(Protocol):
+    """Who shows how far the audit is."""
+
+    def stage(self, name: str) -> None:
+        """A new stage begins; the one before it is done."""
+
+    def advance(self, done: int, total: int, label: str) -> None:
+        """The stage has done ``done`` of ``total`` steps of what ``label`` says."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def stage(self, name: str) -> None:
+        """Nothing."""
+
+    def advance(self, done: int, total: int, label: str) -> None:
+        """Nothing."""

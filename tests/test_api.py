@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import reportgen
-from reportgen import jobs
 from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Need
 from reportgen.errors import InputError, UsageError
+from reportgen.worker import jobs
 
 
 @pytest.fixture(scope="module")

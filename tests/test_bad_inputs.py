@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen import cli, jobs, pipeline
-from reportgen.report import Report
-from reportgen.worker import InlineExecutor
+from reportgen import cli, pipeline
+from reportgen.report.report import Report
+from reportgen.worker import jobs
+from reportgen.worker.process import InlineExecutor
 
 HOSTILE = ("$\\frac{1}$", "<script>alert(1)<script>", "=cmd()", "\u202egnp.exe")
 

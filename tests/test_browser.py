@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.analyses import BATTERY
-from reportgen.report import Report
+from reportgen.report.report import Report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reportgen import cli, terminal
+from reportgen import cli
 from reportgen.analyses import BATTERY
+from reportgen.cli import terminal
 from reportgen.config import load_config
 from reportgen.errors import ExitCode
-from reportgen.report import Report
+from reportgen.report.report import Report
 
 MAIN = "from reportgen.cli import main; main()"
 IDS = tuple(analysis.id for analysis in BATTERY)

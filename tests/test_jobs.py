@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 import reportgen.analyses
-from reportgen import jobs
 from reportgen.analyses.contract import Analysis, AnalysisOptions, Need, unmet
-from reportgen.blocks import Text
 from reportgen.config import build_config
-from reportgen.jobs import compute_job, pack_body, present_job, unpack_body
 from reportgen.pipeline import _compute
-from reportgen.results import Finding, SectionBody
-from reportgen.worker import InlineExecutor
+from reportgen.report.blocks import Text
+from reportgen.report.findings import Finding
+from reportgen.report.sections import SectionBody
+from reportgen.worker import jobs
+from reportgen.worker.jobs import compute_job, pack_body, present_job, unpack_body
+from reportgen.worker.process import InlineExecutor
 
 
 class Part(AnalysisOptions):
@@ -156,7 +157,7 @@ def test_one_part_needs_no_join(stub):
     ],
 )
 def test_needs_are_read_from_the_card(need, change):
-    from reportgen.results import SubjectCard
+    from reportgen.report.cards import SubjectCard
 
     met = {"labelled": True, "input_kind": "image", "conv_layers": 1, "history_steps": 2}
     rest = {

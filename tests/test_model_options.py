@@ -11,9 +11,9 @@ import reportgen
 from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError, UsageError
-from reportgen.jobs import close_subject
 from reportgen.pipeline import run_audit
-from reportgen.worker import InlineExecutor
+from reportgen.worker.jobs import close_subject
+from reportgen.worker.process import InlineExecutor
 
 IDS = tuple(analysis.id for analysis in BATTERY)
 CUSTOM = """
@@ -248,7 +248,7 @@ def test_inspect_ends_with_what_an_audit_would_say(folder, name, code, said):
 def test_inspect_builds_and_imports_nothing(folder):
     code = (
         "import sys; from pathlib import Path\n"
-        "from reportgen.jobs import inspect_job\n"
+        "from reportgen.worker.jobs import inspect_job\n"
         f"inspect_job(Path({str(folder / 'code.keras')!r}), ())\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)\n"
     )

@@ -16,8 +16,8 @@ from reportgen import output
 from reportgen.config import build_config
 from reportgen.errors import InputError, OutputError
 from reportgen.output import claim, find_differences, read_manifest, write_report
-from reportgen.pipeline import Timing
-from reportgen.report import Report
+from reportgen.report.cards import Timing
+from reportgen.report.report import Report
 
 MAIN = "from reportgen.cli import main; main()"
 

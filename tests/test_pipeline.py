@@ -12,8 +12,9 @@ from reportgen.analyses import BATTERY
 from reportgen.config import build_config, load_config
 from reportgen.errors import ConfigurationError, LimitError
 from reportgen.pipeline import choose_battery, creation_time, judge, run_audit
-from reportgen.results import Finding, Section
-from reportgen.worker import InlineExecutor, LocalWorker
+from reportgen.report.findings import Finding
+from reportgen.report.sections import Section
+from reportgen.worker.process import InlineExecutor, LocalWorker
 
 IDS = tuple(analysis.id for analysis in BATTERY)
 

@@ -7,7 +7,7 @@ import pytest
 from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.pipeline import run_audit
-from reportgen.worker import InlineExecutor
+from reportgen.worker.process import InlineExecutor
 
 IDS = tuple(analysis.id for analysis in BATTERY)
 

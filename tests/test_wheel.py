@@ -11,8 +11,8 @@ import pytest
 
 from reportgen.config import build_config
 from reportgen.output import find_differences, write_report
-from reportgen.pipeline import Timing
-from reportgen.report import Report
+from reportgen.report.cards import Timing
+from reportgen.report.report import Report
 
 pytest.importorskip("hatchling", reason="the wheel is built with hatchling")
 

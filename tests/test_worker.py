@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from reportgen import isolation
 from reportgen.errors import InputError, WorkerDiedError, WorkerError
 from reportgen.progress import tell, track
-from reportgen.worker import InlineExecutor, LocalWorker
+from reportgen.worker import isolation
+from reportgen.worker.process import InlineExecutor, LocalWorker
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these measures")
 

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reportgen.config import Preset, explain
 from reportgen.errors import ConfigurationError
-from reportgen.results import Finding, SectionBody, SubjectCard
+from reportgen.report.cards import SubjectCard
+from reportgen.report.findings import Finding
+from reportgen.report.sections import SectionBody
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject

@@ -16,13 +16,13 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
-from reportgen.blocks import Bars, Contour, HeatMap, Lines, Surface
+from reportgen import text
 from reportgen.figures import contour, matrix, plane, series, surface, svg
 from reportgen.figures.colour import INK, QUIET
+from reportgen.figures.drawing import Drawing
 from reportgen.figures.frame import FAMILIES, PIXELS_PER_INCH
-from reportgen.figures.kernels import Drawing
-from reportgen.rendering import text
-from reportgen.rendering.templates import template_folder
+from reportgen.report.blocks import Bars, Contour, HeatMap, Lines, Surface
+from reportgen.resources import template_folder
 
 WIDTH = 680
 THUMBNAIL = (120, 80)

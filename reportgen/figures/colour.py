@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from reportgen.blocks import ColourScale
+from reportgen.report.blocks import ColourScale
 
 Map = Literal["magma", "viridis", "signed"]
 Bytes = NDArray[np.uint8]

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reportgen.blocks import Contour
 from reportgen.figures import colour, hatching, isolines, keys, plane, trail
 from reportgen.figures.colour import QUIET
 from reportgen.figures.frame import (
@@ -23,7 +22,8 @@ from reportgen.figures.frame import (
 )
 from reportgen.figures.plane import CENSORED, Plane
 from reportgen.figures.series import Drawable
-from reportgen.rendering.text import number
+from reportgen.report.blocks import Contour
+from reportgen.text import number
 
 SIDE = 420
 # Axes of equal units are as long as their ranges up to this ratio.

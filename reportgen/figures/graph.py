@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reportgen.blocks import Graph, GraphNode
-from reportgen.figures.kernels import Drawing
-from reportgen.rendering.templates import render
-from reportgen.rendering.text import name, printable
+from reportgen.figures.drawing import Drawing
+from reportgen.report.blocks import Graph, GraphNode
+from reportgen.resources import render
+from reportgen.text import name, printable
 
 BOX_WIDTH, BOX_HEIGHT = 148, 34
 ROW_GAP, SIDE_GAP = 16, 10

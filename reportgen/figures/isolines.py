@@ -15,7 +15,7 @@ from reportgen.figures import colour
 from reportgen.figures.frame import Box, Places, around, words_width
 from reportgen.figures.plane import Plane, known
 from reportgen.figures.trail import ToPixels
-from reportgen.rendering.text import number
+from reportgen.text import number
 
 Floats = NDArray[np.float64]
 

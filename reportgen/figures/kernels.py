@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.blocks import ColourScale
 from reportgen.figures import colour
-from reportgen.rendering.templates import render
+from reportgen.figures.drawing import Drawing
+from reportgen.report.blocks import ColourScale
+from reportgen.resources import render
 
 LARGEST_SIDE = 7
 MOST_CELLS = 1600
@@ -28,15 +29,6 @@ class Cell:
     fill: str
     ink: str
     text: str
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """An SVG picture and its size in CSS pixels."""
-
-    svg: bytes
-    width: int
-    height: int
 
 
 def can_show(tiles: NDArray[Any]) -> bool:

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from reportgen.blocks import Contour
 from reportgen.figures import colour, hatching, trail
 from reportgen.figures.colour import INK
 from reportgen.figures.frame import Box, words_width
@@ -22,6 +21,7 @@ from reportgen.figures.plane import (
     Plane,
 )
 from reportgen.figures.series import Drawable
+from reportgen.report.blocks import Contour
 
 ROW = 18.0
 SIZE = 8.5

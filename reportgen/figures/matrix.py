@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from reportgen.blocks import HeatMap
 from reportgen.figures import colour
 from reportgen.figures.frame import dress_bar
 from reportgen.figures.kernels import short_number
 from reportgen.figures.series import Drawable, thinned
-from reportgen.rendering.text import number
+from reportgen.report.blocks import HeatMap
+from reportgen.text import number
 
 MOST_NUMBERED = 25
 MOST_LABELS = 40

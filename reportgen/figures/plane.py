@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.blocks import ColourScale, Contour, Surface
 from reportgen.figures import colour
-from reportgen.rendering.text import number
+from reportgen.report.blocks import ColourScale, Contour, Surface
+from reportgen.text import number
 
 Floats = NDArray[np.float64]
 

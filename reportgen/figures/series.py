@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from reportgen.blocks import Bars, Lines, Series
 from reportgen.figures.colour import SERIES
-from reportgen.rendering.text import number
+from reportgen.report.blocks import Bars, Lines, Series
+from reportgen.text import number
 
 # How a name from outside becomes text that the fonts can draw: (text, limit) -> text.
 Drawable = Callable[[str, int], str]

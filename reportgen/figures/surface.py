@@ -12,13 +12,13 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from mpl_toolkits.mplot3d.proj3d import proj_transform
 from numpy.typing import NDArray
 
-from reportgen.blocks import PlanePath, Surface
 from reportgen.figures import colour, plane, trail
 from reportgen.figures.colour import QUIET
 from reportgen.figures.frame import PIXELS_PER_INCH, Box, Places, overlay
 from reportgen.figures.plane import Plane
 from reportgen.figures.series import Drawable
-from reportgen.rendering.text import number
+from reportgen.report.blocks import PlanePath, Surface
+from reportgen.text import number
 
 SIZE = (600, 420)
 SMALL_SIZE = (100, 80)

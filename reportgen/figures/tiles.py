@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.blocks import ColourScale
 from reportgen.figures import colour
+from reportgen.report.blocks import ColourScale
 
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from reportgen.blocks import PlaneMark, PlanePath
 from reportgen.figures.colour import INK, Map
 from reportgen.figures.frame import Box, Places, around, beside, words_width, write
 from reportgen.figures.series import Drawable
+from reportgen.report.blocks import PlaneMark, PlanePath
 
 Floats = NDArray[np.float64]
 # Data coordinates to CSS pixels.

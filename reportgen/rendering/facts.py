@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reportgen.rendering import text
-from reportgen.report import Report
-from reportgen.results import Environment, SubjectCard
+from reportgen import text
+from reportgen.report.cards import Environment, SubjectCard
+from reportgen.report.report import Report
 
 _TASKS = {
     "softmax": "Classification",

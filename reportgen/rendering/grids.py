@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from reportgen.blocks import ColourScale, ImageGrid, Panel, Share, TileLabel
 from reportgen.figures import kernels, tiles
 from reportgen.rendering.pictures import (
     Gallery,
@@ -18,6 +17,7 @@ from reportgen.rendering.pictures import (
     enlarge,
     finite_range,
 )
+from reportgen.report.blocks import ColourScale, ImageGrid, Panel, Share, TileLabel
 
 Item = TypeVar("Item")
 

@@ -10,13 +10,13 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from reportgen.figures.kernels import Drawing
+from reportgen.figures.drawing import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering import view
 from reportgen.rendering.pictures import Gallery, data_uri
-from reportgen.rendering.templates import asset, render
-from reportgen.rendering.text import file_size
-from reportgen.report import Report
+from reportgen.report.report import Report
+from reportgen.resources import asset, render
+from reportgen.text import file_size
 
 DEFAULT_MAX_BYTES = 5_000_000
 

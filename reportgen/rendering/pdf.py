@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reportgen.errors import ExitCode, ReportgenError
-from reportgen.figures.kernels import Drawing
+from reportgen.figures.drawing import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering.html import compose
 from reportgen.rendering.pictures import Gallery
-from reportgen.report import Report
+from reportgen.report.report import Report
 
 # Pictures beyond this are reduced: paper held in the hand shows no more.
 DPI = 200

@@ -11,7 +11,10 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from reportgen.blocks import (
+from reportgen.figures import charts, colour, graph, kernels, tiles
+from reportgen.figures.drawing import Drawing
+from reportgen.figures.tiles import Encoding
+from reportgen.report.blocks import (
     Bars,
     Block,
     ColourScale,
@@ -22,11 +25,8 @@ from reportgen.blocks import (
     Lines,
     Surface,
 )
-from reportgen.figures import charts, colour, graph, kernels, tiles
-from reportgen.figures.kernels import Drawing
-from reportgen.figures.tiles import Encoding
-from reportgen.rendering.text import number, printable
-from reportgen.results import Arrays
+from reportgen.report.sections import Arrays
+from reportgen.text import number, printable
 
 Look = Literal["pixels", "smooth", "chart", "map"]
 Vector = Lines | Bars | HeatMap | Contour | Surface | Graph

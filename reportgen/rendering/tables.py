@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reportgen.blocks import Cell, Spark, Table
-from reportgen.rendering import text
+from reportgen import text
+from reportgen.report.blocks import Cell, Spark, Table
 
 SPARK_WIDTH, SPARK_HEIGHT = 96, 22
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from reportgen.blocks import Block, ImageGrid, KeyValues, Table, Text
-from reportgen.rendering import text
+from reportgen import text
 from reportgen.rendering.facts import (
     describe_card,
     describe_run,
@@ -17,8 +16,11 @@ from reportgen.rendering.facts import (
 from reportgen.rendering.grids import GridView, lay_out
 from reportgen.rendering.pictures import Gallery, Picture
 from reportgen.rendering.tables import TableView, tabulate
-from reportgen.report import Report
-from reportgen.results import Finding, Level, Section, SubjectCard
+from reportgen.report.blocks import Block, ImageGrid, KeyValues, Table, Text
+from reportgen.report.cards import SubjectCard
+from reportgen.report.findings import Finding, Level
+from reportgen.report.report import Report
+from reportgen.report.sections import Section
 
 WORDS: dict[Level, str] = {
     "fail": "Fail",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from reportgen.results import SubjectCard
+from reportgen.report.cards import SubjectCard
 from reportgen.subject.model_file import format_name
 from reportgen.subject.outputs import list_outputs
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from reportgen.errors import InputError
 from reportgen.progress import track
-from reportgen.results import Skipped
+from reportgen.report.cards import Skipped
 from reportgen.subject.images import Decoder, SkippedImageError
 from reportgen.subject.listing import Listing, share_evenly
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigurationError, UsageError
-from reportgen.results import SubjectCard
+from reportgen.report.cards import SubjectCard
 from reportgen.subject.census import Census, take_census
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder

@@ -11,7 +11,7 @@ import pytest
 
 from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Need, unmet
-from reportgen.jobs import pack_body, unpack_body
+from reportgen.worker.jobs import pack_body, unpack_body
 
 PACKAGE = Path(__file__).resolve().parents[2] / "reportgen"
 IDS = [analysis.id for analysis in BATTERY]
@@ -65,7 +65,7 @@ def test_every_folder_is_in_the_battery():
 
 
 def test_the_right_side_of_the_report_never_imports_tensorflow():
-    names = ["reportgen", "reportgen.pipeline", "reportgen.cli", "reportgen.report"]
+    names = ["reportgen", "reportgen.pipeline", "reportgen.cli", "reportgen.report.report"]
     names += modules("figures", "rendering", "publish")
     names += modules("analyses/*", name="present") + modules("analyses/*", name="__init__")
     code = (

@@ -103,7 +103,7 @@ def test_a_frozen_pretrained_layer_is_no_untrained_layer(
 def test_the_shipped_samples_moved(samples, name):
     from reportgen.config import load_config
     from reportgen.pipeline import run_audit
-    from reportgen.worker import InlineExecutor
+    from reportgen.worker.process import InlineExecutor
 
     config = load_config(samples / name, {"only": ("weights",)}, ("weights",))
     report, _ = run_audit(config, executor=InlineExecutor())

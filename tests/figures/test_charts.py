@@ -4,8 +4,8 @@ import warnings
 import numpy as np
 import pytest
 
-from reportgen.blocks import Bars, ColourScale, HeatMap, Lines, Series
 from reportgen.figures import charts, series
+from reportgen.report.blocks import Bars, ColourScale, HeatMap, Lines, Series
 
 LINES = Lines(
     id="a-lines",

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from reportgen.blocks import ColourScale
 from reportgen.figures import colour
+from reportgen.report.blocks import ColourScale
 
 
 @pytest.mark.parametrize("name", ["magma", "viridis", "signed"])

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 from pydantic import TypeAdapter, ValidationError
 
-from reportgen.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath
 from reportgen.figures import charts, colour, contour, hatching, isolines, keys, plane, svg
 from reportgen.figures.frame import Box, Places, around, beside
+from reportgen.report.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath
 
 HOSTILE = '<script>alert(1)</script> --> $\\frac{ \u202e\x00"'
 

@@ -1,8 +1,8 @@
 import re
 from xml.etree import ElementTree
 
-from reportgen.blocks import Graph, GraphNode
 from reportgen.figures import graph
+from reportgen.report.blocks import Graph, GraphNode
 
 
 def chain(count: int, *skips: tuple[int, int]) -> Graph:

@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from reportgen.blocks import ColourScale
 from reportgen.figures import kernels
+from reportgen.report.blocks import ColourScale
 
 SVG = "{http://www.w3.org/2000/svg}"
 

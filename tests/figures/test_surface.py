@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from reportgen.blocks import ColourScale, PlanePath, Surface
 from reportgen.figures import charts, plane, surface
+from reportgen.report.blocks import ColourScale, PlanePath, Surface
 
 
 def block(columns: int = 4, rows: int = 3, **changes: object) -> Surface:

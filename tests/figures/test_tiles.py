@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.blocks import ColourScale
 from reportgen.figures import colour, tiles
+from reportgen.report.blocks import ColourScale
 
 SCALE = ColourScale(low=0, high=1, map="viridis")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.blocks import (
+from reportgen.report.blocks import (
     Bars,
     Block,
     ColourScale,
@@ -27,8 +27,10 @@ from reportgen.blocks import (
     TileLabel,
     as_finite,
 )
-from reportgen.report import Report
-from reportgen.results import Environment, Finding, Section, Skipped, SubjectCard, Verdict
+from reportgen.report.cards import Environment, Skipped, SubjectCard
+from reportgen.report.findings import Finding, Verdict
+from reportgen.report.report import Report
+from reportgen.report.sections import Section
 
 from .landscape import landscape_arrays, landscape_section
 

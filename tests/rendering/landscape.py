@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
-from reportgen.results import Section
+from reportgen.report.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
+from reportgen.report.sections import Section
 
 Array = NDArray[Any]
 

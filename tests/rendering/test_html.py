@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from reportgen.rendering.html import content_hash, render_html
-from reportgen.rendering.text import printable
-from reportgen.report import Report
+from reportgen.report.report import Report
+from reportgen.text import printable
 
 from .page import Page
 

@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.errors import ExitCode, ReportgenError
 from reportgen.rendering import pdf
-from reportgen.report import Report
+from reportgen.report.report import Report
 
 from .test_html import HOSTILE, hostile
 

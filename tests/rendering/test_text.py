@@ -1,6 +1,6 @@
 import pytest
 
-from reportgen.rendering import text
+from reportgen import text
 
 
 @pytest.mark.parametrize(

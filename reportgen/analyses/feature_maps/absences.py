@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
-from reportgen.blocks import Block, Text
+from reportgen.report.blocks import Block, Text
 
 
 def say_absences(result: FeatureMapsResult) -> list[Block]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.feature_maps.attention import AttentionMaps
 from reportgen.analyses.feature_maps.drawing import slug
-from reportgen.blocks import Block, Cell, ColourScale, ImageGrid, Panel, Table
+from reportgen.report.blocks import Block, Cell, ColourScale, ImageGrid, Panel, Table
 
 
 def draw_attention(

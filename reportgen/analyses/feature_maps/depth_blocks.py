@@ -6,7 +6,7 @@ import numpy as np
 
 from reportgen.analyses.feature_maps.depth import Depth, LayerDepth
 from reportgen.analyses.intervals import wilson_bounds
-from reportgen.blocks import Block, Lines, Series, Table
+from reportgen.report.blocks import Block, Lines, Series, Table
 
 
 def draw_depth(depth: Depth) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
-from reportgen.blocks import ColourScale
+from reportgen.report.blocks import ColourScale
 
 
 def slug(index: int, address: str) -> str:

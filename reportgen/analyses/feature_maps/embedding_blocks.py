@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.feature_maps.embedding import Embedding
-from reportgen.blocks import Block, Lines, Series
+from reportgen.report.blocks import Block, Lines, Series
 
 _MOST_CLASSES = 12
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
 from reportgen.analyses.feature_maps.problems import Problem, Problems
-from reportgen.blocks import Bars, Block, Table
-from reportgen.results import Finding
+from reportgen.report.blocks import Bars, Block, Table
+from reportgen.report.findings import Finding
 
 CHECKS = {
     "features.non_finite": "NaN or infinity in an activation",

@@ -20,8 +20,8 @@ from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
 from reportgen.analyses.feature_maps.responses import draw_responses
 from reportgen.analyses.feature_maps.selection import ChosenSample
 from reportgen.analyses.feature_maps.units_blocks import table_units
-from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
-from reportgen.results import SectionBody
+from reportgen.report.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
+from reportgen.report.sections import SectionBody
 
 _SHARES = 5
 _HALF_MAX = float(np.finfo(np.float16).max)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
 from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of, slug
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
-from reportgen.blocks import Block, ImageGrid, Panel
+from reportgen.report.blocks import Block, ImageGrid, Panel
 
 _MOST_TILES = 12
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.analyses.feature_maps.picks import TWIN, find_twins
-from reportgen.blocks import Block, Cell, Table
+from reportgen.report.blocks import Block, Cell, Table
 from reportgen.subject.census import Census, ChannelCensus
 
 _MOST_TWINS = 4

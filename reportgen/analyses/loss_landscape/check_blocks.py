@@ -6,8 +6,8 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
-from reportgen.blocks import Table
 from reportgen.landscape.spectrum import Trace
+from reportgen.report.blocks import Table
 
 _FLOAT, _HALF = 1e-5, 2e-2
 _SAME_SURFACE = 1e-3

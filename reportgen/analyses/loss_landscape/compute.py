@@ -14,7 +14,7 @@ from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.landscape.grid import join
 
 if TYPE_CHECKING:
-    from reportgen.results import SubjectCard
+    from reportgen.report.cards import SubjectCard
     from reportgen.subject.subject import Subject
 
 

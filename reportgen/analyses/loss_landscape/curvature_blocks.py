@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
-from reportgen.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
+from reportgen.report.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
 
 
 def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:

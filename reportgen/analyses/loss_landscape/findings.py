@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.results import Descent, LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
-from reportgen.results import Finding, Level
+from reportgen.report.findings import Finding, Level
 
 CHECKS = {
     "landscape.not_a_minimum": "Lower loss close by",

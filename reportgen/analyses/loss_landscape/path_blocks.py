@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Training
 from reportgen.analyses.loss_landscape.wording import plane_name, share
-from reportgen.blocks import Block, KeyValues, Lines, PlanePath, Series, Table, as_finite
+from reportgen.report.blocks import Block, KeyValues, Lines, PlanePath, Series, Table, as_finite
 
 
 def path_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:

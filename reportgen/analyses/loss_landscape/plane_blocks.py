@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane
-from reportgen.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, Grid
 from reportgen.landscape.uncertainty import choose_levels
+from reportgen.report.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
 
 Arrays = dict[str, NDArray[Any]]
 _SURE = 0.1  # relative: beyond it an interpolated plane is told to be a sketch

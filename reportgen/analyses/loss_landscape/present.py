@@ -15,8 +15,8 @@ from reportgen.analyses.loss_landscape.plane_blocks import Painter, main_blocks
 from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.spread_blocks import spread_blocks
 from reportgen.analyses.loss_landscape.wording import loss_meaning
-from reportgen.blocks import Block, KeyValues
-from reportgen.results import SectionBody
+from reportgen.report.blocks import Block, KeyValues
+from reportgen.report.sections import SectionBody
 
 
 def present(result: LandscapeResult) -> SectionBody:

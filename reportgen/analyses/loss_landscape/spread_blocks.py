@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane, Profile
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
-from reportgen.blocks import (
+from reportgen.landscape.grid import INTERPOLATED, MEASURED
+from reportgen.report.blocks import (
     Block,
     ColourScale,
     ImageGrid,
@@ -21,7 +22,6 @@ from reportgen.blocks import (
     TileLabel,
     as_finite,
 )
-from reportgen.landscape.grid import INTERPOLATED, MEASURED
 
 _RINGS = 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
 from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE, UNTOLD
-from reportgen.results import Finding
+from reportgen.report.findings import Finding
 
 CHECKS = {
     "optvis.unresponsive_units": "Units that no image excites",

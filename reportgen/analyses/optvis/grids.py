@@ -13,7 +13,7 @@ from reportgen.analyses.feature_maps.patches import fit_square
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedClasses, PaintedLayer
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.wording import say_unit
-from reportgen.blocks import Block, ImageGrid, Panel, TileLabel
+from reportgen.report.blocks import Block, ImageGrid, Panel, TileLabel
 
 Arrays = dict[str, NDArray[Any]]
 _MARGIN = 6

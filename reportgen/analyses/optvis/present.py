@@ -15,8 +15,8 @@ from reportgen.analyses.optvis.tables import (
     table_silent,
     table_units,
 )
-from reportgen.blocks import Block, Text
-from reportgen.results import SectionBody
+from reportgen.report.blocks import Block, Text
+from reportgen.report.sections import SectionBody
 
 
 def present(result: OptvisResult) -> SectionBody:

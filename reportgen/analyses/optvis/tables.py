@@ -11,7 +11,7 @@ from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.units import Painting
 from reportgen.analyses.optvis.wording import say_factor, say_remark
-from reportgen.blocks import Block, Cell, Lines, Series, Table, as_finite
+from reportgen.report.blocks import Block, Cell, Lines, Series, Table, as_finite
 
 _MOST_CURVES = 8
 

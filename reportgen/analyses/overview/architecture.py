@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from reportgen.analyses.overview.compute import LayerRow
-from reportgen.blocks import Graph, GraphNode
+from reportgen.report.blocks import Graph, GraphNode
 
 Group = Literal["input", "conv", "dense", "norm", "activation", "pool", "merge", "other"]
 _FOLLOWERS = frozenset(

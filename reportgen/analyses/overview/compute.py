@@ -12,7 +12,7 @@ from pydantic import Field
 
 from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.overview.flops import count_flops
-from reportgen.results import SubjectCard
+from reportgen.report.cards import SubjectCard
 from reportgen.subject.samples import content_hashes
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reportgen.analyses.overview.compute import OverviewResult
-from reportgen.results import Finding, SubjectCard
+from reportgen.report.cards import SubjectCard
+from reportgen.report.findings import Finding
 
 
 def find_all(result: OverviewResult) -> tuple[Finding, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reportgen.analyses.overview.architecture import draw_architecture
 from reportgen.analyses.overview.compute import LayerRow, OverviewResult
 from reportgen.analyses.overview.findings import find_all
-from reportgen.blocks import Bars, Block, Cell, KeyValues, Table
-from reportgen.results import SectionBody
+from reportgen.report.blocks import Bars, Block, Cell, KeyValues, Table
+from reportgen.report.sections import SectionBody
 
 _SHOWN_GROUPS = 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.analyses.intervals import wilson_bounds
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
-from reportgen.blocks import Lines, Series
+from reportgen.report.blocks import Lines, Series
 
 
 def draw_reliability(scores: Scores) -> Lines:

@@ -6,7 +6,7 @@ import numpy as np
 
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
 from reportgen.analyses.predictions.regression import Regression
-from reportgen.results import Finding, Level
+from reportgen.report.findings import Finding, Level
 
 CHECKS = {
     "predictions.accuracy": "Accuracy",

@@ -17,7 +17,7 @@ from reportgen.analyses.predictions.curves import (
     draw_roc,
 )
 from reportgen.analyses.predictions.findings import judge
-from reportgen.blocks import (
+from reportgen.report.blocks import (
     Block,
     ColourScale,
     HeatMap,
@@ -29,7 +29,7 @@ from reportgen.blocks import (
     Text,
     TileLabel,
 )
-from reportgen.results import SectionBody
+from reportgen.report.sections import SectionBody
 
 _CLASS_ROWS = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.analyses.predictions.regression import Regression
-from reportgen.blocks import Block, Lines, Series, Table, as_finite
+from reportgen.report.blocks import Block, Lines, Series, Table, as_finite
 
 
 def present(fit: Regression, samples: int) -> list[Block]:

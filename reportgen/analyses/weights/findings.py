@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from reportgen.analyses.weights.compute import WeightsResult
 from reportgen.analyses.weights.flags import Flag
-from reportgen.blocks import Table
-from reportgen.results import Finding, Level
+from reportgen.report.blocks import Table
+from reportgen.report.findings import Finding, Level
 
 CHECKS = {
     "weights.non_finite": "NaN or infinity in a parameter",

@@ -14,8 +14,8 @@ from reportgen.analyses.weights.findings import judge, list_flags
 from reportgen.analyses.weights.record_blocks import movement_blocks, norm_table
 from reportgen.analyses.weights.spectra_blocks import spectra_blocks
 from reportgen.analyses.weights.tensors import TensorRow
-from reportgen.blocks import Block, ColourScale, ImageGrid, Panel, Spark, Table
-from reportgen.results import SectionBody
+from reportgen.report.blocks import Block, ColourScale, ImageGrid, Panel, Spark, Table
+from reportgen.report.sections import SectionBody
 
 
 def present(result: WeightsResult) -> SectionBody:

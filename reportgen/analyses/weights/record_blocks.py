@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.weights.movement import Movement
 from reportgen.analyses.weights.tensors import NormRow
-from reportgen.blocks import Block, Lines, Series, Spark, Table
+from reportgen.report.blocks import Block, Lines, Series, Spark, Table
 
 
 def movement_blocks(movements: Sequence[Movement], shown: int) -> list[Block]:

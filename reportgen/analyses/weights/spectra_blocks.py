@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.weights.spectra import MIN_EIGENVALUES, Interval, Spectrum
 from reportgen.analyses.weights.survey import Survey
-from reportgen.blocks import Block, Lines, Series, Table, as_finite
+from reportgen.report.blocks import Block, Lines, Series, Table, as_finite
 
 _MOST_POINTS = 160
 _CLEAR = 3.0  # curves above so many times the random value are cut at the top

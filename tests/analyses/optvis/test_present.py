@@ -12,7 +12,7 @@ from reportgen.analyses.optvis import ANALYSIS
 from reportgen.analyses.optvis.diagnosis import WORDS
 from reportgen.analyses.optvis.grids import _hatch
 from reportgen.figures.tiles import LARGEST_TILE
-from reportgen.jobs import pack_body, unpack_body
+from reportgen.worker.jobs import pack_body, unpack_body
 
 SIDE, MARGIN = 32, 6
 

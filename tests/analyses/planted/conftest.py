@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from reportgen.results import Finding
+from reportgen.report.findings import Finding
 from reportgen.subject.subject import Subject
 
 from .networks import NETWORKS, Network, draw_pictures, train

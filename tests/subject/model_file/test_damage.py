@@ -15,8 +15,8 @@ import pytest
 
 from reportgen.config import build_config
 from reportgen.errors import InputError, UnsafeInputError, WorkerDiedError
-from reportgen.jobs import load_job, screen_job
-from reportgen.worker import LocalWorker
+from reportgen.worker.jobs import load_job, screen_job
+from reportgen.worker.process import LocalWorker
 
 _SECONDS = 20.0  # a damaged file that is read takes milliseconds; this is for a busy machine
 _FORMATS = ("keras", "h5", "saved_model")

@@ -9,14 +9,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reportgen import text
 from reportgen.errors import ReportgenError
-from reportgen.rendering import text
 
 
 @cache
 def template_folder() -> Path:
     """The packaged templates; in a checkout, the folder at its top."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parent
     for folder in (package / "templates", package.parent / "templates"):
         if (folder / "report.html.jinja").is_file():
             return folder

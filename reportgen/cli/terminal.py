@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from reportgen.pipeline import Display, Silence
+from reportgen.progress import Display, Silence
 
 
 class Bars:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.results import Level, Section, Verdict, VerdictLevel
+from reportgen.report.findings import Level, Verdict, VerdictLevel
+from reportgen.report.sections import Section
 
 _RANK: tuple[Level, ...] = ("not_applicable", "pass", "note", "warn", "fail", "error")
 

@@ -1,4 +1,4 @@
-"""The command line. The only module that prints."""
+"""The command line: one module a command. The only room that prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reportgen.errors import ConfigurationError, ExitCode, ReportgenError, Usage
 
 if TYPE_CHECKING:
     from reportgen.config import AuditConfig
-    from reportgen.report import Report
+    from reportgen.report.report import Report
 
 _PREPROCESSING = (
     "none, unit, symmetric, imagenet-caffe, imagenet-torch, standardize, module:function"
@@ -54,14 +54,14 @@ def _on_terminate(number: int, frame: Any) -> None:
 
 
 def _say(text: str, code: int) -> int:
-    from reportgen.rendering.text import printable
+    from reportgen.text import printable
 
     click.echo(printable(text, 2000), err=True)
     return code
 
 
 def _describe_bug(error: Exception) -> str:
-    from reportgen.worker import describe
+    from reportgen.worker.process import describe
 
     return f"A bug in reportgen, please report it: {describe(error)}"
 
@@ -162,10 +162,10 @@ def audit(target: Path, **given: Any) -> int:
     70 a bug of ours; 130, 143 interrupted.
     """
     from reportgen.analyses import BATTERY
+    from reportgen.cli.terminal import choose_display
     from reportgen.config import load_config
     from reportgen.output import claim, write_report
     from reportgen.pipeline import run_audit
-    from reportgen.terminal import choose_display
 
     config = load_config(target, _read_given(given), tuple(a.id for a in BATTERY))
     spelled = os.fsencode(target).decode("utf-8", "backslashreplace")
@@ -213,7 +213,7 @@ def _summarise(report: Report, config: AuditConfig, remarks: list[str]) -> None:
     click.echo(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
     for finding in report.findings():
         if finding.level in ("fail", "warn", "error"):
-            from reportgen.rendering.text import printable
+            from reportgen.text import printable
 
             click.echo(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))
     for remark in remarks:
@@ -244,9 +244,9 @@ def inspect(model: Path, as_json: bool, custom_objects: tuple[str, ...]) -> int:
     """
     import json
 
-    from reportgen.opening import inspect_file
-    from reportgen.rendering.text import printable
     from reportgen.subject.model_file.inspection import describe
+    from reportgen.text import printable
+    from reportgen.worker.opening import inspect_file
 
     facts = inspect_file(model, custom_objects)
     if as_json:

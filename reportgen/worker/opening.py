@@ -9,8 +9,8 @@ from typing import Any
 
 from reportgen.config import AuditConfig
 from reportgen.errors import InputError, LimitError, ReportgenError, WorkerDiedError, WorkerError
-from reportgen.jobs import Opened, inspect_job, load_job, open_job, read_card, screen_job
-from reportgen.worker import LocalWorker
+from reportgen.worker.jobs import Opened, inspect_job, load_job, open_job, read_card, screen_job
+from reportgen.worker.process import LocalWorker
 
 # Reading what a file is takes fractions of a second; only a damaged one takes longer.
 _SCREENING_SECONDS = 60.0

@@ -4,7 +4,7 @@
 subprocess and not through multiprocessing, because that would import the user's main script
 again. Calls go in as pickles (they come from us); what comes back is
 bytes and JSON, which the parent does not execute. The process opens files that nobody vouches
-for, so it first gives up its network, most memory and the secrets (`reportgen.isolation`).
+for, so it first gives up its network, most memory and the secrets (`reportgen.worker.isolation`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO, Any
 
-from reportgen import errors, isolation
+from reportgen import errors
 from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError
 from reportgen.progress import Listener
+from reportgen.worker import isolation
 
 _HEADER = struct.Struct("<cQ")
 _PROGRESS, _RESULT, _ERROR = b"P", b"R", b"E"
@@ -37,7 +38,7 @@ _DEATHS_OF_HUNGER = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
 # The worker looks for modules exactly where its parent does, in the same order.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from reportgen.worker import main; main(int(sys.argv[2]))"
+    "from reportgen.worker.process import main; main(int(sys.argv[2]))"
 )
 
 

@@ -21,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from reportgen import isolation
-from reportgen.blocks import Block
 from reportgen.config import AuditConfig
 from reportgen.errors import ReportgenError, UnsafeInputError
-from reportgen.isolation import memory_within
-from reportgen.results import Finding, SectionBody, SubjectCard
+from reportgen.report.blocks import Block
+from reportgen.report.cards import SubjectCard
+from reportgen.report.findings import Finding
+from reportgen.report.sections import SectionBody
+from reportgen.worker import isolation
+from reportgen.worker.isolation import memory_within
 
 if TYPE_CHECKING:
     import keras

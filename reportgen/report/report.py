@@ -11,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr, ValidationError
 
-from reportgen.blocks import Record
+from reportgen.report.blocks import Record
 from reportgen.errors import InputError, UsageError
-from reportgen.results import (
-    SCHEMA_VERSION,
-    Arrays,
-    Environment,
-    Finding,
-    Section,
-    SubjectCard,
-    Verdict,
-)
+from reportgen.report.sections import Arrays, Section
+from reportgen.report.cards import Environment, SubjectCard
+from reportgen.report.findings import Finding, Verdict
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 
 class Report(Record):

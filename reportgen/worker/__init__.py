@@ -1,0 +1,1 @@
+"""The process that opens and computes: its life, its isolation, and what it does there."""
