@@ -1,0 +1,1 @@
+"""What travels: findings, blocks, sections, the report. Frozen, validated, free of TensorFlow."""
