@@ -52,16 +52,13 @@ def audit(
 
 
 def _read_call(model: Any, x: Any, y: Any, settings: dict[str, Any]) -> tuple[AuditConfig, Any]:
-    from reportgen.analyses import BATTERY
-
-    ids = tuple(analysis.id for analysis in BATTERY)
     if isinstance(model, str | Path):
         if x is not None or y is not None:
             raise UsageError(
                 "audit: arrays go with a live model. For a model file give data='file.npz' "
                 "or images='folder'."
             )
-        return load_config(Path(model), settings, ids), None
+        return load_config(Path(model), settings), None
     from reportgen.subject.live import with_inputs
     from reportgen.subject.subject import LiveInput
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,15 +13,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_serializer,
     field_validator,
 )
 
 from reportgen.errors import ConfigurationError, InputError
+from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
-Format = Literal["html", "pdf", "json"]
 MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
@@ -56,9 +58,8 @@ class AuditConfig(BaseModel):
     preset: Preset = "standard"
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    fail_on: Literal["never", "fail", "warn"] = "never"
-    formats: tuple[Format, ...] = ("html", "pdf", "json")
-    formats_named: bool = False
+    fail_on: Gate = "never"
+    formats: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: Literal["auto", "cpu", "gpu"] = "auto"
     max_size: float = Field(default=5.0, gt=0.2, allow_inf_nan=False)
@@ -70,6 +71,8 @@ class AuditConfig(BaseModel):
     allow_unsafe: bool = False
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    _file: TomlFile | None = PrivateAttr(default=None)
 
     @field_validator("input_size", mode="before")
     @classmethod
@@ -98,55 +101,97 @@ class AuditConfig(BaseModel):
         )
 
     @property
+    def file(self) -> TomlFile | None:
+        """The ``audit.toml`` behind it, as far as its values are in force."""
+        return self._file
+
+    @property
     def sample_limit(self) -> int:
         """How many samples to draw: as asked, else by the preset."""
         return self.max_samples or MAX_SAMPLES[self.preset]
 
 
-def load_config(target: Path, given: dict[str, Any], analyses: tuple[str, ...]) -> AuditConfig:
+def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
     """The configuration for TARGET: a model file, or a folder with an ``audit.toml``.
+
+    Knows no analysis: `battery.choose_battery` checks the tables of options and the ids.
 
     Args:
         given: values from the command line or the Python call; they win over the file's.
-        analyses: ids of the battery; each may have a table of options.
 
     Raises:
         ConfigurationError: unknown key, wrong type, value out of range, TOML syntax.
         InputError: TARGET does not exist.
     """
-    file = target / "audit.toml"
-    if target.is_dir() and file.is_file():
-        values, text = read_toml(file, analyses), file.read_text("utf-8")
-    else:
+    path = target / "audit.toml"
+    if not (target.is_dir() and path.is_file()):
         if not target.exists():
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
-        values, text = {"model": target}, ""
-    build_config(values, file, text)  # on its own first: its line is named, and no other's fault
-    options = values.pop("options", {})
+        return build_config({"model": target, **given})
+    file = read_toml(path)
+    build_config(file.audit, file)  # on its own first: its line is named, and no other's fault
+    options = dict(file.options)
     for analysis, table in dict(given.get("options") or {}).items():
         if not isinstance(table, dict):
             raise ConfigurationError(f"options: {analysis} needs a dictionary, got {table!r}.")
         options[analysis] = {**options.get(analysis, {}), **table}
-    return build_config({**values, **given, "options": options})
+    config = build_config({**file.audit, **given, "options": options})
+    config._file = file.without(given)
+    return config
 
 
-def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
-    """Values of ``[audit]`` and of the analyses' tables. Paths are relative to the file."""
+@dataclass(frozen=True)
+class TomlFile:
+    """An ``audit.toml`` as it was read.
+
+    Attributes:
+        audit: values of ``[audit]``, with paths relative to the file resolved.
+        options: the other tables, by name; nobody has checked them.
+        text: the source, to find the line of a mistake.
+    """
+
+    path: Path
+    text: str
+    audit: dict[str, Any]
+    options: dict[str, dict[str, Any]]
+
+    def where(self, table: str, key: str | None = None) -> str:
+        """``audit.toml, line 3: `` for what the file says; empty for what it does not."""
+        said = self.audit if table == "audit" else self.options.get(table)
+        if said is None or (key is not None and key not in said):
+            return ""
+        line = _line_of(self.text, key, table) if key else _line_of(self.text, table, None)
+        return f"{self.path}{line}: "
+
+    def without(self, given: dict[str, Any]) -> TomlFile:
+        """What of the file is still in force beside ``given``: the rest is not its fault."""
+        overruled = given.get("options") or {}
+        return replace(
+            self,
+            audit={key: value for key, value in self.audit.items() if key not in given},
+            options={
+                name: {k: v for k, v in table.items() if k not in overruled.get(name, {})}
+                for name, table in self.options.items()
+            },
+        )
+
+
+def read_toml(file: Path) -> TomlFile:
+    """Values of ``[audit]`` and the other tables. Paths are relative to the file."""
     try:
         if file.stat().st_size > _MAX_TOML_BYTES:
             raise ConfigurationError(f"{file} is larger than {_MAX_TOML_BYTES} bytes.")
-        tables = tomllib.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        tables = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{file} is not valid TOML: {error}.") from None
-    text, known = file.read_text("utf-8"), ("audit", *analyses)
     for name, table in tables.items():
-        if name not in known or not isinstance(table, dict):
-            what = f"{name!r} is not a table" if name in known else f"unknown key {name!r}"
+        if not isinstance(table, dict):
             raise ConfigurationError(
-                f"{file}{_line_of(text, name, None)}: {what}. "
-                f"Expected the tables {', '.join(known)}."
+                f"{file}{_line_of(text, name, None)}: {name!r} is not a table. Settings stand "
+                "under [audit], options of an analysis under its id, such as [predictions]."
             )
     values = dict(tables.pop("audit", {}))
     if "options" in values:
@@ -160,53 +205,48 @@ def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
                 f"{file}{_line_of(text, key, 'audit')}: {key} is not taken from a file. "
                 f"Say --{key.replace('_', '-')} on the command line."
             )
-    for name, table in tables.items():
-        _check_options(name, table, file, text)
     for key in _PATHS:
         if isinstance(values.get(key), str):
             values[key] = file.parent / values[key]
     network = values.get("architecture")
     if isinstance(network, str) and network.endswith(".json"):
         values["architecture"] = str(file.parent / network)
-    return {**values, "options": tables}
+    return TomlFile(file, text, values, tables)
 
 
-def _check_options(name: str, table: dict[str, Any], file: Path, text: str) -> None:
-    from reportgen.analyses import find_analysis
-
-    options = find_analysis(name).options
-    try:
-        options(**table)
-    except ValidationError as error:
-        raise ConfigurationError(explain(error, f"{name}.", options, file, text)) from None
-
-
-def build_config(values: dict[str, Any], file: Path | None = None, text: str = "") -> AuditConfig:
+def build_config(values: dict[str, Any], file: TomlFile | None = None) -> AuditConfig:
     """Validate ``values``.
 
+    Args:
+        file: where they come from, to name the line of a mistake.
+
     Raises:
-        ConfigurationError: names the key, its line in ``text`` if it is there, and what was
-            expected.
+        ConfigurationError: names the key, its line, and what was expected.
     """
     try:
         return AuditConfig(**values)
     except ValidationError as error:
-        raise ConfigurationError(explain(error, "", AuditConfig, file, text)) from None
+        raise ConfigurationError(explain(error, "audit", AuditConfig, file)) from None
 
 
 def _public(model: type[BaseModel]) -> list[str]:
     """Settings that a user may write."""
-    return [name for name in model.model_fields if name not in ("formats_named", "options")]
+    return [name for name in model.model_fields if name != "options"]
 
 
 def explain(
-    error: ValidationError, prefix: str, model: type[BaseModel], file: Path | None, text: str
+    error: ValidationError, table: str, model: type[BaseModel], file: TomlFile | None = None
 ) -> str:
-    """One sentence for the first problem in a validation error."""
+    """One sentence for the first problem in a validation error.
+
+    Args:
+        table: ``audit``, or the id of the analysis whose options were validated.
+        file: the file that may hold the mistake.
+    """
     first = error.errors()[0]
     key = str(first["loc"][0]) if first["loc"] else ""
-    line = _line_of(text, key, prefix.rstrip(".") or "audit")
-    where = f"{file}{line}: " if file and line else ""
+    prefix = "" if table == "audit" else f"{table}."
+    where = file.where(table, key) if file else ""
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {prefix}{key}. Known: {', '.join(_public(model))}."
     got = repr(first["input"])[:60]

@@ -6,6 +6,7 @@
     ├── UnsafeInputError             3  opening the input would run or read what it must not
     ├── InputError                   4  the model or the samples cannot be read
     ├── OutputError                  6  the report cannot be written
+    │   └── FormatUnavailableError   5  one format cannot: a library for it is missing
     ├── LimitError                   7  time or memory ran out before there was anything to report
     └── WorkerError                  5  the worker process raised while it analysed
         └── WorkerDiedError          5  the worker process died, or was ended at the time limit
@@ -70,6 +71,12 @@ class OutputError(ReportgenError):
     """The report cannot be written where it was asked for."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class FormatUnavailableError(OutputError):
+    """One format cannot be written here: a library for it is missing. The others are."""
+
+    exit_code = ExitCode.PARTIAL
 
 
 class LimitError(ReportgenError):

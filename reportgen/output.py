@@ -10,15 +10,16 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reportgen.config import AuditConfig
-from reportgen.errors import InputError, OutputError
-from reportgen.figures.drawing import Drawing
+from reportgen.errors import FormatUnavailableError, InputError, OutputError
+from reportgen.formats import REPORT_JSON, Format, Writing, formats_of
 from reportgen.report.cards import Timing
 from reportgen.report.report import Report
 from reportgen.report.sections import Arrays
@@ -67,58 +68,72 @@ def _check_replaceable(target: Path) -> None:
         raise OutputError(f"{target} is a file. Give a folder with --out.")
 
 
-def write_report(report: Report, config: AuditConfig, timing: Timing) -> list[str]:
+@dataclass(frozen=True)
+class Written:
+    """What was written into the output folder.
+
+    Attributes:
+        files: names of the formats' files that are there now.
+        remarks: why a format that was asked for is not among them, in sentences.
+    """
+
+    files: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    def tell(self, say: Callable[[str], object], out: Path) -> None:
+        """Say the remarks, then where each file is."""
+        for remark in self.remarks:
+            say(f"Note: {remark}")
+        for name in self.files:
+            say(f"{out / name}")
+
+
+def write_report(report: Report, config: AuditConfig, timing: Timing) -> Written:
     """Write all files of ``report`` and put them in place of what was there.
 
-    Returns: remarks for the user, for example why there is no PDF.
+    ``report.json`` is always among them: everything else can be made from it again.
 
     Raises:
         OutputError: a file cannot be written; what was there before is untouched.
     """
-    remarks: list[str] = []
+    named = formats_of(config)
+    chosen = named if REPORT_JSON in named else (*named, REPORT_JSON)
     with _replacing(config.out) as folder:
-        _write(folder / "report.json", report.to_json().encode())
         _write_arrays(folder / "data", report.arrays)
-        remarks += write_pages(report, folder, config.formats, int(config.max_size * 1e6))
+        written = _write_formats(report, folder, chosen, int(config.max_size * 1e6))
         manifest = _describe(report, config, timing, folder)
         _write(folder / MANIFEST, _as_json(manifest))
-    return remarks
+    return written
 
 
-def rewrite_pages(out: Path, formats: tuple[str, ...], max_bytes: int) -> list[str]:
-    """Redraw the pages of an existing report from ``report.json`` and ``data/``.
+def rewrite_pages(out: Path, chosen: Sequence[Format], max_bytes: int) -> Written:
+    """Write an existing report into ``chosen`` formats, from ``report.json`` and ``data/``.
 
     Raises:
         InputError: ``out`` holds no report. OutputError: it cannot be written.
     """
     report, manifest = Report.load(out), read_manifest(out)
     with _replacing(out) as folder:
-        _write(folder / "report.json", (out / "report.json").read_bytes())
+        _write(folder / REPORT_JSON.file, (out / REPORT_JSON.file).read_bytes())
         shutil.copytree(out / "data", folder / "data")
-        remarks = write_pages(report, folder, formats, max_bytes)
+        written = _write_formats(report, folder, chosen, max_bytes)
         manifest["outputs"] = _hash_outputs(folder)
         _write(folder / MANIFEST, _as_json(manifest))
-    return remarks
+    return written
 
 
-def write_pages(
-    report: Report, folder: Path, formats: tuple[str, ...], max_bytes: int
-) -> list[str]:
-    """``report.html`` and ``report.pdf`` as far as asked for and possible; remarks if not."""
-    from reportgen.rendering.html import render_html
-    from reportgen.rendering.pdf import PdfUnavailableError, render_pdf
-
-    remarks = []
-    drawings: dict[str, Drawing] = {}  # both show the same charts
-    if "html" in formats:
-        page = render_html(report, max_bytes=max_bytes, drawings=drawings)
-        _write(folder / "report.html", page.encode())
-    if "pdf" in formats:
+def _write_formats(
+    report: Report, folder: Path, chosen: Sequence[Format], max_bytes: int
+) -> Written:
+    writing, files, remarks = Writing(report, max_bytes), [], []
+    for one in chosen:
         try:
-            _write(folder / "report.pdf", render_pdf(report, drawings=drawings))
-        except PdfUnavailableError as error:
+            _write(folder / one.file, one.write(writing))
+        except FormatUnavailableError as error:
             remarks.append(str(error))
-    return remarks
+        else:
+            files.append(one.file)
+    return Written(tuple(files), tuple(remarks))
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Analysis, AnalysisOptions, unmet
+from reportgen.battery import BATTERY, Chosen, choose_battery
 from reportgen.config import AuditConfig
 from reportgen.errors import (
     ConfigurationError,
@@ -31,24 +31,6 @@ from reportgen.worker.opening import open_subject, wait
 from reportgen.worker.process import InlineExecutor, LocalWorker
 
 _LEFT_OUT = "Left out by --only or --skip. Run the audit without them to check this."
-Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
-
-
-def choose_battery(config: AuditConfig) -> Chosen:
-    """The analyses to run with their options in force.
-
-    Raises:
-        ConfigurationError: an unknown id, or an option that an analysis does not have.
-    """
-    known = [analysis.id for analysis in BATTERY]
-    for id_ in (*config.only, *config.skip, *config.options):
-        if id_ not in known:
-            raise ConfigurationError(f"There is no analysis {id_!r}. Known: {', '.join(known)}.")
-    wanted = [a for a in BATTERY if (not config.only or a.id in config.only)]
-    chosen = [a for a in wanted if a.id not in config.skip]
-    if not chosen:
-        raise ConfigurationError("--only and --skip leave nothing to run.")
-    return tuple((a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen)
 
 
 def run_audit(

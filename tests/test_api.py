@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import reportgen
-from reportgen.analyses import BATTERY
 from reportgen.analyses.contract import Need
+from reportgen.battery import BATTERY
 from reportgen.errors import InputError, UsageError
 from reportgen.worker import jobs
 

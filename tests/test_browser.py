@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.analyses import BATTERY
+from reportgen.battery import BATTERY
 from reportgen.report.report import Report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reportgen import cli
-from reportgen.analyses import BATTERY
 from reportgen.cli import terminal
+from reportgen.cli.audit import exit_code
 from reportgen.config import load_config
 from reportgen.errors import ExitCode
 from reportgen.report.report import Report
 
 MAIN = "from reportgen.cli import main; main()"
-IDS = tuple(analysis.id for analysis in BATTERY)
 
 
 def run(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -32,7 +30,7 @@ def test_help_and_import_load_nothing_heavy():
         "import sys, reportgen\n"
         "from reportgen.cli import cli\n"
         "from click.testing import CliRunner\n"
-        "assert CliRunner().invoke(cli, ['audit', '--help']).exit_code == 0\n"
+        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
         "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib', 'pydantic', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -105,15 +103,15 @@ def test_quiet_prints_nothing_and_the_gate_gives_exit_1(quiet):
 )
 def test_the_gate_compares_levels(quiet, samples, gate, code):
     report = Report.load(quiet[1])
-    config = load_config(samples / "digits", {"fail_on": gate}, IDS)
-    assert cli._exit_code(report, config, pdf_missing=False) == code
+    config = load_config(samples / "digits", {"fail_on": gate})
+    assert exit_code(report, config, incomplete=False) == code
 
 
 def test_a_missing_pdf_fails_only_if_it_was_asked_for(quiet, samples):
     report = Report.load(quiet[1])
-    for named, code in ((False, ExitCode.DONE), (True, ExitCode.PARTIAL)):
-        config = load_config(samples / "digits", {"formats_named": named}, IDS)
-        assert cli._exit_code(report, config, pdf_missing=True) == code
+    for named, code in (((), ExitCode.DONE), (("html", "pdf"), ExitCode.PARTIAL)):
+        config = load_config(samples / "digits", {"formats": named})
+        assert exit_code(report, config, incomplete=True) == code
 
 
 def test_plain_lines_say_stage_count_and_estimate(capsys, monkeypatch):

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 import reportgen
-from reportgen.analyses import BATTERY
 from reportgen.config import load_config
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError, UsageError
 from reportgen.pipeline import run_audit
 from reportgen.worker.jobs import close_subject
 from reportgen.worker.process import InlineExecutor
 
-IDS = tuple(analysis.id for analysis in BATTERY)
 CUSTOM = """
 import keras
 
@@ -81,7 +79,7 @@ def audit(folder):
 
     def run(name, **settings):
         given = {"data": folder / "data.npz", "preprocessing": "none", "only": ("overview",)}
-        config = load_config(folder / name, {**given, **settings}, IDS)
+        config = load_config(folder / name, {**given, **settings})
         report, _ = run_audit(config, executor=InlineExecutor())
         return report, {finding.id: finding for finding in report.findings()}
 
@@ -167,7 +165,7 @@ def test_weights_of_a_standard_network(tmp_path):
     model = keras.applications.MobileNet(weights=None, classes=3)
     path = tmp_path / "mobile.weights.h5"
     model.save_weights(path)
-    config = load_config(path, {"architecture": "MobileNet"}, IDS)
+    config = load_config(path, {"architecture": "MobileNet"})
     opened = open_network(config, screen(config))[1]
     assert opened.count_params() == model.count_params()
     for ours, theirs in zip(opened.weights, model.weights, strict=True):
@@ -205,7 +203,7 @@ def test_a_page_on_a_safe_file_has_no_banner(audit):
 def test_a_folder_cannot_decide_what_code_runs(tmp_path, line):
     (tmp_path / "audit.toml").write_text(f'[audit]\nmodel = "m.keras"\n{line}\n')
     with pytest.raises(ConfigurationError, match=r"line 3: .* is not taken from a file"):
-        load_config(tmp_path, {}, IDS)
+        load_config(tmp_path, {})
 
 
 def inspect(*arguments):

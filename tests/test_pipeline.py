@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from reportgen.analyses import BATTERY
+from reportgen.battery import BATTERY
 from reportgen.config import build_config, load_config
 from reportgen.errors import ConfigurationError, LimitError
 from reportgen.pipeline import choose_battery, creation_time, judge, run_audit
@@ -37,7 +37,7 @@ class Killer:
 @pytest.fixture(scope="module")
 def killed(samples):
     display = Killer("feature_maps")
-    config = load_config(samples / "digits", {"preset": "quick"}, IDS)
+    config = load_config(samples / "digits", {"preset": "quick"})
     report, timing = run_audit(config, display=display)
     return report, timing, display
 
@@ -90,7 +90,7 @@ def test_every_array_that_a_block_names_is_there(killed):
 
 
 def test_a_hang_is_ended_at_the_time_limit(samples, monkeypatch):
-    config = load_config(samples / "digits", {"time_limit": 0.5, "preset": "quick"}, IDS)
+    config = load_config(samples / "digits", {"time_limit": 0.5, "preset": "quick"})
     with pytest.raises(LimitError, match=r"0.5 seconds.*--time-limit"):
         run_audit(config)
 
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_report(samples, monkeypatch):
         "optvis": {"seconds": 3600.0, "precision": "float32"},
         "loss_landscape": {"seconds": 3600.0, "samples": 64, "points": 19},
     }
-    config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady}, IDS)
+    config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady})
     with LocalWorker() as first, LocalWorker() as second:
         one, two = (run_audit(config, executor=w)[0] for w in (first, second))
     assert one.to_json() == two.to_json()
@@ -185,7 +185,7 @@ def test_a_model_with_nothing_to_look_at_is_no_error(tmp_path):
             pixels = rng.integers(0, 256, (9, 9)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / name / f"{i}.png")
     given = {"images": tmp_path / "images", "preprocessing": "unit", "only": ("optvis",)}
-    config = load_config(tmp_path / "rows.keras", given, IDS)
+    config = load_config(tmp_path / "rows.keras", given)
     report, _ = run_audit(config, executor=InlineExecutor())
     section = next(s for s in report.sections if s.id == "optvis")
     assert section.status == "not_applicable"

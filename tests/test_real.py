@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reportgen.analyses import BATTERY
+from reportgen.battery import BATTERY
 from reportgen.config import load_config
 from reportgen.pipeline import run_audit
 from reportgen.worker.process import InlineExecutor
-
-IDS = tuple(analysis.id for analysis in BATTERY)
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +43,7 @@ OTHERS = [
 @pytest.mark.parametrize(("model", "images", "settings", "accuracy"), OTHERS)
 def test_the_recorded_accuracy_of_the_others(real, model, images, settings, accuracy):
     given = {"images": real / "images" / images, "only": ("predictions",), **settings}
-    config = load_config(real / "models" / model, given, IDS)
+    config = load_config(real / "models" / model, given)
     report, _ = run_audit(config, executor=InlineExecutor())
     low, high = read_interval(report)
     assert low <= accuracy <= high
@@ -66,7 +64,7 @@ def audited(request, real):
         "loss_landscape": {"seconds": 20.0, "samples": 64},
     }
     settings = {"images": real / "images" / images, "preprocessing": scaling, "options": brief}
-    report, _ = run_audit(load_config(real / "models" / model, settings, IDS))
+    report, _ = run_audit(load_config(real / "models" / model, settings))
     return report, accuracy
 
 
@@ -102,7 +100,7 @@ def test_the_article_of_the_cifar_network(real):
         "skip": ("optvis", "loss_landscape"),
     }
     model = real / "models/tonio73_data-science/CIFAR-10_CNN5.h5"
-    report, _ = run_audit(load_config(model, given, IDS), executor=InlineExecutor())
+    report, _ = run_audit(load_config(model, given), executor=InlineExecutor())
     blocks = {block.id: block for section in report.sections for block in section.blocks}
     mistakes = [
         (label.text.split()[0], label.detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reportgen.config import Preset, explain
 from reportgen.errors import ConfigurationError
 from reportgen.report.cards import SubjectCard
+from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.sections import SectionBody
 
@@ -24,9 +25,10 @@ class Need(Enum):
     """What an analysis cannot do without: what is missing, and how to supply it."""
 
     LABELS = ("the samples have no labels", "Give class folders, --labels, or y in --data.")
-    IMAGES = ("the model does not take images", "This analysis is about pictures.")
-    CONV_LAYERS = ("the model has no convolution", "This analysis is about filters.")
-    HISTORY = ("no weights were recorded in training", "Train with WeightRecorder, give --history.")
+    IMAGES = (
+        "the model does not take images",
+        "Its layers are looked at in the sections on weights and feature maps.",
+    )
 
     @property
     def missing(self) -> str:
@@ -44,8 +46,6 @@ def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
     met = {
         Need.LABELS: card.labelled,
         Need.IMAGES: card.input_kind == "image",
-        Need.CONV_LAYERS: card.conv_layers > 0,
-        Need.HISTORY: card.history_steps > 0,
     }
     return [need for need in Need if need in needs and not met[need]]
 
@@ -69,8 +69,8 @@ class Analysis(Generic[OptionsT, ResultT]):
     prints nothing, draws nothing, and leaves every weight as it found it.
     present is NumPy only: it turns the result into findings and blocks.
 
-    checks: ids and titles of the findings that this analysis answers. Each of them appears in
-        every report: with its verdict, or as not applicable, or as an error.
+    checks: the questions that this analysis answers. Each of them appears in every report: with
+        its verdict, or as not applicable, or as an error.
     split, join: independent parts of the work, and the whole from their results.
     """
 
@@ -81,7 +81,7 @@ class Analysis(Generic[OptionsT, ResultT]):
     options: type[OptionsT]
     compute: Callable[[Subject, OptionsT, np.random.Generator], ResultT]
     present: Callable[[ResultT], SectionBody]
-    checks: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
     split: Callable[[OptionsT, SubjectCard], list[OptionsT]] | None = None
     join: Callable[[list[ResultT]], ResultT] | None = None
 
@@ -95,14 +95,10 @@ class Analysis(Generic[OptionsT, ResultT]):
         try:
             return self.options(**values)
         except ValidationError as error:
-            text = explain(error, f"{self.id}.", self.options, None, "")
-            raise ConfigurationError(text) from None
+            raise ConfigurationError(explain(error, self.id, self.options)) from None
 
     def not_checked(
         self, level: Literal["not_applicable", "error"], message: str
     ) -> tuple[Finding, ...]:
         """A finding for each check, when the analysis could not run."""
-        return tuple(
-            Finding(id=id_, level=level, title=title, message=message)
-            for id_, title in self.checks.items()
-        )
+        return tuple(check.not_checked(message, level) for check in self.checks)

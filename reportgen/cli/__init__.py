@@ -1,4 +1,7 @@
-"""The command line: one module a command. The only room that prints."""
+"""The command line: one module a command, a line each in `reportgen.cli.main.COMMANDS`.
+
+The only room that prints.
+"""
 
 from reportgen.cli.main import cli, main
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reportgen.errors import ExitCode, ReportgenError
+from reportgen.errors import FormatUnavailableError, ReportgenError
 from reportgen.figures.drawing import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering.html import compose
@@ -19,10 +19,8 @@ DPI = 200
 LARGEST_PDF = 20_000_000
 
 
-class PdfUnavailableError(ReportgenError):
+class PdfUnavailableError(FormatUnavailableError):
     """WeasyPrint, or the Pango library beneath it, is not installed."""
-
-    exit_code = ExitCode.PARTIAL
 
 
 def render_pdf(report: Report, *, drawings: dict[str, Drawing] | None = None) -> bytes:

@@ -18,7 +18,8 @@ from reportgen.rendering.pictures import Gallery, Picture
 from reportgen.rendering.tables import TableView, tabulate
 from reportgen.report.blocks import Block, ImageGrid, KeyValues, Table, Text
 from reportgen.report.cards import SubjectCard
-from reportgen.report.findings import Finding, Level
+from reportgen.report.findings import Finding
+from reportgen.report.levels import Level
 from reportgen.report.report import Report
 from reportgen.report.sections import Section
 

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, FiniteFloat
 
 from reportgen.report.blocks import Record
+from reportgen.report.levels import Level
 
-Level = Literal["pass", "note", "warn", "fail", "not_applicable", "error"]
 VerdictLevel = Literal["pass", "note", "warn", "fail", "error"]
 
 

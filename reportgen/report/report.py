@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr, ValidationError
 
-from reportgen.report.blocks import Record
 from reportgen.errors import InputError, UsageError
-from reportgen.report.sections import Arrays, Section
+from reportgen.report.blocks import Record
 from reportgen.report.cards import Environment, SubjectCard
 from reportgen.report.findings import Finding, Verdict
+from reportgen.report.sections import Arrays, Section
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 

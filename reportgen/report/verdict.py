@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from reportgen.report.findings import Level, Verdict, VerdictLevel
+from reportgen.report.findings import Verdict, VerdictLevel
+from reportgen.report.levels import SEVERITY, Level, gravest
 from reportgen.report.sections import Section
-
-_RANK: tuple[Level, ...] = ("not_applicable", "pass", "note", "warn", "fail", "error")
 
 
 def judge(sections: tuple[Section, ...]) -> Verdict:
     """The verdict: the worst level of all findings, in one sentence."""
-    counts: dict[Level, int] = dict.fromkeys(_RANK, 0)
+    counts: dict[Level, int] = dict.fromkeys(SEVERITY, 0)
     for section in sections:
         for finding in section.findings:
             counts[finding.level] += 1
     broken = sum(section.status == "error" for section in sections)
-    worst: Level = "pass"
-    for level in _RANK:
-        worst = level if counts[level] else worst
+    worst = gravest([level for level in SEVERITY if counts[level]])
     said: VerdictLevel = "pass" if worst == "not_applicable" else worst
     return Verdict(
         level="error" if broken else said,

@@ -112,7 +112,7 @@ def compute_job(
     config: AuditConfig, live: LiveInput | None, analysis_id: str, options: Any
 ) -> bytes:
     """Compute one part of an analysis. The weights are hashed before and after."""
-    from reportgen.analyses import find_analysis
+    from reportgen.battery import find_analysis
 
     subject = _subject(config, live)
     before = subject.weights_hash()
@@ -130,7 +130,7 @@ def compute_job(
 
 def present_job(analysis_id: str, parts: list[bytes]) -> bytes:
     """Join computed parts and present them: a packed `SectionBody`."""
-    from reportgen.analyses import find_analysis
+    from reportgen.battery import find_analysis
 
     analysis = find_analysis(analysis_id)
     results, seconds = zip(*map(pickle.loads, parts), strict=True)

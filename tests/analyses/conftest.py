@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses import find_analysis
+from reportgen.battery import find_analysis
 from reportgen.config import AuditConfig
 from reportgen.subject.subject import LiveInput, Subject, open_subject
 

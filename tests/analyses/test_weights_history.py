@@ -105,7 +105,7 @@ def test_the_shipped_samples_moved(samples, name):
     from reportgen.pipeline import run_audit
     from reportgen.worker.process import InlineExecutor
 
-    config = load_config(samples / name, {"only": ("weights",)}, ("weights",))
+    config = load_config(samples / name, {"only": ("weights",)})
     report, _ = run_audit(config, executor=InlineExecutor())
     section = next(section for section in report.sections if section.id == "weights")
     table = next(block for block in section.blocks if block.id == "weights-movement")

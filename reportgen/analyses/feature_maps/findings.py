@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
 from reportgen.analyses.feature_maps.problems import Problem, Problems
 from reportgen.report.blocks import Bars, Block, Table
+from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 
-CHECKS = {
-    "features.non_finite": "NaN or infinity in an activation",
-    "features.dead_channels": "Channels that never change",
-    "features.saturated": "Saturated activations",
-}
-_SEVERE = frozenset({"features.non_finite"})
+NON_FINITE = Check(
+    id="features.non_finite",
+    title="NaN or infinity in an activation",
+    meaning="The first layer whose activations are not numbers on some sample.",
+    levels=("fail",),
+    unit="layers",
+    better="lower",
+    advice="Check the weights of that layer and the scaling of the input.",
+)
+DEAD_CHANNELS = Check(
+    id="features.dead_channels",
+    title="Channels that never change",
+    meaning=(
+        "Channels that have the same value at every position of every sample. Those whose filter "
+        "is zero are named by `weights.dead_filters`."
+    ),
+    levels=("warn",),
+    unit="channels",
+    better="lower",
+    advice=(
+        "Prune them if these samples stand for all. Where many died in training, lower the "
+        "learning rate."
+    ),
+)
+SATURATED = Check(
+    id="features.saturated",
+    title="Saturated activations",
+    meaning=(
+        "Layers with a bounded activation function (sigmoid, tanh, ...) of whose channels more "
+        "than the bar hardly leave the bounds, so that they pass no gradient."
+    ),
+    levels=("warn",),
+    unit="layers",
+    better="lower",
+    bar="saturated_share",
+    advice="Check the scaling of the input, the initial weights and the learning rate.",
+)
 _MOST_BARS = 40
 _MOST_NAMED = 8
 
@@ -85,7 +119,7 @@ def _numbers(channels: tuple[int, ...], most: int = 40) -> str:
 
 def judge(result: FeatureMapsResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    return _non_finite(result), _dead(result), _saturated(result)
+    return tuple(answer(result) for answer in _ANSWERS.values())
 
 
 def _non_finite(result: FeatureMapsResult) -> Finding:
@@ -97,18 +131,16 @@ def _non_finite(result: FeatureMapsResult) -> Finding:
             f"NaN or infinity first appears in {_name(bad)}: {bad.remark}. Check the weights of "
             f"that layer and the scaling of the input.{_say_effect(bad.effect)}"
         )
-    return _finding(
-        result, "features.non_finite", problems, float(bool(problems)), "layers", message
-    )
+    return _judge_problems(result, NON_FINITE, problems, float(bool(problems)), message)
 
 
 def _saturated(result: FeatureMapsResult) -> Finding:
-    problems, id_ = result.problems, "features.saturated"
+    problems = result.problems
     if not problems.bounded:
         if problems.non_finite:
-            return _not_checked(id_, f"{_unseen(problems)} None before them is bounded.")
+            return SATURATED.not_checked(f"{_unseen(problems)} None before them is bounded.")
         said = "No hidden layer has a bounded activation function, so none can saturate."
-        return _not_checked(id_, said)
+        return SATURATED.not_checked(said)
     message = f"Of {problems.bounded} bounded layers none is pinned at its bounds."
     if problems.saturated:
         message = (
@@ -119,20 +151,19 @@ def _saturated(result: FeatureMapsResult) -> Finding:
     if problems.non_finite:
         message += f" {_unseen(problems)}"
     count = float(len(problems.saturated))
-    return _finding(result, id_, problems.saturated, count, "layers", message)
+    return _judge_problems(result, SATURATED, problems.saturated, count, message)
 
 
 def _dead(result: FeatureMapsResult) -> Finding:
-    problems, samples, id_ = result.problems, result.census.samples, "features.dead_channels"
+    problems, samples = result.problems, result.census.samples
     if samples < result.options.min_samples:
-        return _not_checked(
-            id_,
+        return DEAD_CHANNELS.not_checked(
             f"{samples} samples are too few to say that a channel never changes. Audit at least "
             f"{result.options.min_samples}.",
         )
     count = sum(len(p.channels) for p in problems.dead)
     if problems.non_finite and not count:
-        return _not_checked(id_, _unseen(problems))
+        return DEAD_CHANNELS.not_checked(_unseen(problems))
     message = f"Each of {problems.channels:,} channels responds to some sample."
     if problems.by_weights:
         message = f"{_by_weights(problems)} Each other one responds to some sample."
@@ -148,11 +179,7 @@ def _dead(result: FeatureMapsResult) -> Finding:
         )
         if problems.by_weights:
             message += f" {_by_weights(problems)}"
-    return _finding(result, id_, problems.dead, float(count), "channels", message)
-
-
-def _not_checked(id_: str, message: str) -> Finding:
-    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)
+    return _judge_problems(result, DEAD_CHANNELS, problems.dead, float(count), message)
 
 
 def _unseen(problems: Problems) -> str:
@@ -186,29 +213,23 @@ def _where(problems: list[Problem]) -> str:
     return named + (f" and {len(problems) - 4} more layers" if len(problems) > 4 else "")
 
 
-def _finding(
-    result: FeatureMapsResult,
-    id_: str,
-    problems: list[Problem],
-    value: float,
-    unit: str,
-    message: str,
+def _judge_problems(
+    result: FeatureMapsResult, check: Check, problems: list[Problem], value: float, message: str
 ) -> Finding:
-    level = ("fail" if id_ in _SEVERE else "warn") if problems else "pass"
     first = "feature_maps-path-0" if not result.is_vector and result.samples else None
-    return Finding(
-        id=id_,
-        level=level,  # type: ignore[arg-type]
-        title=CHECKS[id_],
-        message=message,
+    flagged = "feature_maps-dead" if check is DEAD_CHANNELS else "feature_maps-flags"
+    return check.finding(
+        check.levels[-1] if problems else "pass",
+        message,
         value=value,
-        unit=unit,
         threshold=0.0,
-        evidence=_evidence(id_, bool(problems), first),
+        evidence=flagged if problems else first,
     )
 
 
-def _evidence(id_: str, found: bool, first: str | None) -> str | None:
-    if not found:
-        return first
-    return "feature_maps-dead" if id_ == "features.dead_channels" else "feature_maps-flags"
+_ANSWERS: Mapping[Check, Callable[[FeatureMapsResult], Finding]] = {
+    NON_FINITE: _non_finite,
+    DEAD_CHANNELS: _dead,
+    SATURATED: _saturated,
+}
+CHECKS = tuple(_ANSWERS)

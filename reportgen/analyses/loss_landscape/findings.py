@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from reportgen.analyses.loss_landscape.results import Descent, LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
-from reportgen.report.findings import Finding, Level
+from reportgen.report.checks import Check
+from reportgen.report.findings import Finding
+from reportgen.report.levels import Level
 
-CHECKS = {
-    "landscape.not_a_minimum": "Lower loss close by",
-    "landscape.negative_curvature": "Negative curvature",
-    "landscape.plane_fidelity": "What the plane of the path holds",
-    "landscape.history_mismatch": "Recorded training of another model",
-}
+NOT_A_MINIMUM = Check(
+    id="landscape.not_a_minimum",
+    title="Lower loss close by",
+    meaning=(
+        "The loss is clearly lower along the gradient or at a place in a drawn plane. It warns on "
+        "training samples (`--train`, `--split train`) and notes on others, whose loss has its "
+        "minimum elsewhere."
+    ),
+    levels=("note", "warn"),
+    unit="of the loss",
+    better="lower",
+    bar="lower",
+    advice="Train longer, or lower the learning rate.",
+)
+NEGATIVE_CURVATURE = Check(
+    id="landscape.negative_curvature",
+    title="Negative curvature",
+    meaning=(
+        "The smallest eigenvalue of the Hessian (the matrix of second derivatives of the loss) is "
+        "clearly below zero: there is a direction in which the loss bends down."
+    ),
+    levels=("note",),
+    unit="smallest eigenvalue",
+    better="higher",
+    bar="negative",
+    advice="Common where training was stopped early: train on to see whether it goes.",
+)
+PLANE_FIDELITY = Check(
+    id="landscape.plane_fidelity",
+    title="What the plane of the path holds",
+    meaning=(
+        "How much of the recorded training the drawn plane holds, and whether the path in it has "
+        "more shape than that of a random walk."
+    ),
+    levels=("note",),
+    unit="share",
+    better="higher",
+    bar="fidelity",
+    advice="Read the table of records, not the crossed contours.",
+)
+HISTORY_MISMATCH = Check(
+    id="landscape.history_mismatch",
+    title="Recorded training of another model",
+    meaning="The last recorded weights are not the model's, beyond rounding.",
+    levels=("warn",),
+    unit="of the weights' length",
+    better="lower",
+    advice="Give the history of this model.",
+)
 # A lowest cell is the lowest of many, so it must lie further below than one place would.
 _MANY, _ONE = 4.0, 2.0
 # Of what knowing nothing costs: a fall by less changes no answer, however small the loss is.
@@ -24,18 +69,12 @@ _NEGLIGIBLE = 1e-3
 
 def judge(result: LandscapeResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    return (
-        _minimum(result),
-        _negative(result),
-        _fidelity(result),
-        _mismatch(result),
-    )
+    return tuple(answer(result) for answer in _ANSWERS.values())
 
 
 def _minimum(result: LandscapeResult) -> Finding:
-    id_ = "landscape.not_a_minimum"
     if not result.finite:
-        return _absent(id_, _not_finite(result))
+        return NOT_A_MINIMUM.not_checked(_not_finite(result))
     facts, options = result.facts, result.options
     trained = result.train_loss is not None
     loss = facts.loss if result.train_loss is None else result.train_loss
@@ -60,15 +99,8 @@ def _minimum(result: LandscapeResult) -> Finding:
     else:
         level = "warn" if on_training else "note"
         message = f"{_say_lower(best, falls, loss, options.lower)} {_advise(on_training)}"
-    return Finding(
-        id=id_,
-        level=level,
-        title=CHECKS[id_],
-        message=message,
-        value=max(share, 0.0),
-        unit="of the loss",
-        threshold=options.lower,
-        evidence="landscape-lower",
+    return NOT_A_MINIMUM.finding(
+        level, message, value=max(share, 0.0), threshold=options.lower, evidence="landscape-lower"
     )
 
 
@@ -128,13 +160,11 @@ def _advise(on_training: bool) -> str:
 
 
 def _negative(result: LandscapeResult) -> Finding:
-    id_ = "landscape.negative_curvature"
     bends = result.bends
     if not result.finite:
-        return _absent(id_, _not_finite(result))
+        return NEGATIVE_CURVATURE.not_checked(_not_finite(result))
     if bends is None or not bends.bottom or not bends.top:
-        return _absent(
-            id_,
+        return NEGATIVE_CURVATURE.not_checked(
             f"There was no time for the eigenvalues. {_say_needed(result)}, or lower "
             "loss_landscape.samples.",
         )
@@ -161,13 +191,10 @@ def _negative(result: LandscapeResult) -> Finding:
             f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}), no more "
             f"than {result.options.negative:.0%} of the largest ({digits(largest)}) below zero."
         )
-    return Finding(
-        id=id_,
-        level="note" if clear else "pass",
-        title=CHECKS[id_],
-        message=message,
+    return NEGATIVE_CURVATURE.finding(
+        "note" if clear else "pass",
+        message,
         value=value,
-        unit="smallest eigenvalue",
         threshold=threshold,
         evidence="landscape-eigenvalues",
     )
@@ -182,10 +209,9 @@ def _say_needed(result: LandscapeResult) -> str:
 
 
 def _fidelity(result: LandscapeResult) -> Finding:
-    id_ = "landscape.plane_fidelity"
     training = result.training
     if training is None:
-        return _absent(id_, _no_path(result))
+        return PLANE_FIDELITY.not_checked(_no_path(result))
     held, wanted = training.held, result.options.fidelity
     walk = len(training.shares) > 0 and training.shares[0] <= training.null[0]
     if held < wanted:
@@ -204,13 +230,10 @@ def _fidelity(result: LandscapeResult) -> Finding:
             f"The plane holds {held:.0%} of the training path, and its first direction explains "
             f"more ({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%})."
         )
-    return Finding(
-        id=id_,
-        level="note" if held < wanted or walk else "pass",
-        title=CHECKS[id_],
-        message=message,
+    return PLANE_FIDELITY.finding(
+        "note" if held < wanted or walk else "pass",
+        message,
         value=held,
-        unit="share",
         threshold=wanted,
         evidence="landscape-fidelity",
     )
@@ -228,10 +251,11 @@ def _no_path(result: LandscapeResult) -> str:
 
 
 def _mismatch(result: LandscapeResult) -> Finding:
-    id_ = "landscape.history_mismatch"
     match = result.match
     if match is None:
-        return _absent(id_, _no_path(result) if result.finite else "No history was given.")
+        return HISTORY_MISMATCH.not_checked(
+            _no_path(result) if result.finite else "No history was given."
+        )
     if match.problem:
         message = f"The history does not belong to this model: {match.problem}. Give its own."
     elif match.fits:
@@ -248,13 +272,10 @@ def _mismatch(result: LandscapeResult) -> Finding:
             f"({match.nearest_distance:.1%}). The history is of another training, or the model was "
             "changed after it. Give the history of this model."
         )
-    return Finding(
-        id=id_,
-        level="pass" if match.fits else "warn",
-        title=CHECKS[id_],
-        message=message,
+    return HISTORY_MISMATCH.finding(
+        "pass" if match.fits else "warn",
+        message,
         value=match.distance,
-        unit="of the weights' length",
         threshold=match.tolerated,
         evidence="landscape-records" if result.training else "landscape-facts",
     )
@@ -267,5 +288,10 @@ def _not_finite(result: LandscapeResult) -> str:
     )
 
 
-def _absent(id_: str, message: str) -> Finding:
-    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)
+_ANSWERS: Mapping[Check, Callable[[LandscapeResult], Finding]] = {
+    NOT_A_MINIMUM: _minimum,
+    NEGATIVE_CURVATURE: _negative,
+    PLANE_FIDELITY: _fidelity,
+    HISTORY_MISMATCH: _mismatch,
+}
+CHECKS = tuple(_ANSWERS)

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
 from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE, UNTOLD
+from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 
-CHECKS = {
-    "optvis.unresponsive_units": "Units that no image excites",
-    "optvis.below_natural": "Pictures weaker than a sample",
-}
+UNRESPONSIVE_UNITS = Check(
+    id="optvis.unresponsive_units",
+    title="Units that no image excites",
+    meaning=(
+        "Units that no optimised picture raises (dead, without a gradient, or saturated). It "
+        "warns where they make up more of a layer than the bar, or where a class is among them."
+    ),
+    levels=("note", "warn"),
+    unit="share of a layer",
+    better="lower",
+    bar="unresponsive_share",
+    advice=(
+        "The layer can be smaller. If there are many, train again with a lower learning rate or "
+        "another initialiser."
+    ),
+)
+BELOW_NATURAL = Check(
+    id="optvis.below_natural",
+    title="Pictures weaker than a sample",
+    meaning=(
+        "Units whose optimised picture excites them less than the share that the bar names of "
+        "what the strongest real sample does. Such pictures do not show what the unit wants most."
+    ),
+    levels=("note",),
+    unit="units",
+    better="lower",
+    bar="natural_share",
+    advice="Trust the samples beside these pictures.",
+)
 _MOST_NAMED = 6
 
 
-def judge_section(result: OptvisResult) -> tuple[Finding, ...]:
+def judge(result: OptvisResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    return _unresponsive(result), _below(result)
+    return tuple(answer(result) for answer in _ANSWERS.values())
 
 
 def _unresponsive(result: OptvisResult) -> Finding:
-    id_ = "optvis.unresponsive_units"
     tried = sum(len(layer.judged) + len(layer.raw.silent) for layer in result.layers)
     classes = result.classes.judged if result.classes else ()
     tried += len(classes)
     if not tried:
-        return Finding(
-            id=id_,
-            level="not_applicable",
-            title=CHECKS[id_],
-            message="No unit was painted. Raise optvis.layers or optvis.classes.",
+        return UNRESPONSIVE_UNITS.not_checked(
+            "No unit was painted. Raise optvis.layers or optvis.classes."
         )
     by_layer = {layer.raw.excited.address: _count_silent(layer) for layer in result.layers}
     lost = [
@@ -38,26 +62,21 @@ def _unresponsive(result: OptvisResult) -> Finding:
     ]
     count = sum(by_layer.values()) + len(lost)
     if not count:
-        return Finding(
-            id=id_,
-            level="note" if _count_untold(result) else "pass",
-            title=CHECKS[id_],
+        return UNRESPONSIVE_UNITS.finding(
+            "note" if _count_untold(result) else "pass",
+            _say_answered(result, tried),
             value=0.0,
-            unit="share of a layer",
             threshold=result.options.unresponsive_share,
             evidence="optvis-layers",
-            message=_say_answered(result, tried),
         )
     shares = {layer.raw.excited.address: _share(layer) for layer in result.layers}
     worst = max(shares, key=lambda address: shares[address], default="")
     share = shares.get(worst, 0.0)
     most = result.options.unresponsive_share
     only_classes = bool(lost) and share <= most
-    return Finding(
-        id=id_,
-        level="warn" if lost or share > most else "note",
-        title=CHECKS[id_],
-        message=_say_unresponsive(by_layer, lost, count, tried, worst, share),
+    return UNRESPONSIVE_UNITS.finding(
+        "warn" if lost or share > most else "note",
+        _say_unresponsive(by_layer, lost, count, tried, worst, share),
         value=float(len(lost) if only_classes else share),
         unit="classes" if only_classes else "share of a layer",
         threshold=0.0 if only_classes else most,
@@ -125,7 +144,6 @@ def _say_share(result: OptvisResult) -> str:
 
 
 def _below(result: OptvisResult) -> Finding:
-    id_ = "optvis.below_natural"
     units = [
         (f"{layer.raw.excited.address} unit {channel}", judged)
         for layer in result.layers
@@ -138,39 +156,33 @@ def _below(result: OptvisResult) -> Finding:
         ]
     units = [(name, judged) for name, judged in units if judged.cause in (None, "noise")]
     if not units:
-        return Finding(
-            id=id_,
-            level="not_applicable",
-            title=CHECKS[id_],
-            message="There is no picture to compare with the samples.",
-        )
+        return BELOW_NATURAL.not_checked("There is no picture to compare with the samples.")
     below = [name for name, judged in units if judged.is_weak(result.options.natural_share)]
     if not below:
-        return Finding(
-            id=id_,
-            level="pass",
-            title=CHECKS[id_],
-            value=0.0,
-            unit="units",
-            message=f"In all {len(units):,} cases the best picture excites its unit "
+        return BELOW_NATURAL.finding(
+            "pass",
+            f"In all {len(units):,} cases the best picture excites its unit "
             f"{_say_share(result)} the strongest of {result.samples:,} samples, or more.",
+            value=0.0,
             threshold=0.0,
             evidence="optvis-layers",
         )
     more = f" and {len(below) - _MOST_NAMED} more" * (len(below) > _MOST_NAMED)
     hurried = " Time ran out before some were finished: raise optvis.seconds." * result.hurried
-    return Finding(
-        id=id_,
-        level="note",
-        title=CHECKS[id_],
-        message=(
-            f"In {len(below)} of {len(units):,} cases no picture excites its unit "
-            f"{_say_share(result)} the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}."
-            f"{hurried} Such pictures do not show what the unit wants most. Trust the samples "
-            "beside them."
-        ),
+    return BELOW_NATURAL.finding(
+        "note",
+        f"In {len(below)} of {len(units):,} cases no picture excites its unit "
+        f"{_say_share(result)} the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}."
+        f"{hurried} Such pictures do not show what the unit wants most. Trust the samples "
+        "beside them.",
         value=float(len(below)),
-        unit="units",
         threshold=0.0,
         evidence="optvis-numbers",
     )
+
+
+_ANSWERS: Mapping[Check, Callable[[OptvisResult], Finding]] = {
+    UNRESPONSIVE_UNITS: _unresponsive,
+    BELOW_NATURAL: _below,
+}
+CHECKS = tuple(_ANSWERS)

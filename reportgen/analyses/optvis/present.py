@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen.analyses.optvis.compute import OptvisResult
-from reportgen.analyses.optvis.findings import judge_section
+from reportgen.analyses.optvis.findings import judge
 from reportgen.analyses.optvis.grids import draw_classes, draw_dreams, draw_layers
 from reportgen.analyses.optvis.tables import (
     draw_progress,
@@ -42,7 +42,7 @@ def present(result: OptvisResult) -> SectionBody:
         )
     if not blocks:
         blocks.append(Text(id="optvis-none", caption="There is no unit or class to paint."))
-    return SectionBody(judge_section(result), tuple(blocks), _method(result), arrays)
+    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
 
 
 def _method(result: OptvisResult) -> tuple[str, ...]:

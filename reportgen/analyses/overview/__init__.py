@@ -2,6 +2,7 @@
 
 from reportgen.analyses.contract import Analysis
 from reportgen.analyses.overview.compute import Options, OverviewResult, compute
+from reportgen.analyses.overview.findings import CHECKS
 from reportgen.analyses.overview.present import present
 
 ANALYSIS: Analysis[Options, OverviewResult] = Analysis(
@@ -12,10 +13,5 @@ ANALYSIS: Analysis[Options, OverviewResult] = Analysis(
     options=Options,
     compute=compute,
     present=present,
-    checks={
-        "model.unsafe_content": "Code and paths in the file",
-        "model.repaired": "Repairs to open the file",
-        "inputs.skipped": "Samples left out",
-        "inputs.duplicates": "Identical samples",
-    },
+    checks=CHECKS,
 )

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from reportgen.analyses.overview.compute import OverviewResult
-from reportgen.report.cards import SubjectCard
+from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
+from reportgen.report.levels import Level
+
+UNSAFE_CONTENT = Check(
+    id="model.unsafe_content",
+    title="Code and paths in the file",
+    meaning=(
+        "The model file holds code, or paths that opening it would run or read, and "
+        "`--allow-unsafe` let it through."
+    ),
+    levels=("fail",),
+    unit="in this file",
+    better="lower",
+    advice="Save the model without these parts before you pass it on.",
+)
+REPAIRED = Check(
+    id="model.repaired",
+    title="Repairs to open the file",
+    meaning="The file needed a named repair to open with the installed Keras: what, and where.",
+    levels=("note",),
+    unit="in this file",
+    better="lower",
+    advice="Save the model with a current Keras, so that others can open it too.",
+)
+SKIPPED = Check(
+    id="inputs.skipped",
+    title="Samples left out",
+    meaning="Samples that could not be read, by cause. Above the bar it warns, below it notes.",
+    levels=("note", "warn"),
+    unit="share",
+    better="lower",
+    bar="max_skipped_share",
+    advice="Mend or remove these files: numbers may change with them.",
+)
+DUPLICATES = Check(
+    id="inputs.duplicates",
+    title="Identical samples",
+    meaning=(
+        "Samples that are the same to the last byte as the model sees them. It warns above the "
+        "bar, and whenever identical samples have different labels."
+    ),
+    levels=("note", "warn"),
+    unit="share",
+    better="lower",
+    bar="max_duplicate_share",
+    advice="Decide which label is right, then remove the copies.",
+)
 
 
-def find_all(result: OverviewResult) -> tuple[Finding, ...]:
-    """Every finding of the overview."""
-    return (
-        _unsafe_finding(result.card),
-        _repaired_finding(result.card),
-        _skipped_finding(result),
-        _duplicates_finding(result),
-    )
+def judge(result: OverviewResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    return tuple(answer(result) for answer in _ANSWERS.values())
 
 
-def _skipped_finding(result: OverviewResult) -> Finding:
+def _skipped(result: OverviewResult) -> Finding:
     card, limit = result.card, result.options.max_skipped_share
+    level: Level
     count = sum(item.count for item in card.skipped)
     share = count / max(1, count + card.samples)
     if not count:
@@ -33,19 +77,18 @@ def _skipped_finding(result: OverviewResult) -> Finding:
             "Mend or remove these files; numbers may change with them."
         )
         level = "warn" if share > limit else "note"
-    return Finding(
-        id="inputs.skipped",
-        level=level,  # type: ignore[arg-type]
-        title="Samples left out",
-        message=said,
+    return SKIPPED.finding(
+        level,
+        said,
         value=share,
-        unit="share",
         threshold=limit,
         evidence="overview-ledger" if count else "overview-samples",
     )
 
 
-def _unsafe_finding(card: SubjectCard) -> Finding:
+def _unsafe(result: OverviewResult) -> Finding:
+    card = result.card
+    level: Level
     if not card.file_name:
         level, said = (
             "not_applicable",
@@ -69,13 +112,10 @@ def _unsafe_finding(card: SubjectCard) -> Finding:
             "pass",
             ("The file holds layers and numbers only: nothing in it runs or reads anything else."),
         )
-    return Finding(
-        id="model.unsafe_content",
-        level=level,  # type: ignore[arg-type]
-        title="Code and paths in the file",
-        message=said,
+    return UNSAFE_CONTENT.finding(
+        level,
+        said,
         value=float(len(card.unsafe)),
-        unit="in this file",
         threshold=0.0,
         evidence="overview-identity",
     )
@@ -85,7 +125,9 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _repaired_finding(card: SubjectCard) -> Finding:
+def _repaired(result: OverviewResult) -> Finding:
+    card = result.card
+    level: Level
     if not card.file_name:
         level, said = "not_applicable", "There is no file: the model was handed over in Python."
     elif card.repairs:
@@ -98,20 +140,18 @@ def _repaired_finding(card: SubjectCard) -> Finding:
         )
     else:
         level, said = "pass", "The file opened as it is."
-    return Finding(
-        id="model.repaired",
-        level=level,  # type: ignore[arg-type]
-        title="Repairs to open the file",
-        message=said,
+    return REPAIRED.finding(
+        level,
+        said,
         value=float(len(card.repairs)),
-        unit="in this file",
         threshold=0.0,
         evidence="overview-identity",
     )
 
 
-def _duplicates_finding(result: OverviewResult) -> Finding:
+def _duplicates(result: OverviewResult) -> Finding:
     limit = result.options.max_duplicate_share
+    level: Level
     extra = sum(len(group.names) - 1 for group in result.duplicates)
     conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
     share = extra / max(1, result.card.samples)
@@ -133,13 +173,19 @@ def _duplicates_finding(result: OverviewResult) -> Finding:
             f"{repeated} another one ({share:.1%}). Remove the copies: they count twice, and may "
             "stand in the training data too."
         )
-    return Finding(
-        id="inputs.duplicates",
-        level=level,  # type: ignore[arg-type]
-        title="Identical samples",
-        message=said,
+    return DUPLICATES.finding(
+        level,
+        said,
         value=share,
-        unit="share",
         threshold=limit,
         evidence="overview-duplicates" if extra else "overview-samples",
     )
+
+
+_ANSWERS: Mapping[Check, Callable[[OverviewResult], Finding]] = {
+    UNSAFE_CONTENT: _unsafe,
+    REPAIRED: _repaired,
+    SKIPPED: _skipped,
+    DUPLICATES: _duplicates,
+}
+CHECKS = tuple(_ANSWERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.analyses.overview.architecture import draw_architecture
 from reportgen.analyses.overview.compute import LayerRow, OverviewResult
-from reportgen.analyses.overview.findings import find_all
+from reportgen.analyses.overview.findings import judge
 from reportgen.report.blocks import Bars, Block, Cell, KeyValues, Table
 from reportgen.report.sections import SectionBody
 
@@ -26,7 +26,7 @@ def present(result: OverviewResult) -> SectionBody:
         )
     blocks += _samples(result)
     return SectionBody(
-        findings=find_all(result),
+        findings=judge(result),
         blocks=tuple(blocks),
         method=_METHOD,
     )

@@ -2,35 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
 from reportgen.analyses.predictions.regression import Regression
-from reportgen.report.findings import Finding, Level
+from reportgen.report.checks import Check
+from reportgen.report.findings import Finding
+from reportgen.report.levels import Level
 
-CHECKS = {
-    "predictions.accuracy": "Accuracy",
-    "predictions.calibration": "Calibration",
-    "predictions.class_collapse": "Classes never predicted",
-}
+ACCURACY = Check(
+    id="predictions.accuracy",
+    title="Accuracy",
+    meaning=(
+        "How many answers are right, with a 95 % interval, against always answering the most "
+        "frequent class (R2 for regression). It warns where the interval holds chance, and fails "
+        "below a bar of your own."
+    ),
+    levels=("note", "warn", "fail"),
+    unit="share",
+    better="higher",
+    bar="min_accuracy",
+    advice=(
+        "Check the input scaling (--preprocessing) and the class order (--classes) first, then "
+        "the training."
+    ),
+)
+CALIBRATION = Check(
+    id="predictions.calibration",
+    title="Calibration",
+    meaning=(
+        "How far stated probabilities are from the truth on average (expected calibration "
+        "error). It warns where even the low end of its 95 % interval is above the bar."
+    ),
+    levels=("note", "warn"),
+    unit="error",
+    better="lower",
+    bar="max_calibration_error",
+    advice="Do not use the probabilities as they are: fit a temperature on validation data.",
+)
+CLASS_COLLAPSE = Check(
+    id="predictions.class_collapse",
+    title="Classes never predicted",
+    meaning=(
+        "Classes that have samples but are predicted for fewer of them than the bar, with "
+        "statistical certainty. With too few samples to be sure it notes."
+    ),
+    levels=("note", "warn"),
+    unit="predictions per sample",
+    better="higher",
+    bar="collapse_share",
+    advice="Look at the samples of these classes, their weights and their number in training.",
+)
 
 
 def judge(result: PredictionsResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    if result.scores is not None:
-        scores = result.scores
-        return (
-            _accuracy(result, scores),
-            _calibration(result, scores),
-            _collapse(result, scores),
-        )
+    return tuple(answer(result) for answer in _ANSWERS.values())
+
+
+def _unscored(check: Check, result: PredictionsResult) -> Finding:
+    """Why a check on classes has no verdict."""
     if result.regression is not None:
-        return (
-            _fit(result, result.regression),
-            _skip("predictions.calibration", "The model predicts numbers, not classes."),
-            _skip("predictions.class_collapse", "The model predicts numbers, not classes."),
-        )
-    return tuple(_skip(id_, _why_unscored(result)) for id_ in CHECKS)
+        return check.not_checked("The model predicts numbers, not classes.")
+    return check.not_checked(_why_unscored(result))
 
 
 def _why_unscored(result: PredictionsResult) -> str:
@@ -43,11 +79,15 @@ def _why_unscored(result: PredictionsResult) -> str:
     return "The samples have no labels. Give class folders, --labels, or y in --data."
 
 
-def _skip(id_: str, message: str) -> Finding:
-    return Finding(id=id_, level="not_applicable", title=CHECKS[id_], message=message)
+def _accuracy(result: PredictionsResult) -> Finding:
+    if result.scores is not None:
+        return _share_right(result, result.scores)
+    if result.regression is not None:
+        return _fit(result, result.regression)
+    return ACCURACY.not_checked(_why_unscored(result))
 
 
-def _accuracy(result: PredictionsResult, scores: Scores) -> Finding:
+def _share_right(result: PredictionsResult, scores: Scores) -> Finding:
     (low, high), chance = scores.interval, scores.majority_share
     own = result.options.min_accuracy
     said = (
@@ -74,20 +114,19 @@ def _accuracy(result: PredictionsResult, scores: Scores) -> Finding:
         level = "fail" if high < own else "warn"
         doubt = "" if high < own else ", but the interval still holds it: audit more samples"
         said += f" It is below your bar of {own:.1%}{doubt}."
-    return Finding(
-        id="predictions.accuracy",
-        level=level,
-        title=CHECKS["predictions.accuracy"],
-        message=said,
+    return ACCURACY.finding(
+        level,
+        said,
         value=scores.accuracy,
-        unit="share",
         threshold=threshold,
         evidence="predictions-confusion",
     )
 
 
-def _calibration(result: PredictionsResult, scores: Scores) -> Finding:
-    measured, limit = scores.calibration, result.options.max_calibration_error
+def _calibration(result: PredictionsResult) -> Finding:
+    if result.scores is None:
+        return _unscored(CALIBRATION, result)
+    measured, limit = result.scores.calibration, result.options.max_calibration_error
     gap = float(np.average(measured.confidence - measured.accuracy, weights=measured.count))
     direction = "more sure than right" if gap > 0 else "less sure than right"
     said = (
@@ -101,19 +140,19 @@ def _calibration(result: PredictionsResult, scores: Scores) -> Finding:
     elif measured.low > limit:
         level = "warn"
         said += " Do not use the probabilities as they are: fit a temperature on validation data."
-    return Finding(
-        id="predictions.calibration",
-        level=level,
-        title=CHECKS["predictions.calibration"],
-        message=said,
+    return CALIBRATION.finding(
+        level,
+        said,
         value=measured.error,
-        unit="error",
         threshold=limit,
         evidence="predictions-reliability",
     )
 
 
-def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
+def _collapse(result: PredictionsResult) -> Finding:
+    if result.scores is None:
+        return _unscored(CLASS_COLLAPSE, result)
+    scores = result.scores
     limit = result.options.collapse_share
     present = scores.support > 0
     collapsed = np.flatnonzero(present & (scores.collapse_bound < limit))
@@ -136,13 +175,10 @@ def _collapse(result: PredictionsResult, scores: Scores) -> Finding:
             f"{len(collapsed)} classes are (almost) never predicted although they have samples: "
             f"{', '.join(names)}{more}. Look at their samples, weights and number in training."
         )
-    return Finding(
-        id="predictions.class_collapse",
-        level=level,
-        title=CHECKS["predictions.class_collapse"],
-        message=said,
+    return CLASS_COLLAPSE.finding(
+        level,
+        said,
         value=worst,
-        unit="predictions per sample",
         threshold=limit,
         evidence="predictions-classes",
     )
@@ -170,13 +206,19 @@ def _fit(result: PredictionsResult, fit: Regression) -> Finding:
             " That is not better than always answering the mean. Check the input scaling, and "
             "whether the targets were scaled in training."
         )
-    return Finding(
-        id="predictions.accuracy",
-        level=level,
-        title=CHECKS["predictions.accuracy"],
-        message=said,
+    return ACCURACY.finding(
+        level,
+        said,
         value=float(fit.r2[worst]),
         unit="R2",
         threshold=0.0,
         evidence="predictions-fit",
     )
+
+
+_ANSWERS: Mapping[Check, Callable[[PredictionsResult], Finding]] = {
+    ACCURACY: _accuracy,
+    CALIBRATION: _calibration,
+    CLASS_COLLAPSE: _collapse,
+}
+CHECKS = tuple(_ANSWERS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses import find_analysis
 from reportgen.analyses.loss_landscape.present import present
+from reportgen.battery import find_analysis
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, MISSING
 from reportgen.subject.history import read_history
 
@@ -23,7 +23,7 @@ def parabola(samples, subject_of, analyse):
     from reportgen.config import load_config
     from reportgen.subject.subject import open_subject
 
-    config = load_config(samples / "parabola", {}, ("loss_landscape",))
+    config = load_config(samples / "parabola", {})
     subject = open_subject(config)
     options = {**QUICK, "points": 31, "path_points": 25, "normalisation": "tensor"}
     return subject, analyse("loss_landscape", subject, **options)

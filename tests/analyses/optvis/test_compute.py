@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses import find_analysis
+from reportgen.battery import find_analysis
 from reportgen.errors import ConfigurationError
 from reportgen.progress import listening
 

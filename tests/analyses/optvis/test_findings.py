@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reportgen.analyses.optvis.findings import CHECKS, judge_section
+from reportgen.analyses.optvis.findings import CHECKS
+from reportgen.analyses.optvis.findings import judge as judge_section
 
 LOST, BELOW = "optvis.unresponsive_units", "optvis.below_natural"
 
@@ -49,7 +50,7 @@ def with_options(result, **options):
 
 
 def test_both_checks_are_answered(sound):
-    assert list(judge(sound.result)) == list(CHECKS)
+    assert list(judge(sound.result)) == [check.id for check in CHECKS]
 
 
 def test_every_verdict_has_its_number_and_its_evidence(sound):

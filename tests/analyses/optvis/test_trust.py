@@ -217,7 +217,7 @@ def test_a_picture_by_a_path_that_no_sample_takes_goes_its_own_way(fooling, chan
 def test_real_samples_are_natural_and_noise_is_not(real):
     """The CIFAR network: three held-out samples of each of 30 units, and noise."""
     given = {"images": real / "images/cifar10_test", "preprocessing": "none"}
-    config = load_config(real / "models/mlcommons_tiny/pretrainedResnet.h5", given, ("overview",))
+    config = load_config(real / "models/mlcommons_tiny/pretrainedResnet.h5", given)
     subject = open_subject(config)
     chosen = choose_unit_layers(subject.census, 6)[1:]
     paths = {layer.address: choose_path(subject, layer.address) for layer in chosen}

@@ -1,0 +1,110 @@
+"""Options of the command line that are made from the fields of a configuration.
+
+A field that is added to `AuditConfig` is an option of ``reportgen audit`` with no line here: its
+name, its type, its choices, its default and its help are the field's.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a field is typed, where that is not plain from its name and type.
+
+    Attributes:
+        flag: the option, if not the field's name with hyphens.
+        metavar: what stands for the value in the help.
+        repeat: each use adds one value; else several values are typed with commas.
+    """
+
+    flag: str = ""
+    metavar: str | None = None
+    repeat: bool = False
+
+
+@dataclass(frozen=True)
+class FieldOptions:
+    """The options that stand for the fields of one model.
+
+    Attributes:
+        hidden: fields that are no options.
+        spellings: by field.
+    """
+
+    hidden: Collection[str] = ()
+    spellings: Mapping[str, Spelling] = field(default_factory=dict)
+
+    def make(self, model: type[BaseModel]) -> list[click.Option]:
+        """An option for each field, in their order. None was not typed."""
+        return [
+            _option(name, info, self.spellings.get(name, Spelling()))
+            for name, info in model.model_fields.items()
+            if name not in self.hidden
+        ]
+
+    def split_lists(self, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What was typed, with ``a,b`` taken apart; what was not typed is left out."""
+        values = {key: value for key, value in given.items() if value not in (None, ())}
+        for name, value in values.items():
+            if name in model.model_fields and isinstance(value, str) and _is_list(model, name):
+                values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+        return values
+
+
+def _option(name: str, info: FieldInfo, spelling: Spelling) -> click.Option:
+    kinds = _kinds(info.annotation)
+    flag = spelling.flag or f"--{name.replace('_', '-')}"
+    if bool in kinds:
+        return click.Option([flag, name], is_flag=True, default=None, help=info.description)
+    return click.Option(
+        [flag, name],
+        type=_click_type(kinds),
+        multiple=spelling.repeat,
+        metavar=spelling.metavar,
+        help=_help(info),
+    )
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The alternatives of a type, without None."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [kind for kind in get_args(annotation) if kind is not type(None)]
+    return [annotation]
+
+
+def _click_type(kinds: list[Any]) -> click.ParamType[Any]:
+    if Path in kinds:
+        return click.Path(path_type=Path)
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            return click.Choice([str(choice) for choice in get_args(kind)])
+    if float in kinds:
+        return click.FLOAT
+    return click.INT if int in kinds else click.STRING
+
+
+def _is_list(model: type[BaseModel], name: str) -> bool:
+    kinds = _kinds(model.model_fields[name].annotation)
+    return Path not in kinds and any(get_args(kind)[1:] == (Ellipsis,) for kind in kinds)
+
+
+def _help(info: FieldInfo) -> str:
+    default = info.default
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    elif isinstance(default, float):
+        default = f"{default:g}"
+    known = f"  [default: {default}]" if default is not None and default != "" else ""
+    return f"{info.description or ''}{known}"

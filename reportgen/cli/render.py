@@ -1,0 +1,30 @@
+"""``reportgen render``: draw the pages of a report again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reportgen.errors import ExitCode
+
+
+@click.command()
+@click.argument("out_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "formats", metavar="F,...", help="Which ones.  [default: those made by an audit]"
+)
+@click.option("--max-size", type=float, default=5.0, show_default=True, metavar="MB")
+def render(out_dir: Path, formats: str | None, max_size: float) -> int:
+    """Redraw the pages of OUT_DIR from report.json and data/. Needs no TensorFlow."""
+    from reportgen.formats import FORMATS, REPORT_JSON, choose_formats
+    from reportgen.output import claim, rewrite_pages
+
+    named = formats is not None
+    usual = tuple(one for one in FORMATS if one.default)
+    wanted = choose_formats(formats.split(",")) if formats is not None else usual
+    chosen = [one for one in wanted if one is not REPORT_JSON]
+    with claim(out_dir):
+        written = rewrite_pages(out_dir, chosen, int(max_size * 1e6))
+    written.tell(click.echo, out_dir)
+    return ExitCode.PARTIAL if written.remarks and named else ExitCode.DONE
