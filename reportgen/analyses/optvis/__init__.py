@@ -1,8 +1,9 @@
 """What units, classes and layers want to see, and whether the pictures may be believed."""
 
 from reportgen.analyses.contract import Analysis, Need
-from reportgen.analyses.optvis.compute import Options, OptvisResult, compute
+from reportgen.analyses.optvis.compute import OptvisResult, compute
 from reportgen.analyses.optvis.findings import CHECKS
+from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.present import present
 
 ANALYSIS: Analysis[Options, OptvisResult] = Analysis(

@@ -1,7 +1,8 @@
 """What was audited: the model's identity and layers, the samples and what was left out."""
 
 from reportgen.analyses.contract import Analysis
-from reportgen.analyses.overview.compute import Options, OverviewResult, compute
+from reportgen.analyses.overview.compute import OverviewResult, compute
+from reportgen.analyses.overview.options import Options
 from reportgen.analyses.overview.present import present
 
 ANALYSIS: Analysis[Options, OverviewResult] = Analysis(

@@ -1,8 +1,9 @@
 """What the model answers: samples, scores, calibration and its most confident mistakes."""
 
 from reportgen.analyses.contract import Analysis
-from reportgen.analyses.predictions.compute import Options, PredictionsResult, compute
+from reportgen.analyses.predictions.compute import PredictionsResult, compute
 from reportgen.analyses.predictions.findings import CHECKS
+from reportgen.analyses.predictions.options import Options
 from reportgen.analyses.predictions.present import present
 
 ANALYSIS: Analysis[Options, PredictionsResult] = Analysis(

@@ -1,8 +1,9 @@
 """What the parameters look like, layer by layer, and which of them do no work."""
 
 from reportgen.analyses.contract import Analysis
-from reportgen.analyses.weights.compute import Options, WeightsResult, compute
+from reportgen.analyses.weights.compute import WeightsResult, compute
 from reportgen.analyses.weights.findings import CHECKS
+from reportgen.analyses.weights.options import Options
 from reportgen.analyses.weights.present import present
 
 ANALYSIS: Analysis[Options, WeightsResult] = Analysis(
