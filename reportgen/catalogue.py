@@ -7,7 +7,7 @@ descriptions of the fields), and this module only lists them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,13 +15,10 @@ from pydantic.fields import FieldInfo
 from reportgen.battery import BATTERY, all_checks, analysis_ids, find_analysis, find_check
 from reportgen.config import AuditConfig, Preset
 from reportgen.errors import ConfigurationError
-from reportgen.report.levels import WORDS
 from reportgen.report.report import Report
 from reportgen.suggest import nearest
 
 AUDIT = "audit"
-# Values of options that a preset changes; the defaults are `standard`.
-_PRESETS: tuple[Preset, ...] = ("quick", "full")
 
 
 def list_checks(id_: str | None = None) -> list[dict[str, Any]]:
@@ -50,14 +47,14 @@ def list_checks(id_: str | None = None) -> list[dict[str, Any]]:
 
 def check_fields(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A check as names and values for a person."""
-    fires = " or ".join(f"{level} ({WORDS[level]})" for level in entry["levels"])
-    bar = f"{entry['bar']}, {entry['default']} by default" if entry["bar"] else "none"
+    usual = "not set" if entry["default"] is None else show_value(entry["default"])
+    bar = f"{entry['bar']}, {usual} by default" if entry["bar"] else "none"
     return [
         ("Check", entry["id"]),
         ("Title", entry["title"]),
         ("Section", find_analysis(entry["section"]).title),
         ("Meaning", entry["meaning"]),
-        ("Fires at", fires),
+        ("Fires at", " or ".join(entry["levels"])),
         ("Unit", entry["unit"]),
         ("Better", entry["better"] or "neither way"),
         ("Its bar", bar),
@@ -145,7 +142,9 @@ def _table_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def _presets_of(model: type[BaseModel], field: str) -> dict[str, Any]:
     presets: Mapping[str, Mapping[str, Any]] = getattr(model, "presets", {})
-    return {name: presets[name][field] for name in _PRESETS if field in presets.get(name, {})}
+    return {
+        name: presets[name][field] for name in get_args(Preset) if field in presets.get(name, {})
+    }
 
 
 def _option_row(name: str, info: FieldInfo, presets: Mapping[str, Any]) -> dict[str, str]:

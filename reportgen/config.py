@@ -23,7 +23,8 @@ from reportgen.errors import ConfigurationError, InputError
 from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
-MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
+Resize = Literal["stretch", "crop", "pad"]
+MAX_SAMPLES: dict[Preset, int] = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
 # They decide what code runs. A folder that somebody else made must not decide that.
@@ -31,46 +32,223 @@ _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
 
 
 class AuditConfig(BaseModel):
-    """One audit. Fields are named like the options of ``reportgen audit``.
-
-    options: per analysis id, values that override its preset.
-    """
+    """Hold the settings of one audit, named like the options of ``reportgen audit``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    model: Path | None = None
-    name: str | None = Field(default=None, max_length=200)
-    images: Path | None = None
-    data: Path | None = None
-    labels: Path | None = None
-    classes: Path | tuple[str, ...] | None = None
-    history: Path | None = None
-    train: Path | None = None
-    loss: str | None = Field(default=None, max_length=100)
-    split: Literal["train", "validation", "test"] | None = None
-    preprocessing: str | None = None
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
-    background: Literal["white", "black"] = "white"
-    input_size: tuple[int, int] | None = None
-    output: str | None = None
-    max_samples: int | None = Field(default=None, ge=1)
-    out: Path = Path("report")
-    preset: Preset = "standard"
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    fail_on: Gate = "never"
-    formats: tuple[str, ...] = ()
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    device: Literal["auto", "cpu", "gpu"] = "auto"
-    max_size: float = Field(default=5.0, gt=0.2, allow_inf_nan=False)
-    time_limit: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
-    quiet: bool = False
-    memory_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    architecture: str | None = Field(default=None, max_length=4096)
-    custom_objects: tuple[str, ...] = ()
-    allow_unsafe: bool = False
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    model: Path | None = Field(
+        default=None,
+        description=(
+            "Model file or SavedModel folder to audit. On the command line it is the target itself."
+        ),
+    )
+    name: str | None = Field(
+        default=None,
+        max_length=200,
+        description="What the report calls the model. Unset: the name of the file or live model.",
+    )
+    images: Path | None = Field(
+        default=None,
+        description=(
+            "Folder of images: a folder for each class, or plain images without labels. With "
+            "`labels`, the folder that its files are relative to."
+        ),
+    )
+    data: Path | None = Field(
+        default=None,
+        description=(
+            "An .npz file with samples x and, for labels, y. It is used instead of `images` and "
+            "`labels`."
+        ),
+    )
+    labels: Path | None = Field(
+        default=None,
+        description=(
+            "A CSV table of file,label. Files are relative to `images`, or else to the table's "
+            "folder."
+        ),
+    )
+    classes: Path | tuple[str, ...] | None = Field(
+        default=None,
+        description=(
+            "Class names in the order of the model's outputs: a file with one a line, or a list "
+            "of names."
+        ),
+    )
+    history: Path | None = Field(
+        default=None,
+        description="Folder of weights recorded in training by WeightRecorder, or of checkpoints.",
+    )
+    train: Path | None = Field(
+        default=None,
+        description=(
+            "Training samples with labels (.npz file or folder of class folders), for the loss "
+            "landscape. With a live model a pair of arrays."
+        ),
+    )
+    loss: str | None = Field(
+        default=None,
+        max_length=100,
+        description=(
+            "Loss of the loss landscape, by its name in Keras, such as mean_squared_error. Unset: "
+            "the one that the model was compiled with, or else one that fits its output."
+        ),
+    )
+    split: Literal["train", "validation", "test"] | None = Field(
+        default=None,
+        description=(
+            "Which data the samples are: train, validation or test. Unset: the report says that "
+            "it was not declared. On train, `landscape.not_a_minimum` may warn."
+        ),
+    )
+    preprocessing: str | None = Field(
+        default=None,
+        description=(
+            "Input scaling: none, unit (x / 255), symmetric (x / 127.5 - 1), imagenet-caffe, "
+            "imagenet-torch, standardize (each sample to mean 0 and deviation 1), or "
+            "module:function. Unset: it is guessed, and the report says what was assumed."
+        ),
+    )
+    resize: Resize = Field(
+        default="stretch",
+        description=(
+            "How images of another size are fitted: stretch ignores proportions, crop cuts off "
+            "what is over, pad puts them on black and shrinks only what does not fit."
+        ),
+    )
+    background: Literal["white", "black"] = Field(
+        default="white",
+        description="Colour behind the transparent parts of image files.",
+    )
+    input_size: tuple[int, int] | None = Field(
+        default=None,
+        description=(
+            "Height and width in pixels (HxW, such as 224x224), for models that take images of any "
+            "size; each from 1 to 8192."
+        ),
+    )
+    output: str | None = Field(
+        default=None,
+        description=(
+            "Which of several outputs to audit, by name or by position from 0. Unset: the first."
+        ),
+    )
+    max_samples: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Draw at most so many samples, balanced by class; of training samples as well. Unset: "
+            "500 in the preset quick, 2000 in standard, 20,000 in full."
+        ),
+    )
+    out: Path = Field(
+        default=Path("report"),
+        description="Folder of the report. A report that is there is replaced.",
+    )
+    preset: Preset = Field(
+        default="standard",
+        description=(
+            "How much is computed and shown, and on how many samples: quick is the least, full "
+            "shows nearly everything and may take hours."
+        ),
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Run only these analyses, by id. Empty: all.",
+    )
+    skip: tuple[str, ...] = Field(
+        default=(),
+        description="Leave these analyses out, by id, also of those in `only`.",
+    )
+    fail_on: Gate = Field(
+        default="never",
+        description=(
+            "Exit with code 1 at a finding of this level or worse: fail, or warn (warn and fail). "
+            "With never, findings do not change the exit code. Only the command line heeds it."
+        ),
+    )
+    formats: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Formats to write, by name. Empty: those that an audit makes without being asked. "
+            "report.json is always written, since the others are made from it."
+        ),
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="Seed of every random draw. The same seed draws the same samples again.",
+    )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto",
+        description=(
+            "Where to compute: auto and gpu use a GPU if TensorFlow finds one, cpu hides it. A "
+            "live model stays where it is."
+        ),
+    )
+    max_size: float = Field(
+        default=5.0,
+        gt=0.2,
+        allow_inf_nan=False,
+        description=(
+            "Size of report.html in MB, at most. Pictures are compressed, made smaller or left "
+            "out until it fits; the text alone may be larger."
+        ),
+    )
+    time_limit: float = Field(
+        default=1800.0,
+        gt=0,
+        allow_inf_nan=False,
+        description=(
+            "Seconds for each analysis, and for opening the model and the samples; what takes "
+            "longer is ended. It does not hold for a live model."
+        ),
+    )
+    quiet: bool = Field(
+        default=False,
+        description="Print errors only, neither progress nor the verdict.",
+    )
+    memory_limit: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description=(
+            "Memory in GB (2^30 bytes) for opening and computing. Unset: 80 % of what the machine "
+            "or its container has. It does not hold for a live model."
+        ),
+    )
+    architecture: str | None = Field(
+        default=None,
+        max_length=4096,
+        description=(
+            "The network for a file of weights: FILE.json, module:function, or a "
+            "keras.applications name."
+        ),
+    )
+    custom_objects: tuple[str, ...] = Field(
+        default=(),
+        description="Classes or functions of your own that the model uses, each as module:name.",
+    )
+    allow_unsafe: bool = Field(
+        default=False,
+        description=(
+            "Open a model file that holds code or reads other files, and let it do so. The report "
+            "says so: `model.unsafe_content` fails."
+        ),
+    )
+    sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description=(
+            "Refuse the model file if its SHA-256 hash differs from this, before anything of it "
+            "is parsed; 64 hexadecimal digits."
+        ),
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By analysis id, values that override its preset.",
+    )
 
     _file: TomlFile | None = PrivateAttr(default=None)
 

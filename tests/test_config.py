@@ -79,7 +79,10 @@ def test_a_model_file_needs_no_audit_toml(tmp_path):
         ("[audit]\nmax_size = nan\n", "line 2: max_size: Input should be"),
         ("[audit]\ntime_limit = inf\n", "line 2: time_limit: Input should be a finite number"),
         ("[audit]\nmodel = 3\n", "line 2: model: Input is not a valid path"),
-        ("[audit]\nformats = ['docx']\n", "line 2: formats: there is no format 'docx'. Known: html"),
+        (
+            "[audit]\nformats = ['docx']\n",
+            "line 2: formats: there is no format 'docx'. Known:",
+        ),
         ("[audit]\nformats = ['hmtl']\n", "no format 'hmtl'. Did you mean 'html'?"),
         ("[audit]\noptions = {}\n", "line 2: unknown key 'options'"),
         ("[overview]\nmax_skipped_share = nan\n", "line 2: overview.max_skipped_share: Input sh"),

@@ -69,6 +69,7 @@ class Analysis(Generic[OptionsT, ResultT]):
     prints nothing, draws nothing, and leaves every weight as it found it.
     present is NumPy only: it turns the result into findings and blocks.
 
+    shows: what a reader finds in the section, for the table in the README.
     checks: the questions that this analysis answers. Each of them appears in every report: with
         its verdict, or as not applicable, or as an error.
     split, join: independent parts of the work, and the whole from their results.
@@ -77,6 +78,7 @@ class Analysis(Generic[OptionsT, ResultT]):
     id: str
     title: str
     why: str
+    shows: str
     needs: frozenset[Need]
     options: type[OptionsT]
     compute: Callable[[Subject, OptionsT, np.random.Generator], ResultT]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reportgen.cli.fields import FieldOptions, Spelling
+from reportgen.cli.fields import Spelling, make_options, split_lists
 from reportgen.errors import ExitCode, UsageError
 from reportgen.report.levels import PROBLEMS, reaches
 
@@ -16,26 +16,23 @@ if TYPE_CHECKING:
     from reportgen.config import AuditConfig
     from reportgen.report.report import Report
 
-_FIELDS = FieldOptions(
-    # TARGET is the model, and --set gives the options.
-    hidden=("model", "options"),
-    spellings={
-        "formats": Spelling("--format", "F,..."),
-        "only": Spelling(metavar="ID,..."),
-        "skip": Spelling(metavar="ID,..."),
-        "custom_objects": Spelling(metavar="MODULE:NAME", repeat=True),
-        "input_size": Spelling(metavar="HxW"),
-        "name": Spelling(metavar="NAME"),
-        "loss": Spelling(metavar="NAME"),
-        "output": Spelling(metavar="NAME"),
-        "preprocessing": Spelling(metavar="NAME"),
-        "architecture": Spelling(metavar="NETWORK"),
-        "sha256": Spelling(metavar="HEX"),
-        "max_size": Spelling(metavar="MB"),
-        "time_limit": Spelling(metavar="S"),
-        "memory_limit": Spelling(metavar="GB"),
-    },
-)
+# TARGET is the model, and --set gives the options.
+_HIDDEN = ("model", "options")
+_SPELLINGS = {
+    "only": Spelling(metavar="ID,..."),
+    "skip": Spelling(metavar="ID,..."),
+    "custom_objects": Spelling(metavar="MODULE:NAME", repeat=True),
+    "input_size": Spelling(metavar="HxW"),
+    "name": Spelling(metavar="NAME"),
+    "loss": Spelling(metavar="NAME"),
+    "output": Spelling(metavar="NAME"),
+    "preprocessing": Spelling(metavar="NAME"),
+    "architecture": Spelling(metavar="NETWORK"),
+    "sha256": Spelling(metavar="HEX"),
+    "max_size": Spelling(metavar="MB"),
+    "time_limit": Spelling(metavar="S"),
+    "memory_limit": Spelling(metavar="GB"),
+}
 
 
 class AuditCommand(click.Command):
@@ -44,9 +41,12 @@ class AuditCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The parameters that were declared, then one for each field."""
         from reportgen.config import AuditConfig
+        from reportgen.formats import FORMATS
 
+        names = ",".join(one.name for one in FORMATS)
+        spellings = {**_SPELLINGS, "formats": Spelling("--format", metavar=names)}
         target, settings, *rest = super().get_params(ctx)
-        return [target, *_FIELDS.make(AuditConfig), settings, *rest]
+        return [target, *make_options(AuditConfig, _HIDDEN, spellings), settings, *rest]
 
 
 @click.command(cls=AuditCommand)
@@ -92,7 +92,7 @@ def _read_given(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, A
     """What was typed, in the terms of `AuditConfig`; what was not typed is left out."""
     from reportgen.config import AuditConfig
 
-    values = _FIELDS.split_lists(AuditConfig, given)
+    values = split_lists(AuditConfig, given)
     if settings:
         values["options"] = _read_settings(settings)
     return values

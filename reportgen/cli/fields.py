@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
@@ -34,33 +34,24 @@ class Spelling:
     repeat: bool = False
 
 
-@dataclass(frozen=True)
-class FieldOptions:
-    """The options that stand for the fields of one model.
+def make_options(
+    model: type[BaseModel], hidden: Collection[str], spellings: Mapping[str, Spelling]
+) -> list[click.Option]:
+    """An option for each field of ``model`` but the hidden ones. None was not typed."""
+    return [
+        _option(name, info, spellings.get(name, Spelling()))
+        for name, info in model.model_fields.items()
+        if name not in hidden
+    ]
 
-    Attributes:
-        hidden: fields that are no options.
-        spellings: by field.
-    """
 
-    hidden: Collection[str] = ()
-    spellings: Mapping[str, Spelling] = field(default_factory=dict)
-
-    def make(self, model: type[BaseModel]) -> list[click.Option]:
-        """An option for each field, in their order. None was not typed."""
-        return [
-            _option(name, info, self.spellings.get(name, Spelling()))
-            for name, info in model.model_fields.items()
-            if name not in self.hidden
-        ]
-
-    def split_lists(self, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
-        """What was typed, with ``a,b`` taken apart; what was not typed is left out."""
-        values = {key: value for key, value in given.items() if value not in (None, ())}
-        for name, value in values.items():
-            if name in model.model_fields and isinstance(value, str) and _is_list(model, name):
-                values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
-        return values
+def split_lists(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed, with ``a,b`` taken apart; what was not typed is left out."""
+    values = {key: value for key, value in given.items() if value not in (None, ())}
+    for name, value in values.items():
+        if isinstance(value, str) and _is_list(model, name):
+            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+    return values
 
 
 def _option(name: str, info: FieldInfo, spelling: Spelling) -> click.Option:

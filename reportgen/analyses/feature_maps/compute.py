@@ -2,99 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.feature_maps.attention import AttentionMaps, read_attention
 from reportgen.analyses.feature_maps.depth import Depth, measure_depth, read_means
 from reportgen.analyses.feature_maps.effects import Together, measure_problems
 from reportgen.analyses.feature_maps.embedding import Embedding, embed
 from reportgen.analyses.feature_maps.excitation import ExcitedLayer, find_exciting
 from reportgen.analyses.feature_maps.layers import ShownLayer, read_layers
+from reportgen.analyses.feature_maps.options import Options
 from reportgen.analyses.feature_maps.picks import choose_shown
 from reportgen.analyses.feature_maps.problems import Problems, find_problems
 from reportgen.analyses.feature_maps.selection import ChosenSample, choose_layers, choose_samples
 from reportgen.analyses.feature_maps.zero_filters import list_zero_filters
-from reportgen.subject.census.units import SAMPLES_KEPT
 
 if TYPE_CHECKING:
     from reportgen.subject.census import Census
     from reportgen.subject.subject import Subject
-
-
-class Options(AnalysisOptions):
-    """What is shown and when a check speaks.
-
-    samples: one a class up to so many, and the worst mistake. layers: spread over the depth.
-    path_channels: a layer in a sample's path. mosaic_channels: a layer in its mosaic.
-    mosaic_samples: samples whose layers are shown with all channels.
-    pinned_share: a channel is saturated if more of its values lie at the bounds.
-    saturated_share: `features.saturated` warns if more of a layer's channels are saturated.
-    min_samples: with fewer samples a channel that did not change proves nothing.
-    depth_samples, depth_layers: how many are compared layer by layer. embedded: samples in the
-    picture of the last representation; 0 for none.
-    effect_samples, effect_layers: samples, and layers of a check, on which it is measured what
-    the flagged channels do for the answers.
-    unit_layers, units: layers, and units of each, for which it is shown what excites them.
-    most_exciting, least_exciting: samples a unit. patch_side: pixels of a patch.
-    attention_samples, attention_tokens: samples whose attention is drawn, and tokens a side.
-    """
-
-    samples: int = Field(default=10, ge=1, le=100)
-    layers: int = Field(default=24, ge=1)
-    path_channels: int = Field(default=9, ge=1, le=64)
-    mosaic_channels: int = Field(default=64, ge=1, le=1024)
-    mosaic_samples: int = Field(default=1, ge=0, le=20)
-    largest_side: int = Field(default=64, ge=8, le=512)
-    pinned_share: float = Field(default=0.95, gt=0, le=1)
-    saturated_share: float = Field(default=0.5, ge=0, lt=1)
-    min_samples: int = Field(default=30, ge=1)
-    depth_samples: int = Field(default=1000, ge=2)
-    depth_layers: int = Field(default=60, ge=1)
-    effect_samples: int = Field(default=500, ge=1)
-    effect_layers: int = Field(default=12, ge=0)
-    embedded: int = Field(default=1000, ge=0)
-    unit_layers: int = Field(default=8, ge=0)
-    units: int = Field(default=6, ge=1)
-    most_exciting: int = Field(default=7, ge=1, le=SAMPLES_KEPT)
-    least_exciting: int = Field(default=2, ge=0, le=SAMPLES_KEPT)
-    patch_side: int = Field(default=48, ge=16, le=256)
-    attention_samples: int = Field(default=2, ge=0, le=20)
-    attention_tokens: int = Field(default=64, ge=1, le=1024)
-
-    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {
-            "samples": 3,
-            "layers": 8,
-            "mosaic_channels": 32,
-            "depth_samples": 300,
-            "depth_layers": 24,
-            "embedded": 300,
-            "unit_layers": 3,
-            "units": 4,
-            "attention_samples": 1,
-        },
-        "full": {
-            "samples": 30,
-            "layers": 1000,
-            "mosaic_channels": 512,
-            "mosaic_samples": 3,
-            "depth_samples": 5000,
-            "depth_layers": 1000,
-            "embedded": 3000,
-            "unit_layers": 1000,
-            "units": 12,
-            "attention_samples": 3,
-            "attention_tokens": 256,
-        },
-    }
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,12 @@ ANALYSIS: Analysis[Options, LandscapeResult] = Analysis(
     id="loss_landscape",
     title="Loss landscape",
     why="Whether training ended in a minimum, how sharp it is, and how it got there.",
+    shows=(
+        "the loss in random planes, in the plane of the recorded training with its path, "
+        "and along the outermost curvatures, each cell with its standard error; Hessian "
+        "eigenvalues, sharpness; what each plane holds, and the section's checks of "
+        "itself"
+    ),
     needs=frozenset({Need.LABELS}),
     options=Options,
     compute=compute,

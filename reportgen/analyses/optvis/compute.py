@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.feature_maps.excitation import find_exciting
 from reportgen.analyses.optvis.budget import Budget, weigh_layers
 from reportgen.analyses.optvis.classes import RawClasses, choose_classes, paint_classes
 from reportgen.analyses.optvis.dreams import Dream, dream_layers
 from reportgen.analyses.optvis.judging import Judged, judge
+from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
 from reportgen.analyses.optvis.units import Painting, RawLayer, Studio, paint_layer, summarise
-from reportgen.subject.census.units import SAMPLES_KEPT
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
@@ -27,82 +24,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 _SAMPLES_FOR_RECIPE = 200
 _A_DREAM = 0.3  # of the work of a class' pictures
-RecipeName = Literal[
-    "default",
-    "lucid",
-    "distill",
-    "tf-keras-vis",
-    "tf-keras-vis-classes",
-    "keras-vis",
-    "keras-vis-filters",
-    "ascent",
-    "octaves",
-    "maco",
-]
-
-
-def _choose_precision() -> Literal["auto", "float32"]:
-    """A report that has to be the same each time must not depend on how long a step took."""
-    return "float32" if os.environ.get("SOURCE_DATE_EPOCH") else "auto"
-
-
-class Options(AnalysisOptions):
-    """What is painted and how long it may take.
-
-    layers, units: layers over the depth, and units of each, chosen as in the feature maps.
-    variants: pictures of each unit, from different first values. classes: at most so many.
-    dreams: layers that dream of a sample. silent_units: channels of a layer that no sample
-    changes, and that are tried. negative: also paint what a unit wants least.
-    recipe: a name of `reportgen.optvis.RECIPES`. precision: auto, float32 or bfloat16.
-    seconds: for all painting; every picture gets at least a few steps. samples: that pictures
-    are compared with. noise: random pictures that a unit's picture has to beat.
-    most_exciting, least_exciting: samples beside each unit. side: pixels of a tile.
-    unresponsive_share: warn if so large a part of a layer answers to no picture.
-    natural_share: `optvis.below_natural` speaks of pictures below so much of the strongest sample.
-    """
-
-    layers: int = Field(default=6, ge=0)
-    units: int = Field(default=4, ge=1)
-    variants: int = Field(default=3, ge=1, le=16)
-    classes: int = Field(default=10, ge=0)
-    dreams: int = Field(default=4, ge=0)
-    silent_units: int = Field(default=8, ge=0)
-    negative: bool = False
-    recipe: RecipeName = "default"
-    precision: Literal["auto", "float32", "bfloat16"] = Field(default_factory=_choose_precision)
-    seconds: float = Field(default=150.0, gt=0)
-    samples: int = Field(default=1000, ge=1)
-    noise: int = Field(default=16, ge=1)
-    most_exciting: int = Field(default=3, ge=1, le=SAMPLES_KEPT)
-    least_exciting: int = Field(default=1, ge=0, le=SAMPLES_KEPT)
-    side: int = Field(default=96, ge=32, le=256)
-    unresponsive_share: float = Field(default=0.5, ge=0, le=1)
-    natural_share: float = Field(default=1.0, gt=0)
-
-    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {
-            "layers": 3,
-            "units": 3,
-            "variants": 2,
-            "classes": 4,
-            "dreams": 1,
-            "silent_units": 4,
-            "seconds": 20.0,
-            "samples": 300,
-        },
-        "full": {
-            "layers": 1000,
-            "units": 12,
-            "variants": 4,
-            "classes": 100,
-            "dreams": 12,
-            "silent_units": 64,
-            "negative": True,
-            "seconds": 7200.0,
-            "samples": 5000,
-            "side": 128,
-        },
-    }
 
 
 @dataclass(frozen=True)

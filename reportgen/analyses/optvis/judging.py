@@ -24,7 +24,7 @@ from reportgen.analyses.optvis.trust import Asked, Trust, judge_trust
 from reportgen.analyses.optvis.units import RawLayer, Studio, list_addresses
 
 if TYPE_CHECKING:
-    from reportgen.analyses.optvis.compute import Options
+    from reportgen.analyses.optvis.options import Options
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float32]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.overview.flops import count_flops
+from reportgen.analyses.overview.options import Options
 from reportgen.report.cards import SubjectCard
 from reportgen.subject.samples import content_hashes
 
@@ -19,17 +18,6 @@ if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
     from reportgen.subject.receptive_field import ReceptiveField
     from reportgen.subject.subject import Subject
-
-
-class Options(AnalysisOptions):
-    """Thresholds of the overview.
-
-    max_skipped_share: of the samples found; above it `inputs.skipped` warns.
-    max_duplicate_share: of the samples; above it `inputs.duplicates` warns.
-    """
-
-    max_skipped_share: float = Field(default=0.05, ge=0, le=1)
-    max_duplicate_share: float = Field(default=0.01, ge=0, le=1)
 
 
 @dataclass(frozen=True)

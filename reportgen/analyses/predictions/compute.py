@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.predictions.calibration import Calibration, measure_calibration
 from reportgen.analyses.predictions.choice import (
     ShownSample,
@@ -19,6 +16,7 @@ from reportgen.analyses.predictions.choice import (
     show,
     take_pictures,
 )
+from reportgen.analyses.predictions.options import Options
 from reportgen.analyses.predictions.regression import Regression, measure_regression
 
 if TYPE_CHECKING:
@@ -26,31 +24,6 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 _CURVE_POINTS = 200
-
-
-class Options(AnalysisOptions):
-    """What is shown and when a check speaks.
-
-    min_accuracy: your own bar; below it `predictions.accuracy` fails.
-    max_calibration_error: above it `predictions.calibration` warns.
-    collapse_share: a class that is predicted less often than this share of its samples.
-    min_samples: fewer samples than this give no verdict on accuracy or calibration.
-    """
-
-    shown_samples: int = Field(default=20, ge=1, le=200)
-    shown_mistakes: int = Field(default=12, ge=0, le=200)
-    shown_kinds: int = Field(default=40, ge=0, le=400)
-    shown_classes: int = Field(default=10, ge=1, le=50)
-    bins: int = Field(default=15, ge=2, le=100)
-    min_accuracy: float | None = Field(default=None, ge=0, le=1)
-    max_calibration_error: float = Field(default=0.10, ge=0, le=1)
-    collapse_share: float = Field(default=0.10, ge=0, le=1)
-    min_samples: int = Field(default=30, ge=1)
-
-    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {"shown_samples": 10, "shown_mistakes": 6, "shown_kinds": 20},
-        "full": {"shown_samples": 60, "shown_mistakes": 48, "shown_kinds": 100},
-    }
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
-from reportgen.analyses.contract import AnalysisOptions
 from reportgen.analyses.weights.drawing import DrawnKernel, draw_kernels
 from reportgen.analyses.weights.effects import (
     Effects,
@@ -28,6 +25,7 @@ from reportgen.analyses.weights.faults import (
 from reportgen.analyses.weights.flags import Flag
 from reportgen.analyses.weights.mirrors import list_mirrored
 from reportgen.analyses.weights.movement import Movement, first_weights, measure_movement
+from reportgen.analyses.weights.options import Options
 from reportgen.analyses.weights.ranks import rank_filters
 from reportgen.analyses.weights.survey import Survey, take_spectra
 from reportgen.analyses.weights.tensors import (
@@ -44,65 +42,6 @@ from reportgen.subject.kernels import Kernel, list_kernels
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
     from reportgen.subject.subject import Subject
-
-
-class Options(AnalysisOptions):
-    """What is drawn and when a check speaks.
-
-    near_zero: a weight counts as near zero below this share of the tensor's deviation.
-    duplicate_cosine: absolute cosine from which two filters are one.
-    initial_p: a layer looks initial while the test against its initialiser stays above it.
-    still: with a history, a layer that moved less than this share of its norm did not move.
-    spectra_work: how many thousand millions of multiplications the spectra may cost, the smallest
-        kernels first; 0 leaves them out. null_draws: random matrices a shape.
-    bootstrap: resamples for the interval of an exponent. shown_spectra: curves in the figure.
-    effect_samples: samples on which the effect of a flag is measured; fewer, but at least 30, where
-        all passes together would cost more than effect_work thousand millions of multiplications.
-    effect_flags: flags of a check that are also measured one by one.
-    shown_movements: kernels whose initial and trained histograms are drawn.
-    """
-
-    shown_layers: int = Field(default=12, ge=0)
-    shown_filters: int = Field(default=16, ge=1, le=256)
-    shown_channels: int = Field(default=16, ge=1, le=256)
-    numbered_filters: int = Field(default=32, ge=0, le=256)
-    near_zero: float = Field(default=0.01, gt=0, lt=1)
-    duplicate_cosine: float = Field(default=0.999, gt=0, lt=1)
-    initial_p: float = Field(default=0.05, gt=0, lt=1)
-    still: float = Field(default=1e-4, gt=0, lt=1)
-    spectra_work: float = Field(default=100.0, ge=0)
-    null_draws: int = Field(default=100, ge=10, le=10_000)
-    bootstrap: int = Field(default=100, ge=10, le=10_000)
-    shown_spectra: int = Field(default=5, ge=0, le=8)
-    effect_samples: int = Field(default=1000, ge=1)
-    effect_work: float = Field(default=2000.0, ge=0)
-    effect_flags: int = Field(default=8, ge=0)
-    shown_movements: int = Field(default=2, ge=0, le=50)
-
-    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {
-            "shown_layers": 4,
-            "spectra_work": 10.0,
-            "null_draws": 40,
-            "bootstrap": 40,
-            "effect_samples": 200,
-            "effect_work": 200.0,
-            "effect_flags": 4,
-            "shown_movements": 1,
-        },
-        "full": {
-            "shown_layers": 1000,
-            "shown_filters": 64,
-            "shown_channels": 64,
-            "spectra_work": 1e6,
-            "null_draws": 300,
-            "bootstrap": 300,
-            "effect_samples": 5000,
-            "effect_work": 1e6,
-            "effect_flags": 50,
-            "shown_movements": 8,
-        },
-    }
 
 
 @dataclass(frozen=True)

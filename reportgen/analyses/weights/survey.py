@@ -19,7 +19,7 @@ from reportgen.progress import track
 from reportgen.subject.kernels import Kernel
 
 if TYPE_CHECKING:
-    from reportgen.analyses.weights.compute import Options
+    from reportgen.analyses.weights.options import Options
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""What is made from the code says what the code says."""
+
+import json
+import runpy
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from reportgen.battery import BATTERY, all_checks, find_check
+from reportgen.catalogue import list_checks, list_options, settings_schema
+from reportgen.config import AuditConfig
+from reportgen.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[1]
+MADE = runpy.run_path(str(ROOT / "scripts/write_docs.py"))["documents"]()
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
+def test_documents_are_as_the_code_makes_them(path):
+    assert path.read_text("utf-8") == MADE[path], "run scripts/docs"
+
+
+@pytest.mark.parametrize("id_", list(all_checks()))
+def test_a_check_says_all_of_itself(id_):
+    analysis, check = find_check(id_)
+    for words in (check.meaning, check.advice):
+        assert words[0].isupper()
+        assert words.endswith(".")
+    assert check.unit
+    assert check.title
+    assert set(check.levels) <= {"note", "warn", "fail"}
+    assert check.bar is None or check.bar in analysis.options.model_fields
+    assert f"### {id_}\n" in MADE[ROOT / "docs/checks.md"]
+
+
+def test_a_bar_is_described_as_the_bar_of_its_check():
+    for analysis in BATTERY:
+        for check in analysis.checks:
+            if check.bar:
+                assert f"`{check.id}`" in analysis.options.model_fields[check.bar].description
+
+
+def test_wrong_names_are_answered_with_the_nearest():
+    with pytest.raises(ConfigurationError, match=r"Did you mean 'weights\.dead_filters'\?"):
+        list_checks("weights.ded_filters")
+    with pytest.raises(ConfigurationError, match="Did you mean 'feature_maps'"):
+        list_options("featuremaps")
+
+
+def test_the_schema_of_settings_knows_every_option_and_refuses_others():
+    schema = settings_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == {"audit", *(analysis.id for analysis in BATTERY)}
+    assert set(schema["properties"]["audit"]["properties"]) >= set(AuditConfig.model_fields) - {
+        "options"
+    }
+    assert "part" not in schema["properties"]["loss_landscape"]["properties"]
+    validator = jsonschema.Draft202012Validator(settings_schema("predictions"))
+    assert validator.is_valid({"min_accuracy": 0.9})
+    assert not validator.is_valid({"min_acuracy": 0.9})
+    assert not validator.is_valid({"min_accuracy": 2})
+
+
+def test_the_schema_of_a_report_explains_the_ids_and_takes_new_ones():
+    schema = json.loads(MADE[ROOT / "docs/report.schema.json"])
+    ids = {"$defs": schema["$defs"], **schema["$defs"]["Finding"]["properties"]["id"]}
+    validator = jsonschema.Draft202012Validator(ids)
+    assert validator.is_valid("weights.dead_filters")
+    assert validator.is_valid("later.check")
+    assert not validator.is_valid("No check")
+    assert {one["const"] for one in ids["anyOf"] if "const" in one} == set(all_checks())
