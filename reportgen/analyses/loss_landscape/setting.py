@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.options import Options
-from reportgen.landscape.evaluator import Evaluator, Group, Model
+from reportgen.landscape.evaluator import Evaluator, Group
 from reportgen.landscape.grid import FloatArray
 from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Parameters, Point, find_parameters
 from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
