@@ -131,9 +131,7 @@ def _largest(subject: Subject) -> int:
 
 def _draw_rows(subject: Subject, options: Options, rng: np.random.Generator) -> NDArray[np.int64]:
     """A seeded draw, balanced by class as the samples are."""
-    from reportgen.analyses.overview.flops import count_flops
-
-    a_pass = sum(count_flops(call) or 0 for call in subject.probe.calls) / 2e9
+    a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
     affordable = int(options.work / max(_CELLS * a_pass, 1e-9))
     count = len(subject.samples)
     chosen = min(count, options.samples, max(affordable, _FEWEST))
