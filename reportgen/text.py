@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from datetime import datetime
 
@@ -50,6 +51,11 @@ def name(text: str, limit: int = LONGEST_NAME) -> str:
         return shown
     head = (limit - 1) // 2
     return shown[:head] + ELLIPSIS + shown[len(shown) - (limit - 1 - head) :]
+
+
+def slug(index: int, address: str) -> str:
+    """A layer in the name of an array or of a block: ``3_block1_conv``, at most 40 characters."""
+    return f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', address)[-40:]}"
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reportgen.subject.memory_limit import memory_within
 from reportgen.worker import isolation
-from reportgen.worker.isolation import clean_environment, default_memory_limit, memory_within
+from reportgen.worker.isolation import clean_environment, default_memory_limit
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these measures")
 MIB = 2**20

@@ -8,9 +8,10 @@ import numpy as np
 from benchmarks.planes import Part, differences, plain_way
 from benchmarks.runner import measure, time_once
 from reportgen.landscape.directions import draw_plane
-from reportgen.landscape.evaluator import Evaluator, Model
+from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.grid import empty
 from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import find_parameters
 from reportgen.landscape.samples import Samples
 from reportgen.subject.outputs import list_outputs, read_output

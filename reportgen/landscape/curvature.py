@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from reportgen.landscape.evaluator import Model
 from reportgen.landscape.limits import OutOfTimeError
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Point
 from reportgen.landscape.samples import Samples
 from reportgen.progress import tell

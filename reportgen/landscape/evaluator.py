@@ -9,102 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from reportgen.landscape.losses import Loss
-from reportgen.landscape.parameters import FloatArray, Parameters, Point
+from reportgen.landscape.model import Model
+from reportgen.landscape.parameters import FloatArray, Point
 from reportgen.landscape.reuse import Reuse
 from reportgen.landscape.running import Runner
 from reportgen.landscape.samples import Samples
-from reportgen.subject.layers import Listener
-from reportgen.subject.shadowing import computing_in
 
 Tensor = Any  # of TensorFlow, which has no types to check
-_HALF = ("float16", "bfloat16")
 _MOST_ANSWERS = 40_000  # numbers a point: 64 MB for the 400 points of a refined plane
 _ANSWERED_AT_ONCE = 64  # points
 _FEWEST_SEEN = 32  # samples, before a point may be given up
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """The network as the landscape calls it.
-
-    output: position of the audited output. dtype: that weights and losses are computed in.
-    """
-
-    network: keras.Model
-    parameters: Parameters
-    loss: Loss
-    output: int = 0
-
-    @property
-    def dtype(self) -> str:
-        """float64 if the weights are, else float32 (also for models of mixed precision)."""
-        return "float64" if self.parameters.variables[0].dtype == "float64" else "float32"
-
-    @property
-    def input_dtype(self) -> str:
-        """As the model declares it."""
-        return str(self.network.inputs[0].dtype) if self.network.inputs else self.dtype
-
-    def call(
-        self,
-        values: Sequence[Tensor],
-        inputs: Tensor,
-        reuse: Reuse | None = None,
-        held: Sequence[Tensor] = (),
-        steps: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Output and penalties with these weights in place of the model's own, at rest.
-
-        Args:
-            reuse, held, steps: what is computed once, its values for these inputs, and where in
-                the plane.
-
-        Returns: the audited output ``(b, units)`` and the sum of all penalties, a scalar.
-        """
-        pairs = list(zip(self.parameters.variables, values, strict=True))
-        instead = reuse.substitutes(held, steps) if reuse else {}
-        with ExitStack() as stack:
-            for half in _HALF:
-                stack.enter_context(computing_in(self.network, "float32", instead_of=half))
-            scope = stack.enter_context(
-                keras.StatelessScope(state_mapping=pairs, collect_losses=True)
-            )
-            if instead:
-                listener = Listener(self.network, instead=instead)
-                stack.enter_context(listener.listening([inputs]))
-            made = keras.tree.flatten(self.network(inputs, training=False))[self.output]
-            penalties = list(scope.losses)
-        moved = {id(variable): value for variable, value in pairs}
-        penalties += [
-            variable.regularizer(moved.get(id(variable), variable))
-            for variable in self.network.trainable_variables
-            if getattr(variable, "regularizer", None) is not None
-        ]
-        total = sum((tf.cast(p, self.dtype) for p in penalties), tf.constant(0, self.dtype))
-        return tf.reshape(made, [tf.shape(made)[0], -1]) if made.shape.rank == 1 else made, total
-
-    def answers(self, output: Tensor) -> Tensor:
-        """What the loss is a smooth function of, ``(b, units)``; nothing where there is no such."""
-        if self.loss.answers is None:
-            return tf.zeros([0, 0], self.dtype)
-        return tf.cast(self.loss.answers(output), self.dtype)
-
-    def measure(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and rightness of each sample, ``(b,)`` each; rightness is 0 or 1, 0 for numbers."""
-        losses = tf.cast(self.loss.values(output, targets), self.dtype)
-        if self.loss.right is None:
-            return losses, tf.zeros_like(losses)
-        return losses, tf.cast(self.loss.right(output, targets), self.dtype)
 
 
 @dataclass(frozen=True)
@@ -255,7 +176,8 @@ class Evaluator:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         def one(step: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             values = [w + step[0] * a + step[1] * b for w, a, b in zip(*ways, strict=True)]
-            output, penalty = self.model.call(values, inputs, self.reuse, held, step)
+            instead = self.reuse.substitutes(held, step) if self.reuse else {}
+            output, penalty = self.model.call(values, inputs, instead)
             kept = self.model.answers(output) if self._answers else tf.zeros([0, 0], output.dtype)
             measured = self.model.measure(output, targets)
             return (*measured, penalty, tf.cast(kept, self.model.dtype))

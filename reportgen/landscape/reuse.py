@@ -12,18 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from reportgen.landscape.model import HALF, Model
 from reportgen.subject.channel_weights import filter_axes
 from reportgen.subject.layers import LayerCall, Listener
 from reportgen.subject.shadowing import computing_in, shadowed
-
-if TYPE_CHECKING:
-    from reportgen.landscape.evaluator import Model
 
 Tensor = Any  # of TensorFlow, which has no types to check
 _MOST_BYTES = 2**30  # of what is kept for all samples
@@ -114,7 +112,7 @@ class Reuse:
         instead |= {c.address: partial(keep, c.address, c.layer) for c in wanted}
         pairs = list(zip(model.parameters.variables, values or (), strict=False))
         with ExitStack() as stack:
-            for half in ("float16", "bfloat16"):
+            for half in HALF:
                 stack.enter_context(computing_in(model.network, "float32", instead_of=half))
             stack.enter_context(keras.StatelessScope(state_mapping=pairs))
             listener = Listener(model.network, instead=instead)

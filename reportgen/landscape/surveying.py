@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from reportgen.errors import UsageError
 from reportgen.landscape import grid as grids
 from reportgen.landscape.directions import Normalisation, Vectors, cosine, draw_plane
-from reportgen.landscape.evaluator import Evaluator, Model
+from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.grid import Grid, Spacing
 from reportgen.landscape.losses import Loss, choose_loss
 from reportgen.landscape.measuring import Effort, Surveyor
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Parameters, Point, difference, find_parameters
 from reportgen.landscape.restoring import hash_arrays
 from reportgen.landscape.reuse import plan_reuse

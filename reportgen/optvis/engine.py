@@ -1,12 +1,11 @@
-"""Paints the images of an objective: batches, stages from coarse to fine, when to stop."""
+"""What is traced for one objective: its steps by canvas and precision, and how images look."""
 
 from __future__ import annotations
 
 import math
-import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,20 +18,17 @@ from reportgen.optvis.cut import Cut
 from reportgen.optvis.objective import Objective
 from reportgen.optvis.precision import Choice, choose_policy
 from reportgen.optvis.recipe import Recipe, Stage
-from reportgen.optvis.run import Painted, Run
 from reportgen.optvis.scaling import Scaling
 from reportgen.optvis.step import Look, Scene, Step
-from reportgen.progress import tell
 
 FloatArray = NDArray[np.float32]
-_SMALLEST_SIDE = 80  # of a coarse stage: below, what it saves is less than its tracing costs
 _BATCH_BYTES = 3 * 2**29
 _MOST_AT_ONCE = 32
 
 
 @dataclass(eq=False)
 class Engine:
-    """Paints batches of one objective. Steps are traced once for each canvas and kept.
+    """How batches of one objective are painted. Steps are traced once for each canvas and kept.
 
     cut: makes the part of the model, for a precision and with or without redirected ReLUs.
     """
@@ -70,69 +66,6 @@ class Engine:
         self.objective = objective
         self.variants = variants
         self.stages = stages
-
-    def paint(self, deadline: float, label: str) -> Iterator[tuple[NDArray[np.int64], Painted]]:
-        """Batches of images, as their positions and what came of them; units stay together.
-
-        When memory does not suffice, half as many are painted at once.
-        """
-        total = len(self.objective) * self.variants
-        start = 0
-        while start < total:
-            batches = math.ceil((total - start) / self.batch)
-            rows = np.arange(start, min(total, start + self.batch))
-            share = (deadline - time.monotonic()) / batches
-            tell(start, total, label)
-            try:
-                painted = self._paint_batch(rows, time.monotonic() + share)
-            except tf.errors.ResourceExhaustedError:
-                self._halve()
-                continue
-            yield rows, painted
-            start += len(rows)
-        tell(total, total, label)
-
-    def _halve(self) -> None:
-        least = self.variants if self.objective.paired else 1
-        smaller = self.batch // 2 // least * least
-        if smaller < least:
-            raise
-        self.batch = smaller
-        self.forget()
-
-    def _paint_batch(self, rows: NDArray[np.int64], deadline: float) -> Painted:
-        # The last batch may be smaller; traced functions have one size: repeat its first images.
-        filled = np.resize(rows, self.batch)
-        parameters = [p[filled // self.variants] for p in self.objective.parameters]
-        rngs = [self._rng(int(row)) for row in filled]
-        run = Run(self, parameters, rngs, deadline)
-        return run.go(self._plan_stages()).first(len(rows))
-
-    def _rng(self, row: int) -> np.random.Generator:
-        """Of one image: neither the batch nor the other units change what it becomes."""
-        label = self.objective.labels[row // self.variants].encode()
-        return np.random.default_rng([self.seed, zlib.crc32(label), row % self.variants])
-
-    def _plan_stages(self) -> list[tuple[Canvas, Stage]]:
-        planned = []
-        stages = self.stages or self.recipe.stages
-        for stage in stages:
-            canvas = self._scale(stage.scale)
-            small = min(canvas.size) < _SMALLEST_SIDE and stage.scale < 1
-            if not small and (stage.scale == 1 or self.reaches(canvas)):
-                planned.append((canvas, stage))
-        wanted = sum(stage.steps for stage in stages)
-        if not planned:
-            return [(self.canvas, Stage(wanted))]
-        skipped = wanted - sum(stage.steps for _, stage in planned)
-        if skipped:  # the steps are not lost with the stage
-            canvas, last = planned[-1]
-            planned[-1] = canvas, Stage(last.steps + skipped, last.scale)
-        return planned
-
-    def _scale(self, scale: float) -> Canvas:
-        height, width = (max(1, round(side * scale)) for side in self.canvas.size)
-        return Canvas(height, width, self.canvas.channels)
 
     def reaches(self, canvas: Canvas) -> bool:
         """Whether images of this size get as far as the objective's places."""
@@ -190,7 +123,13 @@ class Engine:
     ) -> Choice:
         """The precision that the model computes in, chosen at the first batch."""
         if self._policy is None:
-            self._policy = choose_policy(self, canvas, first, parameters)
+            self._policy = choose_policy(
+                self.precision,
+                self.recipe.steps * math.ceil(len(self.objective) * self.variants / self.batch),
+                partial(self.step, canvas, redirect=False),
+                first,
+                parameters,
+            )
         return self._policy
 
     def _blank_rngs(self) -> list[np.random.Generator]:

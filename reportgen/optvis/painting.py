@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import NothingToCheckError, UsageError
+from reportgen.optvis.batches import paint_batches
 from reportgen.optvis.calls import check_call
 from reportgen.optvis.canvas import Canvas
 from reportgen.optvis.cut import Cut, read_small_weights
@@ -199,7 +200,7 @@ def paint(engine: Engine, seconds: float | None = None) -> OptimizedImages:
     started = time.monotonic()
     deadline = started + (_FOREVER if seconds is None else seconds)
     label = f"painting {engine.objective.labels[0].split(',')[0]}"
-    parts = [painted for _, painted in engine.paint(deadline, label)]
+    parts = [painted for _, painted in paint_batches(engine, deadline, label)]
     return _assemble(parts, engine, time.monotonic() - started)
 
 

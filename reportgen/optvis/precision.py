@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,6 @@ import tensorflow as tf
 from reportgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from reportgen.optvis.canvas import Canvas
-    from reportgen.optvis.engine import Engine
     from reportgen.optvis.step import Step
 
 BFLOAT16 = "mixed_bfloat16"
@@ -41,30 +39,36 @@ class Choice:
 
 
 def choose_policy(
-    engine: Engine, canvas: Canvas, first: Sequence[Any], parameters: Sequence[Any]
+    asked: str,
+    steps: int,
+    trace: Callable[..., Step],
+    first: Sequence[Any],
+    parameters: Sequence[Any],
 ) -> Choice:
     """Time a step of each and compare what they see, if the work is long enough to be worth it.
 
+    Args:
+        asked: auto, float32 or bfloat16. steps: of all batches that are to be painted.
+        trace: the step of a batch, traced for a ``policy``. first: its first variables.
+        parameters: of the objective, for one batch.
+
     Raises:
-        UsageError: the engine's precision is neither auto, float32 nor bfloat16.
+        UsageError: ``asked`` is none of the three.
     """
-    if engine.precision == "float32":
+    if asked == "float32":
         return Choice(None, "as asked")
-    if engine.precision == "bfloat16":
+    if asked == "bfloat16":
         return Choice(BFLOAT16, "as asked")
-    if engine.precision != "auto":
-        raise UsageError(
-            f"precision: {engine.precision!r} is unknown. Use auto, float32 or bfloat16."
-        )
+    if asked != "auto":
+        raise UsageError(f"precision: {asked!r} is unknown. Use auto, float32 or bfloat16.")
     if not computes_bfloat16():
         return Choice(None, "this processor does not compute in bfloat16")
-    batches = -(-len(engine.objective) * engine.variants // engine.batch)
-    if engine.recipe.steps * batches < _FEWEST_STEPS:
+    if steps < _FEWEST_STEPS:
         return Choice(None, "too few steps to gain from bfloat16")
-    plain = _Trial(engine.step(canvas, redirect=False), engine, first, parameters)
-    if plain.seconds * engine.recipe.steps * batches < _WORTH_TRYING:
+    plain = _Trial(trace(), first, parameters)
+    if plain.seconds * steps < _WORTH_TRYING:
         return Choice(None, "too little work to gain from bfloat16")
-    short = _Trial(engine.step(canvas, redirect=False, policy=BFLOAT16), engine, first, parameters)
+    short = _Trial(trace(policy=BFLOAT16), first, parameters)
     error = short.error(plain)
     if not error <= MOST_ERROR:
         return Choice(None, f"bfloat16 is off by {error:.1%}")
@@ -91,10 +95,8 @@ def computes_bfloat16() -> bool:
 class _Trial:
     """Steps of one precision. seconds: of the quickest. scores: of the first."""
 
-    def __init__(
-        self, step: Step, engine: Engine, first: Sequence[Any], parameters: Sequence[Any]
-    ) -> None:
-        rngs = [np.random.default_rng(0) for _ in range(engine.batch)]
+    def __init__(self, step: Step, first: Sequence[Any], parameters: Sequence[Any]) -> None:
+        rngs = [np.random.default_rng(0) for _ in range(step.scene.batch or 1)]
         self._step, self._parameters = step, parameters
         self._drawn = step.pipeline.draw(rngs, 1, step.scene.canvas)[0]
         step.start(first)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.optvis.canvas import Canvas
+from reportgen.optvis.engine import Engine
 from reportgen.optvis.precision import Choice
 from reportgen.optvis.recipe import Flatness, Stage
 from reportgen.optvis.step import Step
-
-if TYPE_CHECKING:
-    from reportgen.optvis.engine import Engine
 
 FloatArray = NDArray[np.float32]
 WAKING_STEPS = 16  # as in lucid; up to half of all steps where an image still sleeps

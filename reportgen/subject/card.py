@@ -14,11 +14,11 @@ from reportgen.subject.model_file import format_name
 from reportgen.subject.outputs import list_outputs
 
 if TYPE_CHECKING:
+    from reportgen.subject.audited_model import AuditedModel
     from reportgen.subject.samples import SampleSet
-    from reportgen.subject.subject import Subject
 
 
-def describe(subject: Subject) -> SubjectCard:
+def describe(subject: AuditedModel) -> SubjectCard:
     """Everything about ``subject`` that needs no analysis."""
     file, samples, calls = subject.file, subject.samples, subject.probe.calls
     path = os.fsencode(file.path.name) if file else b""

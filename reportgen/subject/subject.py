@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigurationError, UsageError
 from reportgen.report.cards import SubjectCard
+from reportgen.subject.audited_model import AuditedModel, TrainingSamples
+from reportgen.subject.card import describe
 from reportgen.subject.census import Census, take_census
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder
@@ -23,13 +23,12 @@ from reportgen.subject.labels import Labels, read_class_names, resolve_labels
 from reportgen.subject.listing import list_csv, list_folder
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.network import open_network, screen
-from reportgen.subject.outputs import Reading, list_outputs, probabilities, read_output
+from reportgen.subject.outputs import Reading, list_outputs, read_output
 from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
 from reportgen.subject.probe import Probe
 from reportgen.subject.samples import SampleSet, read_archive, read_images, take_arrays
+from reportgen.subject.top_activating import ExcitedLayer, Request, find_top_activating
 from reportgen.subject.user_code import load_objects
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,94 +42,35 @@ class LiveInput:
 
 
 @dataclass(frozen=True)
-class TrainingSamples:
-    """Samples that the model was trained on, beside those that are audited."""
+class Subject(AuditedModel):
+    """What every analysis gets: the model, its samples, and what is measured once for all.
 
-    samples: SampleSet
-    labels: Labels
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What every analysis gets. Nothing in it may be changed."""
-
-    config: AuditConfig
-    file: ModelFile | None
-    model: keras.Model
-    probe: Probe
-    input: InputSpec
-    reading: Reading
-    samples: SampleSet
-    labels: Labels
-    history: History | None
-    scaling: str
-    preprocess: Preprocessing
-    notes: tuple[str, ...]
-    train: TrainingSamples | None = None
+    Nothing in it may be changed.
+    """
 
     @cached_property
     def card(self) -> SubjectCard:
         """What is said of the subject on the front page."""
-        from reportgen.subject.card import describe
-
         return describe(self)
-
-    @property
-    def training(self) -> dict[str, str]:
-        """What the file says of the training: optimizer, loss, metrics."""
-        return self.file.training if self.file else {}
-
-    def inputs(self, rows: NDArray[np.int64] | slice = slice(None)) -> FloatArray:
-        """Scaled samples as the model takes them, ``(n, *input.shape)`` float32."""
-        return self.scale(self.samples.pixels[rows])
-
-    def scale(self, pixels: NDArray[Any]) -> FloatArray:
-        """Samples ``(n, *input.pixels)`` as the model takes them."""
-        scaled = self.preprocess(np.asarray(pixels, dtype=np.float32))
-        return self.input.arrange(scaled).astype(np.float32, copy=False)
-
-    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Samples as people see them, ``(n, h, w, 3)`` uint8, before scaling."""
-        pixels = np.asarray(self.samples.pixels[rows])
-        if pixels.dtype != np.uint8:
-            low, high = self.display_range
-            pixels = np.clip((pixels - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-        pixels = pixels.reshape(len(pixels), *self.input.pixels)
-        if pixels.shape[-1] not in (3, 4):
-            return np.repeat(pixels[..., :1], 3, axis=-1)
-        return pixels[..., :3]
-
-    @cached_property
-    def display_range(self) -> tuple[float, float]:
-        """Black and white of float samples: the usual ranges if they fit, else the data's."""
-        low, high = float(self.samples.pixels.min()), float(self.samples.pixels.max())
-        for start, end in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
-            if start <= low and high <= end:
-                return start, end
-        return low, max(high, low + 1e-6)
-
-    @cached_property
-    def raw_outputs(self) -> FloatArray:
-        """The audited output for every sample, as the model gives it: ``(n, units)``."""
-        outputs = self.probe.predict(self.inputs, len(self.samples))
-        return outputs[self.reading.output.index]
-
-    @cached_property
-    def probabilities(self) -> NDArray[np.float64]:
-        """Class probabilities for every sample, ``(n, classes)``; classification only."""
-        return probabilities(self.reading.task, self.raw_outputs)
 
     @cached_property
     def census(self) -> Census:
         """Every channel of every layer over all samples; taken once, for all analyses."""
         return take_census(self)
 
-    def weights_hash(self) -> str:
-        """SHA-256 over all weights, to prove that an analysis left them alone."""
-        digest = hashlib.sha256()
-        for weight in self.model.weights:
-            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
-        return digest.hexdigest()
+    def find_top_activating(self, request: Request) -> tuple[ExcitedLayer, ...]:
+        """Samples that excite chosen units most and least; computed once for each request.
+
+        The answer follows from the request, the model, the samples and the labels; the last three
+        are this subject's for as long as it lives.
+        """
+        if request not in self._top_activating:
+            self._top_activating[request] = find_top_activating(self, self.census, request)
+        return self._top_activating[request]
+
+    @cached_property
+    def _top_activating(self) -> dict[Request, tuple[ExcitedLayer, ...]]:
+        return {}
 
 
 def open_subject(

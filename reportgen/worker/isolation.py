@@ -142,28 +142,6 @@ def limit_memory(limit_bytes: int) -> str:
     return ""
 
 
-@contextlib.contextmanager
-def memory_within(extra_bytes: int) -> Iterator[None]:
-    """Let this process grow by ``extra_bytes`` at most; what asks for more is a MemoryError.
-
-    For reading the structure of a file: a small file has no business with much memory. Memory
-    that was freed earlier and kept by the allocator may be used again on top of that. The
-    limit is the process's, so other threads are held to it too. No limit outside Linux.
-    """
-    used = _data_bytes()
-    if used is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = used + extra_bytes
-    lowered = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
-    resource.setrlimit(resource.RLIMIT_DATA, (lowered, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
 def default_memory_limit(root: Path = Path("/")) -> int:
     """80 % of the memory of this machine or of its control group, if that has less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -287,13 +265,3 @@ def _group_limits(root: Path) -> Iterator[int]:
         for folder in (Path(home) / step for home in homes for step in (inner, *inner.parents)):
             with contextlib.suppress(OSError, ValueError):  # "max" is no number
                 yield int((root / "sys/fs/cgroup" / folder / name).read_text())
-
-
-def _data_bytes() -> int | None:
-    """What RLIMIT_DATA counts at present; None where the kernel does not say."""
-    try:
-        text = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    found = re.search(r"^VmData:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None

@@ -27,8 +27,8 @@ from reportgen.report.blocks import Block
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
 from reportgen.report.sections import SectionBody
+from reportgen.subject.memory_limit import memory_within
 from reportgen.worker import isolation
-from reportgen.worker.isolation import memory_within
 
 if TYPE_CHECKING:
     import keras

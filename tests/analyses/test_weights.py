@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.weights.checks import dead_filters
 from reportgen.analyses.weights.drawing import _draw_units
 from reportgen.analyses.weights.initialisers import looks_initial
 from reportgen.subject.history import HistoryWriter
+from reportgen.subject.zero_filters import dead_filters
 
 from .lone_kernels import kernel_of, set_kernel
 

@@ -14,8 +14,9 @@ import tensorflow as tf
 from keras import layers
 
 from reportgen.landscape.curvature import Hessian
-from reportgen.landscape.evaluator import Evaluator, Model
+from reportgen.landscape.evaluator import Evaluator
 from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Parameters, Point, find_parameters
 from reportgen.landscape.reuse import Reuse, plan_reuse
 from reportgen.landscape.samples import Samples

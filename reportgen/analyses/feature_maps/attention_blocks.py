@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.feature_maps.attention import AttentionMaps
-from reportgen.analyses.feature_maps.drawing import slug
 from reportgen.report.blocks import Block, Cell, ColourScale, ImageGrid, Panel, Table
+from reportgen.text import slug
 
 
 def draw_attention(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.subject.census import Census, ChannelCensus
+from reportgen.text import slug
 
 COLUMNS = (
     "mean",
@@ -34,7 +34,7 @@ def tabulate(census: Census) -> dict[str, NDArray[Any]]:
     In the order of execution; addresses are cut to letters, digits and underscores.
     """
     return {
-        f"census_{index}_{re.sub(r'[^A-Za-z0-9_]', '_', layer.address)[-40:]}": _table(layer)
+        f"census_{slug(index, layer.address)}": _table(layer)
         for index, layer in enumerate(census.layers)
     }
 

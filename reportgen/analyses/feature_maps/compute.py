@@ -13,13 +13,13 @@ from reportgen.analyses.feature_maps.attention import AttentionMaps, read_attent
 from reportgen.analyses.feature_maps.depth import Depth, measure_depth, read_means
 from reportgen.analyses.feature_maps.effects import Together, measure_problems
 from reportgen.analyses.feature_maps.embedding import Embedding, embed
-from reportgen.analyses.feature_maps.excitation import ExcitedLayer, find_exciting
 from reportgen.analyses.feature_maps.layers import ShownLayer, read_layers
 from reportgen.analyses.feature_maps.options import Options
 from reportgen.analyses.feature_maps.picks import choose_shown
 from reportgen.analyses.feature_maps.problems import Problems, find_problems
 from reportgen.analyses.feature_maps.selection import ChosenSample, choose_layers, choose_samples
-from reportgen.analyses.feature_maps.zero_filters import list_zero_filters
+from reportgen.subject.top_activating import ExcitedLayer, Request
+from reportgen.subject.zero_filters import zero_channels
 
 if TYPE_CHECKING:
     from reportgen.subject.census import Census
@@ -94,13 +94,14 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Fea
         is_vector=not is_image,
         sample_shape=subject.input.pixels,
         census=census,
-        excitation=find_exciting(
-            subject,
-            layers=options.unit_layers,
-            units=options.units,
-            most=options.most_exciting,
-            least=options.least_exciting,
-            side=options.patch_side,
+        excitation=subject.find_top_activating(
+            Request(
+                layers=options.unit_layers,
+                units=options.units,
+                most=options.most_exciting,
+                least=options.least_exciting,
+                side=options.patch_side,
+            )
         ),
         attention=read_attention(
             subject, rows[: options.attention_samples], options.attention_tokens
@@ -121,7 +122,7 @@ def _find_problems(
         probe.calls,
         subject.census.layers,
         probe.output_calls,
-        list_zero_filters(probe.calls),
+        zero_channels(subject.zero_filters),
         options,
     )
     if subject.census.samples < options.min_samples:

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
 from reportgen.report.blocks import ColourScale
-
-
-def slug(index: int, address: str) -> str:
-    """A layer in the name of an array and of a block."""
-    return f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', address)[-40:]}"
 
 
 def scale_of(layer: ShownLayer, *, signed: bool) -> ColourScale:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.drawing import slug
-from reportgen.analyses.feature_maps.excitation import ExcitedLayer, ShownUnit
-from reportgen.analyses.feature_maps.patches import Patch, has_colours, is_stack
 from reportgen.report.blocks import Block, ImageGrid, Panel
+from reportgen.subject.top_activating import ExcitedLayer, ShownUnit
+from reportgen.subject.top_activating.patches import Patch, has_colours, is_stack
+from reportgen.text import slug
 
 _HEAT = np.array([255, 140, 0], np.float32)
 _BOX = np.array([0, 200, 255], np.uint8)

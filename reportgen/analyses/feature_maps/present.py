@@ -12,7 +12,7 @@ from reportgen.analyses.feature_maps.attention_blocks import draw_attention
 from reportgen.analyses.feature_maps.census_arrays import COLUMNS, tabulate
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
 from reportgen.analyses.feature_maps.depth_blocks import draw_depth
-from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of, slug
+from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of
 from reportgen.analyses.feature_maps.embedding_blocks import draw_embedding
 from reportgen.analyses.feature_maps.excitation_blocks import draw_excitation
 from reportgen.analyses.feature_maps.findings import evidence_blocks, judge
@@ -22,6 +22,7 @@ from reportgen.analyses.feature_maps.selection import ChosenSample
 from reportgen.analyses.feature_maps.units_blocks import table_units
 from reportgen.report.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
 from reportgen.report.sections import SectionBody
+from reportgen.text import slug
 
 _SHARES = 5
 _HALF_MAX = float(np.finfo(np.float16).max)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.feature_maps.compute import FeatureMapsResult
-from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of, slug
+from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
 from reportgen.report.blocks import Block, ImageGrid, Panel
+from reportgen.text import slug
 
 _MOST_TILES = 12
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.options import Options
-from reportgen.landscape.evaluator import Evaluator, Group, Model
+from reportgen.landscape.evaluator import Evaluator, Group
 from reportgen.landscape.grid import FloatArray
 from reportgen.landscape.losses import choose_loss
+from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Parameters, Point, find_parameters
 from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
@@ -130,9 +131,7 @@ def _largest(subject: Subject) -> int:
 
 def _draw_rows(subject: Subject, options: Options, rng: np.random.Generator) -> NDArray[np.int64]:
     """A seeded draw, balanced by class as the samples are."""
-    from reportgen.analyses.overview.flops import count_flops
-
-    a_pass = sum(count_flops(call) or 0 for call in subject.probe.calls) / 2e9
+    a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
     affordable = int(options.work / max(_CELLS * a_pass, 1e-9))
     count = len(subject.samples)
     chosen = min(count, options.samples, max(affordable, _FEWEST))

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.analyses.overview.flops import count_flops
-
 if TYPE_CHECKING:
-    from reportgen.analyses.feature_maps.excitation import ExcitedLayer
     from reportgen.analyses.optvis.units import Studio
+    from reportgen.subject.top_activating import ExcitedLayer
 
 _TRACING = 0.1  # of all work: what a job costs before its first step
 
@@ -35,7 +33,7 @@ def weigh_layers(studio: Studio, layers: list[ExcitedLayer]) -> list[float]:
     from reportgen.analyses.optvis.units import choose_size
 
     calls = studio.subject.probe.calls
-    work = np.cumsum([count_flops(call) or 0 for call in calls], dtype=np.float64)
+    work = np.cumsum([flops or 0 for flops in studio.subject.flops], dtype=np.float64)
     place = {call.address: i for i, call in enumerate(calls)}
     height, width = studio.size
     weights = []

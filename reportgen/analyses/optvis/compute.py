@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.excitation import find_exciting
 from reportgen.analyses.optvis.budget import Budget, weigh_layers
 from reportgen.analyses.optvis.classes import RawClasses, choose_classes, paint_classes
 from reportgen.analyses.optvis.dreams import Dream, dream_layers
@@ -17,6 +16,7 @@ from reportgen.analyses.optvis.judging import Judged, judge
 from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
 from reportgen.analyses.optvis.units import Painting, RawLayer, Studio, paint_layer, summarise
+from reportgen.subject.top_activating import Request
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
@@ -83,13 +83,14 @@ class OptvisResult:
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
     """Paint units, classes and dreams within the time budget, then judge every picture."""
     studio = _open_studio(subject, options, rng)
-    excited = find_exciting(
-        subject,
-        layers=options.layers,
-        units=options.units,
-        most=options.most_exciting,
-        least=options.least_exciting,
-        side=options.side,
+    excited = subject.find_top_activating(
+        Request(
+            layers=options.layers,
+            units=options.units,
+            most=options.most_exciting,
+            least=options.least_exciting,
+            side=options.side,
+        )
     )
     dreamers = _spread([layer.address for layer in excited], options.dreams)
     budget = Budget(

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.drawing import slug
-from reportgen.analyses.feature_maps.excitation import ShownUnit
-from reportgen.analyses.feature_maps.patches import fit_square
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedClasses, PaintedLayer
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.wording import say_unit
 from reportgen.report.blocks import Block, ImageGrid, Panel, TileLabel
+from reportgen.subject.top_activating import ShownUnit
+from reportgen.subject.top_activating.patches import fit_square
+from reportgen.text import slug
 
 Arrays = dict[str, NDArray[Any]]
 _MARGIN = 6

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.patches import fit_square
 from reportgen.optvis.images import as_pictures
+from reportgen.subject.top_activating.patches import fit_square
 
 if TYPE_CHECKING:
     from reportgen.optvis.scaling import Scaling

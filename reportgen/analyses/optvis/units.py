@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.excitation import ExcitedLayer
 from reportgen.analyses.optvis.diagnosis import Cause, Evidence, diagnose
 from reportgen.optvis.recipe import Stage
+from reportgen.subject.top_activating import ExcitedLayer
 
 if TYPE_CHECKING:
     from reportgen.optvis.engine import Engine

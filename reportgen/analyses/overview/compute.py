@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.overview.flops import count_flops
 from reportgen.analyses.overview.options import Options
 from reportgen.report.cards import SubjectCard
 from reportgen.subject.samples import content_hashes
@@ -61,14 +60,11 @@ class OverviewResult:
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OverviewResult:
     """Read the layers as they are called, count samples, find identical ones."""
-    from reportgen.subject.receptive_field import read_spatial_axes, receptive_fields
-
     calls = subject.probe.calls
-    fields = receptive_fields(calls, subject.input.shape, read_spatial_axes(subject.input))
     values = subject.labels.values
     return OverviewResult(
         card=subject.card,
-        layers=_read_layers(calls, fields),
+        layers=_read_layers(calls, subject.receptive_fields, subject.flops),
         trainable_parameters=int(sum(np.prod(w.shape) for w in subject.model.trainable_weights)),
         training=subject.training,
         class_counts=_count_classes(subject, values),
@@ -86,11 +82,13 @@ def _find_range(values: NDArray[Any] | None) -> tuple[float, float] | None:
 
 
 def _read_layers(
-    calls: tuple[LayerCall, ...], fields: list[ReceptiveField]
+    calls: tuple[LayerCall, ...],
+    fields: tuple[ReceptiveField, ...],
+    flops: tuple[int | None, ...],
 ) -> tuple[LayerRow, ...]:
     seen: set[int] = set()
     rows = []
-    for call, field in zip(calls, fields, strict=True):
+    for call, field, operations in zip(calls, fields, flops, strict=True):
         weights = getattr(call.layer, "weights", [])
         again = id(call.layer) in seen and bool(weights)
         seen.add(id(call.layer))
@@ -102,7 +100,7 @@ def _read_layers(
                 output_shape=call.output_shape,
                 parameters=None if again else int(sum(np.prod(w.shape) for w in weights)),
                 trainable=bool(getattr(call.layer, "trainable", False)),
-                flops=count_flops(call) if hasattr(call.layer, "weights") else None,
+                flops=operations if hasattr(call.layer, "weights") else None,
                 receptive_field=field.size,
                 activation_bytes=elements * np.dtype("float32").itemsize,
                 activation=call.activation,

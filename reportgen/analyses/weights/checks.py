@@ -10,24 +10,8 @@ from numpy.typing import NDArray
 
 from reportgen.subject.kernels import FloatArray, Kernel
 
-# Below this share of the layer's median a filter is zero to float32 precision.
-_ZERO = 4 * float(np.finfo(np.float32).eps)
 _BLOCK = 1024
 _MOST_CHANCE = 0.01  # expected pairs among random directions from which the check is silent
-
-
-def dead_filters(filters: FloatArray, scale: FloatArray | None) -> NDArray[np.int64]:
-    """Filters that are zero to precision, alone or times their BatchNorm scale.
-
-    Args:
-        filters: ``(filters, fan_in)``. scale: ``(filters,)`` or None.
-    """
-    norms = np.linalg.norm(filters.astype(np.float64), axis=1)
-    if scale is not None and scale.shape == norms.shape:
-        norms = norms * np.abs(scale)
-    norms = np.where(np.isfinite(norms), norms, np.inf)  # NaN is another finding
-    usual = float(np.median(norms[norms > 0])) if (norms > 0).any() else 1.0
-    return np.flatnonzero(norms <= _ZERO * min(usual, 1e30))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from reportgen.analyses.weights.faults import (
     find_dead,
     find_duplicates,
     find_non_finite,
-    following_norms,
 )
 from reportgen.analyses.weights.flags import Flag
 from reportgen.analyses.weights.mirrors import list_mirrored
@@ -38,6 +37,7 @@ from reportgen.analyses.weights.tensors import (
 from reportgen.analyses.weights.untrained import Untrained, find_untrained
 from reportgen.progress import track
 from reportgen.subject.kernels import Kernel, list_kernels
+from reportgen.subject.zero_filters import following_norms
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -79,7 +79,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Wei
     tensors = _read_all(subject, calls, every, options)
     movements = _measure_movements(subject, every)
     untrained = _find_untrained(kernels, calls, movements, options)
-    dead = find_dead(every, followers)
+    dead = find_dead(every, subject.zero_filters)
     flags = {
         "weights.non_finite": find_non_finite(tensors),
         "weights.dead_filters": dead,

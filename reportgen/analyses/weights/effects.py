@@ -41,9 +41,7 @@ def draw_rows(
         most: samples. work: thousand millions of multiplications that all passes may cost;
             fewer samples are drawn of a large model, but never fewer than `_FEWEST`.
     """
-    from reportgen.analyses.overview.flops import count_flops
-
-    a_pass = sum(count_flops(call) or 0 for call in subject.probe.calls) / 2e9
+    a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
     affordable = int(work / max(a_pass * passes, 1e-9))
     count = len(subject.samples)
     chosen = min(count, most, max(affordable, _FEWEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,30 +10,15 @@ import numpy as np
 from reportgen.analyses.weights.checks import (
     batchnorm_problem,
     compare_offsets,
-    dead_filters,
     duplicate_groups,
 )
 from reportgen.analyses.weights.flags import Flag
 from reportgen.analyses.weights.tensors import TensorRow
-from reportgen.subject.kernels import Kernel, batch_scale
+from reportgen.subject.kernels import Kernel
+from reportgen.subject.zero_filters import ZeroFilters
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
-
-
-def following_norms(calls: tuple[LayerCall, ...]) -> dict[str, LayerCall]:
-    """The BatchNormalization that takes a layer's output and nothing else, by address."""
-    found: dict[str, LayerCall] = {}
-    for call in calls:
-        if (
-            call.class_name == "BatchNormalization"
-            and len(call.inputs) == 1
-            and call.inputs[0] >= 0
-        ):
-            source = calls[call.inputs[0]]
-            if source.activation is None:
-                found.setdefault(source.address, call)
-    return found
 
 
 def find_non_finite(tensors: list[TensorRow]) -> tuple[Flag, ...]:
@@ -55,29 +41,25 @@ def _all_of(filters: tuple[int, ...], of: int) -> str:
     return f"all {of}" if of > 8 and len(filters) == of else ""
 
 
-def find_dead(kernels: list[Kernel], followers: dict[str, LayerCall]) -> tuple[Flag, ...]:
+def find_dead(kernels: list[Kernel], zero: Sequence[ZeroFilters]) -> tuple[Flag, ...]:
     """A flag for each kernel with filters that are zero, or that their BatchNorm makes zero."""
-    found = []
-    for kernel in kernels:
-        if not kernel.judged:
-            continue
-        norm = followers.get(kernel.address) if kernel.main else None
-        filters = kernel.filters
-        zero = dead_filters(filters, batch_scale(norm.layer) if norm else None)
-        if len(zero):
-            where = tuple(zero.tolist())
-            silence = where if kernel.main else None
-            found.append(
-                Flag(
-                    kernel.address,
-                    where,
-                    f"of {len(filters)}",
-                    kernel.place,
-                    which=_all_of(where, len(filters)),
-                    silence=silence,
-                )
-            )
-    return tuple(found)
+    known = {(found.address, found.place): found for found in zero}
+    dead = [known[_key(kernel)] for kernel in kernels if _key(kernel) in known]
+    return tuple(
+        Flag(
+            found.address,
+            found.filters,
+            f"of {found.count}",
+            found.place,
+            which=_all_of(found.filters, found.count),
+            silence=found.filters if found.main else None,
+        )
+        for found in dead
+    )
+
+
+def _key(kernel: Kernel) -> tuple[str, str]:
+    return kernel.address, kernel.place
 
 
 def find_duplicates(

@@ -19,7 +19,7 @@ from reportgen.subject.census.tallies import Moments
 from reportgen.subject.census.units import Targets, UnitTally, make_targets
 
 if TYPE_CHECKING:
-    from reportgen.subject.subject import Subject
+    from reportgen.subject.audited_model import AuditedModel
 
 FloatArray = NDArray[np.float64]
 _LARGEST = float(np.finfo(np.float32).max)
@@ -38,7 +38,7 @@ class Census:
         return {layer.address: layer for layer in self.layers}
 
 
-def take_census(subject: Subject) -> Census:
+def take_census(subject: AuditedModel) -> Census:
     """One pass over all samples; memory does not depend on their number."""
     probe, count = subject.probe, len(subject.samples)
     readings = plan_readings(probe.calls, probe.output_calls)

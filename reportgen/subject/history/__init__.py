@@ -13,8 +13,9 @@ A folder of ordinary checkpoints is read as well (`checkpoints`). Nothing else h
 TensorFlow or Keras. The callback that records is in `reportgen.subject.recorder`.
 """
 
+from reportgen.subject.history.history import History
 from reportgen.subject.history.index import INDEX_NAME, HistoryStep
-from reportgen.subject.history.reading import History, read_history
+from reportgen.subject.history.reading import read_history
 from reportgen.subject.history.record import FloatArray, weight_names
 from reportgen.subject.history.writing import HistoryWriter
 

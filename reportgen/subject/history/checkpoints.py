@@ -20,9 +20,9 @@ import keras
 from reportgen.errors import InputError, OutputError, UnsafeInputError
 from reportgen.subject.history.checkpoint_names import list_checkpoints, sort_names
 from reportgen.subject.history.damage import one_line, refuse_link
+from reportgen.subject.history.history import History, Weights
 from reportgen.subject.history.index import HistoryStep
 from reportgen.subject.history.live import LiveWeights
-from reportgen.subject.history.reading import History, Weights
 from reportgen.subject.history.record import widen
 from reportgen.subject.history.shelf import Shelf, Shelved
 from reportgen.subject.model_file.building.operations import OBJECTS

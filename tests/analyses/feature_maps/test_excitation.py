@@ -1,12 +1,14 @@
 """What excites a unit: patterns planted at known places in known samples come back."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.feature_maps.excitation import find_exciting
 from reportgen.analyses.feature_maps.excitation_blocks import compose, draw_excitation
+from reportgen.subject.top_activating import Request
 
 # Patterns of +1 and -1, sum of squares 9: a unit with one of them as its kernel gives 9 where it
 # stands and, by Cauchy-Schwarz, less at any other place.
@@ -27,7 +29,7 @@ PLANTED = {
     8: (1, 3, 3, 1.0),
     21: (2, 5, 9, 1.0),
 }
-CHOICE = {"layers": 9, "units": 3, "most": 3, "least": 2, "side": 48}
+CHOICE = Request(layers=9, units=3, most=3, least=2, side=48)
 
 
 def detect(shape, **settings):
@@ -60,7 +62,7 @@ def by_channel(layer):
 
 @pytest.fixture(scope="module")
 def found(subject_of):
-    (layer,) = find_exciting(subject_of(detect((8, 12, 1)), plant()), **CHOICE)
+    (layer,) = subject_of(detect((8, 12, 1)), plant()).find_top_activating(CHOICE)
     return layer
 
 
@@ -101,7 +103,7 @@ def test_the_map_is_strongest_at_the_middle_of_the_pattern(found):
 
 def test_channels_first_finds_the_same(subject_of, found):
     model = detect((1, 8, 12), data_format="channels_first")
-    (layer,) = find_exciting(subject_of(model, plant()), **CHOICE)
+    (layer,) = subject_of(model, plant()).find_top_activating(CHOICE)
     assert layer.window == found.window
     for mine, theirs in zip(layer.units, found.units, strict=True):
         assert mine.pick == theirs.pick
@@ -120,7 +122,7 @@ def test_patches_agree_with_the_receptive_field_and_the_maps_of_keras(subject_of
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
     pictures = np.random.default_rng(0).uniform(0, 1, (40, 20, 16, 3)).astype(np.float32)
     subject = subject_of(model, pictures)
-    layer = find_exciting(subject, **CHOICE)[-1]
+    layer = subject.find_top_activating(CHOICE)[-1]
     # b sees 5 positions of the pooling, 6 of a, so 2 (6 - 1) + 3 pixels; "same" pads at the end.
     assert (layer.address, layer.window) == ("b", (13, 13))
     maps = keras.Model(inputs, model.get_layer("b").output).predict(pictures, verbose=0)
@@ -144,7 +146,7 @@ def test_a_dense_layer_has_whole_samples_and_no_map(subject_of):
         [keras.Input((8, 12, 1)), layers.Flatten(), layers.Dense(4, name="h"), layers.Dense(1)]
     )
     subject = subject_of(model, plant())
-    (layer,) = find_exciting(subject, **CHOICE)
+    (layer,) = subject.find_top_activating(CHOICE)
     patch = layer.units[0].most[0]
     assert (layer.address, layer.window, patch.strength) == ("h", None, None)
     np.testing.assert_array_equal(compose(patch), patch.whole)
@@ -159,14 +161,14 @@ def test_tokens_are_not_drawn_along_the_picture(subject_of):
     x = layers.Dense(4, name="mixed")(layers.MultiHeadAttention(1, 4, name="mha")(x, x))
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
     pictures = np.random.default_rng(0).uniform(0, 1, (40, 16, 16, 1)).astype(np.float32)
-    found = {e.address: e for e in find_exciting(subject_of(model, pictures), **CHOICE)}
+    found = {e.address: e for e in subject_of(model, pictures).find_top_activating(CHOICE)}
     assert found["patches"].window == (4, 4)
     assert found["patches"].units[0].most[0].strength is not None
     assert all(patch.strength is None for unit in found["mixed"].units for patch in unit.most)
 
 
 def test_five_channels_are_cut_one_by_one(subject_of):
-    (layer,) = find_exciting(subject_of(detect((8, 12, 5)), plant(5)), **CHOICE)
+    (layer,) = subject_of(detect((8, 12, 5)), plant(5)).find_top_activating(CHOICE)
     patch = by_channel(layer)[0].most[0]
     # The first of three columns of (48 + 2) // 3 - 2 = 14 pixels holds the pattern, -1 to 1.
     shades = ((PATTERNS[0] + 1) * 127.5).astype(np.uint8)
@@ -191,7 +193,7 @@ def test_a_sequence_has_a_row_a_channel(subject_of, order):
     kernel[:, 1, 0] = pattern
     conv.kernel.assign(kernel)
     given = x if order == "channels_last" else x.transpose(0, 2, 1)
-    (layer, *_) = find_exciting(subject_of(model, given), **CHOICE)
+    (layer, *_) = subject_of(model, given).find_top_activating(CHOICE)
     first, second, _ = layer.units[0].most
     assert [(p.name, p.peak) for p in (first, second)] == [("#7", 4), ("#3", 2)]
     assert layer.window == (4,)
@@ -210,7 +212,7 @@ def test_samples_without_a_flat_picture_give_nothing(subject_of, shape):
         [keras.Input(shape), layers.Flatten(), layers.Dense(3, "relu"), layers.Dense(1)]
     )
     x = np.random.default_rng(0).normal(size=(40, *shape)).astype(np.float32)
-    assert find_exciting(subject_of(model, x), **CHOICE) == ()
+    assert subject_of(model, x).find_top_activating(CHOICE) == ()
 
 
 def test_the_blocks_say_what_is_drawn(found):
@@ -233,7 +235,7 @@ def test_a_unit_that_peaks_alike_everywhere_says_so(subject_of):
     model.get_layer("conv").activation = lambda x: keras.ops.minimum(keras.ops.relu(x), 1.0)
     x = np.tile(plant()[5:6], (40, 1, 1, 1))
     x[:, 6, 0] = np.linspace(0, 0.1, 40)[:, None]
-    (layer,) = find_exciting(subject_of(model, x), **CHOICE)
+    (layer,) = subject_of(model, x).find_top_activating(CHOICE)
     (block,) = draw_excitation((layer,), 40, {})
     notes = {panel.title: panel.note for panel in block.panels}
     assert "every sample peaks at 1, so their order says nothing" in notes["unit 0"]
@@ -241,5 +243,5 @@ def test_a_unit_that_peaks_alike_everywhere_says_so(subject_of):
 
 def test_nothing_is_drawn_for_no_layers(subject_of):
     subject = subject_of(detect((8, 12, 1)), plant())
-    assert find_exciting(subject, **(CHOICE | {"layers": 0})) == ()
+    assert subject.find_top_activating(replace(CHOICE, layers=0)) == ()
     assert draw_excitation((), 40, {}) == []

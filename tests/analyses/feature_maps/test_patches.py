@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from reportgen.analyses.feature_maps.excitation_blocks import compose
-from reportgen.analyses.feature_maps.patches import Patch, cut_patch, locate_positions
 from reportgen.subject.receptive_field import ReceptiveField
+from reportgen.subject.top_activating.patches import Patch, cut_patch, locate_positions
 
 BOX, GREY = (0, 200, 255), (128, 128, 128)
 

@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 
-from reportgen.analyses.feature_maps.picks import (
-    choose_channels,
-    choose_shown,
-    choose_unit_layers,
-    choose_units,
-    find_twins,
-)
+from reportgen.analyses.feature_maps.picks import choose_channels, choose_shown, find_twins
 from reportgen.analyses.feature_maps.units_blocks import table_units
+from reportgen.subject.top_activating.choice import choose_unit_layers, choose_units
 
 CLASSES = ("cat", "dog", "eel")
 

@@ -8,11 +8,11 @@ import pytest
 from keras import layers
 from scipy.stats import spearmanr
 
-from reportgen.analyses.feature_maps.picks import choose_unit_layers, choose_units
 from reportgen.analyses.optvis.natural import Responses, choose_path, read_natural
 from reportgen.analyses.optvis.trust import Asked, judge_trust, list_top
 from reportgen.config import load_config
 from reportgen.subject.subject import open_subject
+from reportgen.subject.top_activating.choice import choose_unit_layers, choose_units
 
 from .conftest import read_pictures
 

@@ -16,12 +16,12 @@ from typing import IO, TYPE_CHECKING, Any
 import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.subject.memory_limit import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
 from reportgen.subject.model_file.repairs.table import Repair, layers
 from reportgen.subject.model_file.safety.guards import MAX_ACTIVATION, MAX_PARAMETERS
-from reportgen.worker.isolation import memory_within
 
 if TYPE_CHECKING:
     import keras

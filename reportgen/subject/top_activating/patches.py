@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from reportgen.subject.audited_model import AuditedModel
     from reportgen.subject.receptive_field import ReceptiveField
-    from reportgen.subject.subject import Subject
 
 _MARGIN = 128  # grey around what does not fill the square
 _GAP = 2  # pixels between channels
@@ -34,7 +34,7 @@ class Patch:
     peak: float
 
 
-def as_picture(subject: Subject, row: int) -> NDArray[np.uint8]:
+def as_picture(subject: AuditedModel, row: int) -> NDArray[np.uint8]:
     """A sample as ``(h, w, 3)``: the mean of its channels where they are no colours.
 
     A sequence has a row a channel, and its positions side by side.
@@ -46,7 +46,7 @@ def as_picture(subject: Subject, row: int) -> NDArray[np.uint8]:
     return _as_grey(_read_stack(subject, row).mean(axis=2))
 
 
-def read_channels(subject: Subject, row: int) -> NDArray[np.uint8] | None:
+def read_channels(subject: AuditedModel, row: int) -> NDArray[np.uint8] | None:
     """The channels of a picture that are to be drawn one by one, ``(h, w, c)``, if they are."""
     is_image = subject.input.kind == "image"
     return _read_stack(subject, row) if is_image and is_stack(subject.input.pixels) else None
@@ -62,11 +62,11 @@ def is_stack(sample: tuple[int, ...]) -> bool:
     return len(sample) == 3 and not has_colours(sample) and sample[-1] <= _MOST_CHANNELS
 
 
-def _read_stack(subject: Subject, row: int) -> NDArray[np.uint8]:
+def _read_stack(subject: AuditedModel, row: int) -> NDArray[np.uint8]:
     return _shade(np.asarray(subject.samples.pixels[row]).reshape(subject.input.pixels))
 
 
-def _as_rows(subject: Subject, values: NDArray[Any]) -> NDArray[Any]:
+def _as_rows(subject: AuditedModel, values: NDArray[Any]) -> NDArray[Any]:
     from reportgen.subject.channels import find_input_axis
 
     # The batch counts as axis 0 there.

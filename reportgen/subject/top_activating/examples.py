@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.feature_maps.patches import (
+from reportgen.subject.top_activating.choice import Pick, choose_unit_layers, choose_units
+from reportgen.subject.top_activating.patches import (
     Patch,
     as_picture,
     cut_patch,
     locate_positions,
     read_channels,
 )
-from reportgen.analyses.feature_maps.picks import Pick, choose_unit_layers, choose_units
 
 if TYPE_CHECKING:
-    from reportgen.subject.census import ChannelCensus
+    from reportgen.subject.audited_model import AuditedModel
+    from reportgen.subject.census import Census, ChannelCensus
     from reportgen.subject.layers import LayerCall
     from reportgen.subject.probe import Tap
     from reportgen.subject.receptive_field import ReceptiveField
-    from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float32]
 
@@ -57,27 +57,45 @@ class ExcitedLayer:
     sample: tuple[int, ...]
 
 
-def find_exciting(
-    subject: Subject, *, layers: int, units: int, most: int, least: int, side: int
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the units.
+
+    layers: that have units, spread over the depth. units: of each layer. most, least: samples that
+    excite a unit most and least. side: pixels of a patch.
+    """
+
+    layers: int
+    units: int
+    most: int
+    least: int
+    side: int
+
+
+def find_top_activating(
+    subject: AuditedModel, census: Census, request: Request
 ) -> tuple[ExcitedLayer, ...]:
     """Patches of the chosen units of the chosen layers; one more pass over their samples only.
 
     Empty for models whose samples are neither pictures nor sequences.
     """
+    most, least = request.most, request.least
     if len(subject.input.pixels) not in (2, 3):
         return ()
     chosen = [
         (
             layer,
             subject.probe.call(layer.address),
-            choose_units(layer, units, subject.labels.classes),
+            choose_units(layer, request.units, subject.labels.classes),
         )
-        for layer in choose_unit_layers(subject.census, layers)
+        for layer in choose_unit_layers(census, request.layers)
     ]
     chosen = [(layer, call, picks) for layer, call, picks in chosen if picks]
     wanted = {layer.address: _list_rows(layer, picks, most, least) for layer, _, picks in chosen}
     maps = _read_maps(subject, [(call, picks) for _, call, picks in chosen], wanted)
-    fields = dict(zip((c.address for c in subject.probe.calls), _fields(subject), strict=True))
+    fields = dict(
+        zip((c.address for c in subject.probe.calls), subject.receptive_fields, strict=True)
+    )
     return tuple(
         _assemble(
             subject,
@@ -87,17 +105,10 @@ def find_exciting(
             maps[layer.address],
             most=most,
             least=least,
-            side=side,
+            side=request.side,
         )
         for layer, _, picks in chosen
     )
-
-
-def _fields(subject: Subject) -> Sequence[ReceptiveField]:
-    from reportgen.subject.receptive_field import read_spatial_axes, receptive_fields
-
-    spatial = read_spatial_axes(subject.input)
-    return receptive_fields(subject.probe.calls, subject.input.shape, spatial)
 
 
 def _list_rows(
@@ -111,7 +122,7 @@ def _list_rows(
 
 
 def _read_maps(
-    subject: Subject,
+    subject: AuditedModel,
     chosen: Sequence[tuple[LayerCall, Sequence[Pick]]],
     wanted: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, dict[int, FloatArray]]:
@@ -153,7 +164,7 @@ def _make_reducer(chosen: Mapping[Tap, tuple[LayerCall, Sequence[Pick]]]) -> Any
 
 
 def _assemble(
-    subject: Subject,
+    subject: AuditedModel,
     layer: ChannelCensus,
     picks: Sequence[Pick],
     field: ReceptiveField,
@@ -191,7 +202,7 @@ def _reach(low: float, high: float) -> tuple[float, float]:
 
 
 def _cut(
-    subject: Subject,
+    subject: AuditedModel,
     row: int,
     values: FloatArray,
     field: ReceptiveField,

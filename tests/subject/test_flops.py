@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from reportgen.analyses.overview.flops import count_flops
+from reportgen.subject.flops import count_flops
 from reportgen.subject.probe import Probe
 
 

@@ -44,7 +44,7 @@ def _main_work(call: LayerCall, size: int) -> int | None:
         return size * max(1, len(call.input_shapes) - 1)
     if call.activation is not None or name in ("Rescaling", "Normalization"):
         return size
-    return None if layer.weights else 0
+    return None if getattr(layer, "weights", ()) else 0
 
 
 def _products(call: LayerCall, size: int) -> int:
