@@ -12,12 +12,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from reportgen.config import AuditConfig
-from reportgen.errors import InputError, OutputError
+from reportgen.errors import InputError, OutputError, PdfUnavailableError
 from reportgen.figures.drawing import Drawing
 from reportgen.report.cards import Timing
 from reportgen.report.report import Report
@@ -33,27 +33,48 @@ def claim(out: Path) -> Iterator[None]:
     Raises:
         OutputError: another run holds it, it cannot be written, or it is not ours to replace.
     """
-    import fcntl
-
     target = out.resolve()
     _check_replaceable(target)
     lock = target.parent / f".{target.name}.lock"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w")
+        handle = _lock(lock, out)
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(
-                f"{out} is being written by another run. Wait for it, or give another --out."
-            ) from None
+        _check_replaceable(target)  # another run may have ended in between
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)  # while it is still held; see _lock
+
+
+def _lock(lock: Path, out: Path) -> IO[str]:
+    """Hold the file ``lock`` until the handle is closed.
+
+    Whoever ends removes the file. Whoever opened it before and got the lock after that holds a
+    file without a name, and a third run would make and hold a new one. So the lock counts only
+    where the file that is held still stands at its path; otherwise it is tried again.
+    """
+    import fcntl
+
+    while True:
+        handle = lock.open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.fstat(handle.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(held, lock.stat()):
+                    return handle
+        except BlockingIOError:
+            handle.close()
+            raise OutputError(
+                f"{out} is being written by another run. Wait for it, or give another --out."
+            ) from None
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
 
 
 def _check_replaceable(target: Path) -> None:
@@ -106,7 +127,7 @@ def write_pages(
 ) -> list[str]:
     """``report.html`` and ``report.pdf`` as far as asked for and possible; remarks if not."""
     from reportgen.rendering.html import render_html
-    from reportgen.rendering.pdf import PdfUnavailableError, render_pdf
+    from reportgen.rendering.pdf import render_pdf
 
     remarks = []
     drawings: dict[str, Drawing] = {}  # both show the same charts
