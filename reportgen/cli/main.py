@@ -211,7 +211,7 @@ def _read_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 def _summarise(report: Report, config: AuditConfig, remarks: list[str]) -> None:
     click.echo(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
-    for finding in report.findings():
+    for finding in report.findings:
         if finding.level in ("fail", "warn", "error"):
             from reportgen.text import printable
 
@@ -229,7 +229,7 @@ def _exit_code(report: Report, config: AuditConfig, pdf_missing: bool) -> int:
     if pdf_missing and config.formats_named:
         return ExitCode.PARTIAL
     gate = {"never": (), "fail": ("fail",), "warn": ("fail", "warn")}[config.fail_on]
-    met = any(finding.level in gate for finding in report.findings())
+    met = any(finding.level in gate for finding in report.findings)
     return ExitCode.GATE if met else ExitCode.DONE
 
 

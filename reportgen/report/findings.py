@@ -9,13 +9,18 @@ from pydantic import Field, FiniteFloat
 from reportgen.report.blocks import Record
 
 Level = Literal["pass", "note", "warn", "fail", "not_applicable", "error"]
+Better = Literal["higher", "lower"]
 VerdictLevel = Literal["pass", "note", "warn", "fail", "error"]
 
 
 class Finding(Record):
-    """A check with a verdict. ``id`` is public (``section.noun``): users gate CI on it.
+    """A check with its verdict.
 
-    ``evidence`` is the id of the block that shows what the message claims.
+    Attributes:
+        id: ``section.noun``, a public contract: users gate CI on it.
+        value, unit, threshold: what was measured, in which unit, and the bar that it was held to;
+            None where there is no number, unit or bar.
+        evidence: id of the block that shows what the message claims.
     """
 
     id: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
@@ -34,3 +39,67 @@ class Verdict(Record):
     level: VerdictLevel
     sentence: str
     counts: dict[Level, int]
+
+
+class Metric(Record):
+    """One number of the report, as gates and comparisons read it.
+
+    Attributes:
+        name: the id of the finding that holds it, such as ``predictions.accuracy``.
+        value: in ``unit``.
+        low, high: its 95 % interval; None where none is known.
+        better: which way is an improvement; None where neither way is.
+    """
+
+    name: str
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    unit: str | None = None
+    better: Better | None = None
+
+
+# Which way is an improvement, for the findings whose value is no count or share of something bad.
+_HIGHER = (
+    "landscape.negative_curvature",  # the smallest eigenvalue
+    "landscape.plane_fidelity",
+    "predictions.accuracy",
+    "predictions.class_collapse",  # predictions per sample of the class that is predicted least
+)
+_LOWER = (
+    "features.dead_channels",
+    "features.non_finite",
+    "features.saturated",
+    "inputs.duplicates",
+    "inputs.skipped",
+    "landscape.history_mismatch",
+    "landscape.not_a_minimum",
+    "model.repaired",
+    "model.unsafe_content",
+    "optvis.below_natural",
+    "optvis.unresponsive_units",
+    "predictions.calibration",
+    "weights.batchnorm_degenerate",
+    "weights.dead_filters",
+    "weights.duplicate_filters",
+    "weights.non_finite",
+    "weights.untrained_layers",
+)
+BETTER: dict[str, Better] = {
+    **dict.fromkeys(_HIGHER, "higher"),
+    **dict.fromkeys(_LOWER, "lower"),
+}
+
+
+def read_metric(finding: Finding) -> Metric | None:
+    """The number of a finding; None if it has none."""
+    if finding.value is None:
+        return None
+    return Metric(
+        name=finding.id,
+        value=finding.value,
+        low=getattr(finding, "low", None),  # findings will say their interval
+        high=getattr(finding, "high", None),
+        unit=finding.unit,
+        better=BETTER.get(finding.id),
+    )
