@@ -18,12 +18,18 @@ from pydantic import (
 )
 
 from reportgen.errors import ConfigurationError, InputError
+from reportgen.invalid import describe_setting, describe_unknown
+from reportgen.suggest import nearest
 
 Preset = Literal["quick", "standard", "full"]
 Format = Literal["html", "pdf", "json"]
 MAX_SAMPLES = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
+_OPTIONS_STAND = (
+    "Each analysis has a table of its own, for example "
+    "options={'predictions': {'min_accuracy': 0.9}}."
+)
 # They decide what code runs. A folder that somebody else made must not decide that.
 _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
 
@@ -71,6 +77,13 @@ class AuditConfig(BaseModel):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
+    @field_validator("only", "skip", "formats", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
     @field_validator("input_size", mode="before")
     @classmethod
     def _read_size(cls, value: Any) -> Any:
@@ -79,6 +92,8 @@ class AuditConfig(BaseModel):
             if not match:
                 raise ValueError("must look like 224x224 (height x width)")
             return int(match[1]), int(match[2])
+        if value is not None and not (isinstance(value, tuple | list) and len(value) == 2):
+            raise ValueError("must look like 224x224 (height x width)")
         return value
 
     @field_validator("input_size")
@@ -144,8 +159,9 @@ def read_toml(file: Path, analyses: tuple[str, ...]) -> dict[str, Any]:
     for name, table in tables.items():
         if name not in known or not isinstance(table, dict):
             what = f"{name!r} is not a table" if name in known else f"unknown key {name!r}"
+            guess = nearest(name, known) if name not in known else ""
             raise ConfigurationError(
-                f"{file}{_line_of(text, name, None)}: {what}. "
+                f"{file}{_line_of(text, name, None)}: {what}. {guess + ' ' if guess else ''}"
                 f"Expected the tables {', '.join(known)}."
             )
     values = dict(tables.pop("audit", {}))
@@ -208,9 +224,12 @@ def explain(
     line = _line_of(text, key, prefix.rstrip(".") or "audit")
     where = f"{file}{line}: " if file and line else ""
     if first["type"] == "extra_forbidden":
-        return f"{where}unknown key {prefix}{key}. Known: {', '.join(_public(model))}."
-    got = repr(first["input"])[:60]
-    return f"{where}{prefix}{key}: {first['msg']} (got {got})."
+        return where + describe_unknown(prefix + key, _public(model))
+    said = describe_setting([one for one in error.errors() if one["loc"][:1] == (key,)])
+    if key == "options":
+        inner = ".".join(map(str, first["loc"]))
+        return f"{where}{inner}: {said} {_OPTIONS_STAND}"
+    return f"{where}{prefix}{key}: {said}"
 
 
 def _line_of(text: str, key: str, table: str | None) -> str:

@@ -26,6 +26,7 @@ from reportgen.report.cards import Environment, SubjectCard, Timing
 from reportgen.report.report import Report
 from reportgen.report.sections import Section, SectionBody
 from reportgen.report.verdict import judge
+from reportgen.suggest import nearest
 from reportgen.version import __version__
 from reportgen.worker.jobs import Opened, close_subject, compute_job, present_job, unpack_body
 from reportgen.worker.opening import open_subject, wait
@@ -44,7 +45,11 @@ def choose_battery(config: AuditConfig) -> Chosen:
     known = [analysis.id for analysis in BATTERY]
     for id_ in (*config.only, *config.skip, *config.options):
         if id_ not in known:
-            raise ConfigurationError(f"There is no analysis {id_!r}. Known: {', '.join(known)}.")
+            guess = nearest(id_, known)
+            raise ConfigurationError(
+                f"There is no analysis {id_!r}. {guess + ' ' if guess else ''}"
+                f"Known: {', '.join(known)}."
+            )
     wanted = [a for a in BATTERY if (not config.only or a.id in config.only)]
     chosen = [a for a in wanted if a.id not in config.skip]
     if not chosen:
