@@ -1,12 +1,14 @@
-"""What Python users call."""
+"""What Python users call. Whoever imports it has a `Report` that can write itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from reportgen.battery import choose_battery
 from reportgen.config import AuditConfig, build_config, load_config
 from reportgen.errors import UsageError
+from reportgen.formats import formats_of
 from reportgen.report.report import Report
 from reportgen.subject.user_code import name_objects
 
@@ -42,6 +44,8 @@ def audit(
 
     settings["custom_objects"] = name_objects(settings.get("custom_objects"))
     config, live = _read_call(model, x, y, dict(settings))
+    choose_battery(config)  # a wrong name is told before anything is opened or written
+    formats_of(config)
     if out is None:
         return run_audit(config, live=live)[0]
     config = config.model_copy(update={"out": Path(out)})

@@ -17,6 +17,7 @@ from reportgen.analyses.weights import ANALYSIS as WEIGHTS
 from reportgen.config import AuditConfig, explain
 from reportgen.errors import ConfigurationError
 from reportgen.report.checks import Check
+from reportgen.report.registry import DIRECTIONS
 from reportgen.suggest import nearest
 
 BATTERY: tuple[Analysis[Any, Any], ...] = (
@@ -27,6 +28,7 @@ BATTERY: tuple[Analysis[Any, Any], ...] = (
     OPTVIS,
     LOSS_LANDSCAPE,
 )
+DIRECTIONS.update({check.id: check.better for a in BATTERY for check in a.checks if check.better})
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
 
 

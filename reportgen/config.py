@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from reportgen.errors import ConfigurationError, InputError
+from reportgen.invalid import describe_setting, describe_unknown
 from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
@@ -27,6 +28,10 @@ Resize = Literal["stretch", "crop", "pad"]
 MAX_SAMPLES: dict[Preset, int] = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
+_OPTIONS_STAND = (
+    "Each analysis has a table of its own, for example "
+    "options={'predictions': {'min_accuracy': 0.9}}."
+)
 # They decide what code runs. A folder that somebody else made must not decide that.
 _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
 
@@ -252,6 +257,13 @@ class AuditConfig(BaseModel):
 
     _file: TomlFile | None = PrivateAttr(default=None)
 
+    @field_validator("only", "skip", "formats", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
     @field_validator("input_size", mode="before")
     @classmethod
     def _read_size(cls, value: Any) -> Any:
@@ -260,6 +272,8 @@ class AuditConfig(BaseModel):
             if not match:
                 raise ValueError("must look like 224x224 (height x width)")
             return int(match[1]), int(match[2])
+        if value is not None and not (isinstance(value, tuple | list) and len(value) == 2):
+            raise ValueError("must look like 224x224 (height x width)")
         return value
 
     @field_validator("input_size")
@@ -426,9 +440,12 @@ def explain(
     prefix = "" if table == "audit" else f"{table}."
     where = file.where(table, key) if file else ""
     if first["type"] == "extra_forbidden":
-        return f"{where}unknown key {prefix}{key}. Known: {', '.join(_public(model))}."
-    got = repr(first["input"])[:60]
-    return f"{where}{prefix}{key}: {first['msg']} (got {got})."
+        return where + describe_unknown(prefix + key, _public(model))
+    said = describe_setting([one for one in error.errors() if one["loc"][:1] == (key,)])
+    if key == "options":
+        inner = ".".join(map(str, first["loc"]))
+        return f"{where}{inner}: {said} {_OPTIONS_STAND}"
+    return f"{where}{prefix}{key}: {said}"
 
 
 def _line_of(text: str, key: str, table: str | None) -> str:

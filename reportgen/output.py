@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -34,27 +34,48 @@ def claim(out: Path) -> Iterator[None]:
     Raises:
         OutputError: another run holds it, it cannot be written, or it is not ours to replace.
     """
-    import fcntl
-
     target = out.resolve()
     _check_replaceable(target)
     lock = target.parent / f".{target.name}.lock"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w")
+        handle = _lock(lock, out)
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(
-                f"{out} is being written by another run. Wait for it, or give another --out."
-            ) from None
+        _check_replaceable(target)  # another run may have ended in between
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)  # while it is still held; see _lock
+
+
+def _lock(lock: Path, out: Path) -> IO[str]:
+    """Hold the file ``lock`` until the handle is closed.
+
+    Whoever ends removes the file. Whoever opened it before and got the lock after that holds a
+    file without a name, and a third run would make and hold a new one. So the lock counts only
+    where the file that is held still stands at its path; otherwise it is tried again.
+    """
+    import fcntl
+
+    while True:
+        handle = lock.open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.fstat(handle.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(held, lock.stat()):
+                    return handle
+        except BlockingIOError:
+            handle.close()
+            raise OutputError(
+                f"{out} is being written by another run. Wait for it, or give another --out."
+            ) from None
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
 
 
 def _check_replaceable(target: Path) -> None:

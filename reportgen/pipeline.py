@@ -26,6 +26,7 @@ from reportgen.report.cards import Environment, SubjectCard, Timing
 from reportgen.report.report import Report
 from reportgen.report.sections import Section, SectionBody
 from reportgen.report.verdict import judge
+from reportgen.version import __version__
 from reportgen.worker.jobs import Opened, close_subject, compute_job, present_job, unpack_body
 from reportgen.worker.opening import open_subject, wait
 from reportgen.worker.process import InlineExecutor, LocalWorker
@@ -194,8 +195,6 @@ def _environment(
     chosen: Chosen,
     command: tuple[str, ...],
 ) -> Environment:
-    from reportgen import __version__
-
     fixed = is_reproducible()
     return Environment(
         created=creation_time().isoformat(),

@@ -102,7 +102,7 @@ def report_of(result):
 
 
 def levels(report):
-    return {finding.id: finding.level for finding in report.findings()}
+    return {finding.id: finding.level for finding in report.findings}
 
 
 def images(root, **counts):

@@ -148,7 +148,7 @@ def test_a_picture_enlarges_and_escape_closes_it(visit, page_file):
 def test_without_script_every_finding_and_figure_is_there(visit, page_file, report):
     seen = visit(page_file, java_script_enabled=False)
     text = seen.page.locator("main").inner_text()
-    for finding in report.findings():
+    for finding in report.findings:
         assert finding.title in text
         assert finding.message[:60] in text
     for section in report.sections:

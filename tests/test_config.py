@@ -1,9 +1,12 @@
 """Settings: command line over audit.toml over preset; a mistake is named by key and line."""
 
-import pytest
+import re
 
-from reportgen.battery import choose_battery, find_analysis
-from reportgen.config import AuditConfig, build_config, load_config
+import pytest
+from pydantic import ValidationError
+
+from reportgen.battery import BATTERY, choose_battery, find_analysis
+from reportgen.config import AuditConfig, build_config, explain, load_config
 from reportgen.errors import ConfigurationError, ExitCode, InputError
 from reportgen.formats import formats_of
 
@@ -71,24 +74,33 @@ def test_a_model_file_needs_no_audit_toml(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[audit]\n\nmodle = 'm'\n", "audit.toml, line 3: unknown key modle. Known: model, name"),
-        ("[audit]\nseed = 'one'\n", "line 2: seed: Input should be a valid integer"),
-        ("[audit]\nseed = -1\n", "line 2: seed: Input should be greater than or equal to 0"),
-        ("[audit]\nonly = 'overview'\n", "line 2: only: Input should be a valid tuple"),
-        ("[audit]\npreset = 'fast'\n", "line 2: preset: Input should be 'quick', 'standard' or"),
-        ("[audit]\nmax_size = nan\n", "line 2: max_size: Input should be"),
-        ("[audit]\ntime_limit = inf\n", "line 2: time_limit: Input should be a finite number"),
-        ("[audit]\nmodel = 3\n", "line 2: model: Input is not a valid path"),
+        (
+            "[audit]\n\nmodle = 'm'\n",
+            "audit.toml, line 3: unknown key modle. Did you mean 'model'? Known: ",
+        ),
+        ("[audit]\nseed = 'one'\n", "line 2: seed: a whole number is needed, got 'one'."),
+        ("[audit]\nseed = -1\n", "line 2: seed: must be at least 0, got -1."),
+        ("[audit]\nonly = 3\n", "line 2: only: a list is needed, got 3."),
+        ("[audit]\npreset = 'fast'\n", "line 2: preset: one of quick, standard, full is needed"),
+        ("[audit]\nmax_size = nan\n", "line 2: max_size: a finite number is needed, got nan."),
+        ("[audit]\ntime_limit = inf\n", "line 2: time_limit: a finite number is needed"),
+        ("[audit]\nmodel = 3\n", "line 2: model: a path is needed, got 3."),
         (
             "[audit]\nformats = ['docx']\n",
-            "line 2: formats: there is no format 'docx'. Known:",
+            "line 2: formats: there is no format 'docx'. Known: html, pdf, json.",
         ),
         ("[audit]\nformats = ['hmtl']\n", "no format 'hmtl'. Did you mean 'html'?"),
         ("[audit]\noptions = {}\n", "line 2: unknown key 'options'"),
-        ("[overview]\nmax_skipped_share = nan\n", "line 2: overview.max_skipped_share: Input sh"),
-        ("[overview]\nmax_skipped_share = 2\n", "line 2: overview.max_skipped_share: Input shou"),
-        ("[overview]\nmax_skipped_share = 'x'\n", "line 2: overview.max_skipped_share: Input sh"),
-        ("[overview]\nmax_skiped = 1\n", "line 2: unknown key overview.max_skiped. Known: max_"),
+        ("[overview]\nmax_skipped_share = nan\n", "line 2: overview.max_skipped_share: a finite n"),
+        (
+            "[overview]\nmax_skipped_share = 2\n",
+            "line 2: overview.max_skipped_share: must be at most 1",
+        ),
+        ("[overview]\nmax_skipped_share = 'x'\n", "line 2: overview.max_skipped_share: a number"),
+        (
+            "[overview]\nmax_skiped = 1\n",
+            "line 2: unknown key overview.max_skiped. Did you mean 'max_",
+        ),
         ("seed = 1\n", "line 1: 'seed' is not a table. Settings stand under [audit]"),
         ("[audit]\n[overveiw]\n", "line 2: unknown table 'overveiw'. Did you mean 'overview'?"),
         ("audit = 3\n", "line 1: 'audit' is not a table"),
@@ -113,7 +125,87 @@ def test_the_line_is_that_of_the_right_table(tmp_path):
 
 def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(tmp_path):
     said = refused(tmp_path, "[audit]\nseed = 1\n", seed=-2)
-    assert said == "seed: Input should be greater than or equal to 0 (got -2)."
+    assert said == "seed: must be at least 0, got -2."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"preset": "fast"}, "preset: one of quick, standard, full is needed, got 'fast'."),
+        (
+            {"preset": "standart"},
+            "preset: one of quick, standard, full is needed, got 'standart'. "
+            "Did you mean 'standard'?",
+        ),
+        ({"seed": "x"}, "seed: a whole number is needed, got 'x'."),
+        ({"seed": 1.5}, "seed: a whole number is needed, got 1.5."),
+        ({"max_samples": 0}, "max_samples: must be at least 1, got 0."),
+        ({"memory_limit": 0}, "memory_limit: must be more than 0, got 0."),
+        ({"time_limit": "soon"}, "time_limit: a number is needed, got 'soon'."),
+        ({"time_limit": float("inf")}, "time_limit: a finite number is needed, got inf."),
+        ({"images": 3}, "images: a path is needed, got 3."),
+        ({"classes": 3}, "classes: a path or a list is needed, got 3."),
+        ({"classes": ["cat", 1]}, "classes: text is needed, got 1."),
+        ({"only": 3}, "only: a list is needed, got 3."),
+        ({"input_size": 224}, "input_size: must look like 224x224 (height x width), got 224."),
+        ({"input_size": (0, 8)}, "input_size: each side must be between 1 and 8192, got (0, 8)."),
+        ({"sha256": "abc"}, "sha256: 64 hexadecimal digits are needed, got 'abc'."),
+        ({"allow_unsafe": "maybe"}, "allow_unsafe: true or false is needed, got 'maybe'."),
+        (
+            {"name": "n" * 300},
+            f"name: must have at most 200 characters, got '{'n' * 56}....",
+        ),
+        (
+            {"options": {"min_accuracy": 0.9}},
+            "options.min_accuracy: a table is needed, got 0.9. Each analysis has a table of its "
+            "own, for example options={'predictions': {'min_accuracy': 0.9}}.",
+        ),
+    ],
+)
+def test_values_are_refused_in_words_of_the_option(given, said):
+    with pytest.raises(ConfigurationError) as caught:
+        build_config(given)
+    assert str(caught.value) == said
+
+
+WRONG = (object(), "§", -1e9, 1e300, [], {"a": 1}, None, float("nan"), [1, [2]], True, b"\xff")
+LIBRARY = r"Input|Field required|Value error|should|pydantic|<class|this is not what is needed"
+
+
+def test_no_setting_of_any_analysis_is_refused_in_words_of_the_library():
+    fields = [("", AuditConfig, name) for name in AuditConfig.model_fields]
+    for analysis in BATTERY:
+        fields += [
+            (f"{analysis.id}.", analysis.options, name) for name in analysis.options.model_fields
+        ]
+    refusals = 0
+    for prefix, model, name in fields:
+        for value in WRONG:
+            try:
+                model(**{name: value})
+            except ValidationError as error:
+                said = explain(error, prefix, model, None, "")
+                assert said.startswith(f"{prefix}{name}"), said
+                assert said.endswith((".", "?")), said
+                assert not re.search(LIBRARY, said.replace(repr(value), "")), said
+                refusals += 1
+    assert refusals > 5 * len(fields)
+
+
+def test_an_unknown_option_is_answered_with_the_nearest():
+    with pytest.raises(ConfigurationError) as caught:
+        build_config({"presett": "quick"})
+    said = str(caught.value)
+    assert said.startswith("unknown key presett. Did you mean 'preset'? Known: model, name, ")
+    assert "formats_named" not in said
+
+
+@pytest.mark.parametrize("key", ["only", "skip", "formats"])
+def test_lists_of_names_may_be_written_as_one_text(key):
+    names = ("html", "json") if key == "formats" else ("overview", "weights")
+    for given in (", ".join(names), f"{names[0]},{names[1]},", list(names), names):
+        assert getattr(build_config({key: given}), key) == names
+    assert getattr(build_config({key: names[0]}), key) == names[:1]
 
 
 def test_a_file_of_many_megabytes_is_not_parsed(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import reportgen.battery
 from reportgen.analyses.contract import Analysis, AnalysisOptions, Need, unmet
 from reportgen.config import build_config
+from reportgen.errors import WeightsChangedError
 from reportgen.pipeline import _compute
 from reportgen.report.blocks import Text
 from reportgen.report.findings import Finding
@@ -108,7 +109,7 @@ def test_an_analysis_that_changes_weights_is_refused(stub):
         return []
 
     stub(make(compute=meddle))
-    with pytest.raises(jobs.WeightsChangedError, match="counting changed the model's weights"):
+    with pytest.raises(WeightsChangedError, match="counting changed the model's weights"):
         compute_job(build_config({}), None, "counting", Part())
 
 
@@ -118,7 +119,7 @@ def test_changed_weights_are_told_even_after_an_error(stub):
         raise ZeroDivisionError
 
     stub(make(compute=break_down))
-    with pytest.raises(jobs.WeightsChangedError):
+    with pytest.raises(WeightsChangedError):
         compute_job(build_config({}), None, "counting", Part())
 
 

@@ -81,7 +81,7 @@ def audit(folder):
         given = {"data": folder / "data.npz", "preprocessing": "none", "only": ("overview",)}
         config = load_config(folder / name, {**given, **settings})
         report, _ = run_audit(config, executor=InlineExecutor())
-        return report, {finding.id: finding for finding in report.findings()}
+        return report, {finding.id: finding for finding in report.findings}
 
     yield run
     close_subject()

@@ -189,6 +189,57 @@ def test_no_worker_outlives_an_interrupt(samples, tmp_path):
     assert not any(child.is_running() for child in children)
 
 
+def test_a_lock_of_a_run_that_just_ended_does_not_count(tmp_path, monkeypatch):
+    """Between our opening of the lock file and our lock, its holder ends and removes it."""
+    import fcntl
+
+    lock, real_flock, calls = tmp_path / ".report.lock", fcntl.flock, []
+
+    def flock(handle, operation):
+        calls.append(os.fstat(handle.fileno()).st_ino)
+        if len(calls) == 1:
+            lock.rename(tmp_path / "gone")  # kept, so that its inode is not given out again
+        real_flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with claim(tmp_path / "report"):
+        assert len(calls) == 2
+        assert lock.stat().st_ino == calls[1] != calls[0]
+        with pytest.raises(OutputError, match="another run"), claim(tmp_path / "report"):
+            pytest.fail("claimed twice")
+    assert not lock.exists()
+
+
+# Each run makes a folder that must not be there yet, and removes it: two at once would fail.
+HOLDING = """
+import sys, time
+from pathlib import Path
+from reportgen.errors import OutputError
+from reportgen.output import claim
+out, done = Path(sys.argv[1]), 0
+deadline = time.monotonic() + 60
+while done < 300 and time.monotonic() < deadline:
+    try:
+        with claim(out):
+            out.with_name("busy").mkdir()
+            out.with_name("busy").rmdir()
+            done += 1
+    except OutputError as error:
+        assert "another run" in str(error), error
+print(done)
+"""
+
+
+def test_two_processes_never_hold_one_folder_together(tmp_path):
+    command = [sys.executable, "-c", HOLDING, str(tmp_path / "report")]
+    runs = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=90) for run in runs]
+    assert [(out.strip(), err) for out, err in said] == [("300", "")] * 2
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"outputs": 3}'])
 def test_a_folder_without_a_readable_manifest_is_named(tmp_path, content):
     if content is not None:

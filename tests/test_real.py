@@ -71,8 +71,8 @@ def audited(request, real):
 def test_every_section_is_done_and_every_check_answered(audited):
     report, _ = audited
     assert [section.status for section in report.sections] == ["done"] * len(BATTERY)
-    assert len(list(report.findings())) == sum(len(analysis.checks) for analysis in BATTERY)
-    assert not [f.id for f in report.findings() if f.level in ("fail", "error")]
+    assert len(list(report.findings)) == sum(len(analysis.checks) for analysis in BATTERY)
+    assert not [f.id for f in report.findings if f.level in ("fail", "error")]
 
 
 def test_the_recorded_accuracy_is_within_the_interval(audited):

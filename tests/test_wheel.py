@@ -75,6 +75,10 @@ def test_rendering_from_the_wheel_without_tensorflow_gives_the_same_page(
     assert find_differences(out) == []
 
 
+def test_the_wheel_promises_types(installed):
+    assert (installed / "reportgen" / "py.typed").is_file()
+
+
 def test_the_absence_is_real(installed, tmp_path):
     done = run(installed, tmp_path, "audit", "nothing.keras")
     assert done.returncode == 4

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from reportgen.errors import InputError, WorkerDiedError, WorkerError
+from reportgen import errors
+from reportgen.errors import InputError, ReportgenError, WorkerDiedError, WorkerError
 from reportgen.progress import tell, track
 from reportgen.worker import isolation
 from reportgen.worker.process import InlineExecutor, LocalWorker
@@ -30,6 +31,17 @@ def find_pid() -> bytes:
 
 def refuse() -> bytes:
     raise InputError("no such sample")
+
+
+def raise_ours(name: str) -> bytes:
+    raise getattr(errors, name)(f"a {name}")
+
+
+def raise_a_relative() -> bytes:
+    class PlugInError(InputError):
+        """Of somebody else's module: its name means nothing to the parent."""
+
+    raise PlugInError("of a plug-in")
 
 
 def break_down() -> bytes:
@@ -132,6 +144,40 @@ def test_bytes_come_back_from_another_process(worker):
 def test_our_errors_keep_their_kind(worker):
     with pytest.raises(InputError, match="no such sample"):
         worker.submit(refuse).result()
+
+
+def every_kind(base: type[ReportgenError] = ReportgenError) -> list[type[ReportgenError]]:
+    ours = [kind for kind in base.__subclasses__() if kind.__module__ == errors.__name__]
+    return [base, *(deeper for kind in ours for deeper in every_kind(kind))]
+
+
+@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: kind.__name__)
+def test_each_of_our_errors_comes_back_as_itself(worker, kind):
+    with pytest.raises(ReportgenError, match=f"a {kind.__name__}") as caught:
+        worker.submit(raise_ours, kind.__name__).result()
+    assert type(caught.value) is kind
+    assert caught.value.exit_code == kind.exit_code
+
+
+def test_all_our_errors_stand_in_one_module_and_in_its_drawing():
+    import reportgen.rendering.pdf
+    import reportgen.subject.subject
+    import reportgen.worker.jobs  # noqa: F401  whatever would define one elsewhere
+
+    def all_of(base):
+        return [base, *(deeper for kind in base.__subclasses__() for deeper in all_of(kind))]
+
+    strangers = {k.__name__ for k in all_of(ReportgenError) if k.__module__ != errors.__name__}
+    assert strangers <= {"PlugInError"}
+    for kind in every_kind():
+        line = next(x for x in errors.__doc__.splitlines() if f" {kind.__name__} " in f" {x} ")
+        assert f" {int(kind.exit_code)} " in line
+
+
+def test_an_error_of_a_strangers_class_comes_back_as_its_nearest_base(worker):
+    with pytest.raises(InputError, match="of a plug-in") as caught:
+        worker.submit(raise_a_relative).result()
+    assert type(caught.value) is InputError
 
 
 @pytest.mark.parametrize(

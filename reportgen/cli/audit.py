@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reportgen.cli.fields import Spelling, make_options, split_lists
+from reportgen.cli.fields import Spelling, make_options
 from reportgen.errors import ExitCode, UsageError
 from reportgen.report.levels import PROBLEMS, reaches
 
@@ -90,9 +90,7 @@ def audit(target: Path, settings: tuple[str, ...], **given: Any) -> int:
 
 def _read_given(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
     """What was typed, in the terms of `AuditConfig`; what was not typed is left out."""
-    from reportgen.config import AuditConfig
-
-    values = split_lists(AuditConfig, given)
+    values = {name: value for name, value in given.items() if value not in (None, ())}
     if settings:
         values["options"] = _read_settings(settings)
     return values
@@ -118,7 +116,7 @@ def _summarise(report: Report) -> None:
     from reportgen.text import printable
 
     click.echo(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
-    for finding in report.findings():
+    for finding in report.findings:
         if finding.level in PROBLEMS:
             click.echo(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))
 
@@ -133,5 +131,5 @@ def exit_code(report: Report, config: AuditConfig, *, incomplete: bool) -> ExitC
         return ExitCode.PARTIAL
     if incomplete and config.formats:
         return ExitCode.PARTIAL
-    met = any(reaches(finding.level, config.fail_on) for finding in report.findings())
+    met = any(reaches(finding.level, config.fail_on) for finding in report.findings)
     return ExitCode.GATE if met else ExitCode.DONE

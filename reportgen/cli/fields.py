@@ -26,7 +26,7 @@ class Spelling:
     Attributes:
         flag: the option, if not the field's name with hyphens.
         metavar: what stands for the value in the help.
-        repeat: each use adds one value; else several values are typed with commas.
+        repeat: each use adds one value; else several values are typed as one, with commas.
     """
 
     flag: str = ""
@@ -43,15 +43,6 @@ def make_options(
         for name, info in model.model_fields.items()
         if name not in hidden
     ]
-
-
-def split_lists(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed, with ``a,b`` taken apart; what was not typed is left out."""
-    values = {key: value for key, value in given.items() if value not in (None, ())}
-    for name, value in values.items():
-        if isinstance(value, str) and _is_list(model, name):
-            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
-    return values
 
 
 def _option(name: str, info: FieldInfo, spelling: Spelling) -> click.Option:
@@ -84,11 +75,6 @@ def _click_type(kinds: list[Any]) -> click.ParamType[Any]:
     if float in kinds:
         return click.FLOAT
     return click.INT if int in kinds else click.STRING
-
-
-def _is_list(model: type[BaseModel], name: str) -> bool:
-    kinds = _kinds(model.model_fields[name].annotation)
-    return Path not in kinds and any(get_args(kind)[1:] == (Ellipsis,) for kind in kinds)
 
 
 def _help(info: FieldInfo) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigurationError
@@ -10,6 +11,7 @@ from reportgen.formats.contract import Format, Writing
 from reportgen.formats.html import HTML
 from reportgen.formats.pdf import PDF
 from reportgen.formats.report_json import REPORT_JSON
+from reportgen.report.registry import WRITERS, Writer
 from reportgen.suggest import nearest
 
 # In the order in which they are written and listed.
@@ -18,6 +20,16 @@ FORMATS: tuple[Format, ...] = (
     PDF,
     REPORT_JSON,
 )
+
+
+def _writer(one: Format) -> Writer:
+    return Writer(
+        Path(one.file).suffix, lambda report, max_bytes: one.write(Writing(report, max_bytes))
+    )
+
+
+# `Report.to_html` and its kin reach the formats through this table: the report stands below.
+WRITERS.update({one.name: _writer(one) for one in FORMATS})
 
 __all__ = ["FORMATS", "REPORT_JSON", "Format", "Writing", "choose_formats", "formats_of"]
 

@@ -30,3 +30,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"reportgen.landscape.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What there is; not what this module needed to say so."""
+    return list(__all__)

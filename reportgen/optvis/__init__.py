@@ -66,3 +66,8 @@ def __getattr__(name: str) -> Any:
 
     home = import_module(f"reportgen.optvis.{_HOMES.get(name, 'objectives')}")
     return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    """What there is; not what this module needed to say so."""
+    return list(__all__)

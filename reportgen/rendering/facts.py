@@ -22,7 +22,7 @@ _TASKS = {
 
 def headline_figure(report: Report) -> tuple[tuple[str, str], ...]:
     """How right the model is, if that was measured."""
-    for finding in report.findings():
+    for finding in report.findings:
         if finding.id == "predictions.accuracy" and finding.value is not None:
             share = finding.unit == "share"
             return (("Accuracy" if share else "R2", text.quantity(finding.value, finding.unit)),)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reportgen.errors import FormatUnavailableError, ReportgenError
+from reportgen.errors import PdfUnavailableError, ReportgenError
 from reportgen.figures.drawing import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering.html import compose
@@ -17,10 +17,6 @@ from reportgen.report.report import Report
 # Pictures beyond this are reduced: paper held in the hand shows no more.
 DPI = 200
 LARGEST_PDF = 20_000_000
-
-
-class PdfUnavailableError(FormatUnavailableError):
-    """WeasyPrint, or the Pango library beneath it, is not installed."""
 
 
 def render_pdf(report: Report, *, drawings: dict[str, Drawing] | None = None) -> bytes:

@@ -127,7 +127,7 @@ def build(report: Report, gallery: Gallery) -> PageView:
 
 def _glances(report: Report, gallery: Gallery) -> tuple[Glance, ...]:
     """The first picture of each section that no finding on the front page shows already."""
-    shown = {finding.evidence for finding in report.findings() if finding.level in _GRAVITY}
+    shown = {finding.evidence for finding in report.findings if finding.level in _GRAVITY}
     found = []
     for section in report.sections:
         for block in section.blocks:

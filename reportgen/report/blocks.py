@@ -29,6 +29,11 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def __dir__(self) -> list[str]:
+        # Completion offers what a record holds, not the thirty names of the library beneath it.
+        library = dir(BaseModel)
+        return sorted(n for n in super().__dir__() if n not in library and not n.startswith("_"))
+
 
 class ColourScale(Record):
     """How numbers become colours. ``signed`` is diverging and has its middle at zero."""

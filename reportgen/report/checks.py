@@ -7,8 +7,7 @@ from typing import Literal
 
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
-
-Direction = Literal["higher", "lower"]
+from reportgen.report.registry import Better
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Check:
     meaning: str
     levels: tuple[Level, ...]
     unit: str
-    better: Direction | None
+    better: Better | None
     advice: str
     bar: str | None = None
 

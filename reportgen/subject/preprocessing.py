@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError
 from reportgen.subject.user_code import load_named
+from reportgen.suggest import nearest
 
 FloatArray = NDArray[np.float32]
 Preprocessing = Callable[[FloatArray], FloatArray]
@@ -72,9 +73,10 @@ def find_preprocessing(name: str) -> tuple[Preprocessing, str]:
     if name in _BY_NAME:
         return _BY_NAME[name]
     if ":" not in name:
+        guess = nearest(name, NAMES)
         raise ConfigurationError(
-            f"preprocessing: {name!r} is unknown. Use one of {', '.join(NAMES)}, "
-            "or module:function."
+            f"preprocessing: {name!r} is unknown. {guess + ' ' if guess else ''}"
+            f"Use one of {', '.join(NAMES)}, or module:function."
         )
     found = load_named(name, "preprocessing")
     if not callable(found):

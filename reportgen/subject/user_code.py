@@ -35,6 +35,8 @@ def name_objects(given: Mapping[str, Any] | Iterable[str] | None) -> tuple[str, 
     Raises:
         UsageError: one is not part of an importable module.
     """
+    if isinstance(given, str):
+        return (given,)
     if not isinstance(given, Mapping):
         return tuple(given or ())
     return tuple(f"{name}={_address(name, found)}" for name, found in given.items())

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from reportgen.config import AuditConfig
-from reportgen.errors import ReportgenError, UnsafeInputError
+from reportgen.errors import UnsafeInputError, WeightsChangedError
 from reportgen.report.blocks import Block
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
@@ -44,10 +44,6 @@ _screened: dict[str, ModelFile] = {}
 _loaded: dict[str, tuple[ModelFile, keras.Model]] = {}
 # Reading the structure of a file needs little; what asks for more is no model.
 SCREENING_BYTES = 2**30
-
-
-class WeightsChangedError(ReportgenError):
-    """An analysis did not leave the weights as it found them."""
 
 
 def screen_job(config: AuditConfig) -> bytes:

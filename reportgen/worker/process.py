@@ -25,8 +25,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO, Any
 
-from reportgen import errors
-from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError
+from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError, find_error
 from reportgen.progress import Listener
 from reportgen.worker import isolation
 
@@ -241,12 +240,15 @@ def _say_size(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.1f} GiB"
 
 
-def _rebuild(message: dict[str, str]) -> ReportgenError:
-    """The exception that the worker raised, if it is one of ours; else a `WorkerError`."""
-    kind = getattr(errors, message["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, ReportgenError):
-        return kind(message["text"])
-    return WorkerError(message["text"])
+def _rebuild(message: dict[str, Any]) -> ReportgenError:
+    """The exception that the worker raised; of a class that is not ours, its nearest base."""
+    kind = find_error(map(str, message["kinds"]))
+    return (kind or WorkerError)(str(message["text"]))
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """Names of the error's class and of its bases, nearest first."""
+    return [kind.__name__ for kind in type(error).__mro__]
 
 
 def _receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
@@ -292,10 +294,10 @@ def _answer(payload: bytes, replies: IO[bytes], watch: Callable[[], Any]) -> Non
         with watch():
             result = fn(*args, **kwargs)
     except ReportgenError as error:
-        message = {"kind": type(error).__name__, "text": str(error)}
+        message = {"kinds": _kinds(error), "text": str(error)}
     except BaseException as error:  # SystemExit from inside a model must not end us either
         text = _explain_hunger(error) if _is_hunger(error) else describe(error)
-        message = {"kind": "WorkerError", "text": text}
+        message = {"kinds": ["WorkerError"], "text": text}
     else:
         return _send(replies, _RESULT, result)
     return _send(replies, _ERROR, json.dumps(message).encode())

@@ -236,6 +236,6 @@ def test_nan_behind_a_fused_relu_is_seen():
     model.layers[0].set_weights([kernel, bias])
     x = np.random.default_rng(0).random((40, 8, 8, 1), np.float32)
     report = reportgen.audit(model, x, only=("feature_maps",), preset="quick")
-    finding = next(f for f in report.findings() if f.id == "features.non_finite")
+    finding = next(f for f in report.findings if f.id == "features.non_finite")
     assert finding.level == "fail"
     assert "broken" in finding.message

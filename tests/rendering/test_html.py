@@ -20,7 +20,7 @@ def page(source: str) -> Page:
 
 
 def test_every_finding_and_block_is_there(report: Report, page: Page) -> None:
-    for finding in report.findings():
+    for finding in report.findings:
         assert finding.title in page.text
         assert finding.message in page.text
         assert f"finding.{finding.id}" in page.ids

@@ -33,7 +33,7 @@ def words_of(document: Any) -> str:
 
 def test_every_finding_can_be_found(document: Any, report: Report) -> None:
     words = words_of(document)
-    for finding in report.findings():
+    for finding in report.findings:
         assert finding.title in words
 
 

@@ -75,7 +75,7 @@ def test_a_function_of_the_user():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("caffe", "'caffe' is unknown. Use one of none, unit,"),
+        ("caffe", "'caffe' is unknown. Did you mean 'imagenet-caffe'\\? Use one of none, unit,"),
         ("nowhere_at_all:f", "No module named 'nowhere_at_all'"),
         ("my_scaling:missing", "has no attribute 'missing'"),
         ("my_scaling:number", "is not a function"),

@@ -153,7 +153,7 @@ def blocks(audited):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_section_is_done_and_every_check_answered(audited, name):
     report = audited(name)
-    failed = [finding.message for finding in report.findings() if finding.level == "error"]
+    failed = [finding.message for finding in report.findings if finding.level == "error"]
     done = {s.id: s.status for s in report.sections}
     # Only pictures can be painted.
     assert done.pop("optvis") in ("done", "not_applicable")

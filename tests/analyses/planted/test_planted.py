@@ -91,7 +91,7 @@ def test_the_same_through_the_front_door(network, copy, unseen):
     report = reportgen.audit(
         copy, *unseen, preset="quick", only=("weights", "feature_maps"), preprocessing="unit"
     )
-    warned = {f.id: f for f in report.findings() if f.level in ("warn", "fail", "error")}
+    warned = {f.id: f for f in report.findings if f.level in ("warn", "fail", "error")}
     assert set(warned) == {"weights.duplicate_filters"}
     listed = ", ".join(map(str, planted.channels))
     assert f"{planted.address} [{listed}]" in warned["weights.duplicate_filters"].message
