@@ -48,7 +48,11 @@ def choose_battery(config: AuditConfig) -> Chosen:
     chosen = [a for a in wanted if a.id not in config.skip]
     if not chosen:
         raise ConfigurationError("--only and --skip leave nothing to run.")
-    return tuple((a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen)
+    fixed = is_reproducible()  # the one place where the environment decides over options
+    return tuple(
+        (a, a.choose_options(config.preset, config.options.get(a.id, {}), reproducible=fixed))
+        for a in chosen
+    )
 
 
 def run_audit(

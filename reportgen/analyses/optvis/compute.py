@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -41,11 +40,6 @@ RecipeName = Literal[
 ]
 
 
-def _choose_precision() -> Literal["auto", "float32"]:
-    """A report that has to be the same each time must not depend on how long a step took."""
-    return "float32" if os.environ.get("SOURCE_DATE_EPOCH") else "auto"
-
-
 class Options(AnalysisOptions):
     """What is painted and how long it may take.
 
@@ -53,7 +47,8 @@ class Options(AnalysisOptions):
     variants: pictures of each unit, from different first values. classes: at most so many.
     dreams: layers that dream of a sample. silent_units: channels of a layer that no sample
     changes, and that are tried. negative: also paint what a unit wants least.
-    recipe: a name of `reportgen.optvis.RECIPES`. precision: auto, float32 or bfloat16.
+    recipe: a name of `reportgen.optvis.RECIPES`. precision: auto, float32 or bfloat16; float32 in
+    place of auto where the report has to be reproducible.
     seconds: for all painting; every picture gets at least a few steps. samples: that pictures
     are compared with. noise: random pictures that a unit's picture has to beat.
     most_exciting, least_exciting: samples beside each unit. side: pixels of a tile.
@@ -69,7 +64,7 @@ class Options(AnalysisOptions):
     silent_units: int = Field(default=8, ge=0)
     negative: bool = False
     recipe: RecipeName = "default"
-    precision: Literal["auto", "float32", "bfloat16"] = Field(default_factory=_choose_precision)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seconds: float = Field(default=150.0, gt=0)
     samples: int = Field(default=1000, ge=1)
     noise: int = Field(default=16, ge=1)
@@ -79,6 +74,9 @@ class Options(AnalysisOptions):
     unresponsive_share: float = Field(default=0.5, ge=0, le=1)
     natural_share: float = Field(default=1.0, gt=0)
 
+    # Which precision is faster is timed, and a report that has to be the same each time must not
+    # depend on how long a step took.
+    reproducible: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {
             "layers": 3,
