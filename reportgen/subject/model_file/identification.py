@@ -162,9 +162,10 @@ def _unjudged_note(declared: Declared) -> tuple[str, ...]:
     shown = ", ".join(unjudged[:_SHOWN])
     more = f" and {len(unjudged) - _SHOWN} more" if len(unjudged) > _SHOWN else ""
     layers = "1 layer" if len(unjudged) == 1 else f"{len(unjudged):,} layers"
+    whose = f"{layers} ({shown}{more})" if declared.walked else shown
     return (
-        f"The shapes of {layers} could not be told from the file alone ({shown}{more}), so it was "
-        "not judged beforehand whether they fit what the file stores.",
+        f"The shapes of {whose} could not be told from the file alone, so it was not judged "
+        "beforehand whether they fit what the file stores.",
     )
 
 

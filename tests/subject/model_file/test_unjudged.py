@@ -52,7 +52,7 @@ def test_a_layer_whose_rule_raises_is_counted_and_named(saved, monkeypatch, tabl
     assert facts["shapes_not_judged"] == {"count": 2, "layers": ["first", "second"]}
     assert json.loads(json.dumps(facts)) == facts
     (note,) = file.notes
-    assert note.startswith("The shapes of 2 layers could not be told from the file alone (first, ")
+    assert note.startswith("The shapes of 2 layers (first, second) could not be told from the ")
     assert ("Note", note) in describe(facts)
 
 
