@@ -67,8 +67,11 @@ def find_check(id_: str) -> tuple[Analysis[Any, Any], Check]:
     return known[id_]
 
 
-def choose_battery(config: AuditConfig) -> Chosen:
+def choose_battery(config: AuditConfig, *, reproducible: bool = False) -> Chosen:
     """The analyses to run with their options in force.
+
+    Args:
+        reproducible: the report has to come out the same each time (`AnalysisOptions`).
 
     Raises:
         ConfigurationError: an unknown id, or an option that an analysis does not have.
@@ -80,7 +83,15 @@ def choose_battery(config: AuditConfig) -> Chosen:
     chosen = [a for a in wanted if a.id not in config.skip]
     if not chosen:
         raise ConfigurationError("--only and --skip leave nothing to run.")
-    return tuple((a, a.choose_options(config.preset, config.options.get(a.id, {}))) for a in chosen)
+    return tuple(
+        (
+            a,
+            a.choose_options(
+                config.preset, config.options.get(a.id, {}), reproducible=reproducible
+            ),
+        )
+        for a in chosen
+    )
 
 
 def _check_tables(config: AuditConfig) -> None:

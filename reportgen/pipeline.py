@@ -51,7 +51,9 @@ def run_audit(
     Raises:
         ReportgenError: there is nothing to report on (no model, no samples).
     """
-    chosen, display, timing = choose_battery(config), display or Silence(), Timing()
+    display, timing = display or Silence(), Timing()
+    # The one place where the environment decides over options.
+    chosen = choose_battery(config, reproducible=is_reproducible())
     with ExitStack() as stack:
         if executor is None:
             executor = stack.enter_context(

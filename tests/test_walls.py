@@ -23,6 +23,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("invalid", "text"),
     ("resources",),
     ("theme",),
+    ("resources",),
     ("report",),
     ("config",),
     ("keras_compat", "keras_layers"),

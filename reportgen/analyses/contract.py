@@ -51,10 +51,15 @@ def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
 
 
 class AnalysisOptions(BaseModel):
-    """Base of the options: frozen, small. ``presets`` holds what differs from the defaults."""
+    """Base of the options: frozen, small. ``presets`` holds what differs from the defaults.
+
+    reproducible: values in place of the defaults where a report has to come out the same each
+        time; what the user asks for goes before them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
+    reproducible: ClassVar[Mapping[str, Any]] = {}
 
 
 OptionsT = TypeVar("OptionsT", bound=AnalysisOptions)
@@ -87,13 +92,19 @@ class Analysis(Generic[OptionsT, ResultT]):
     split: Callable[[OptionsT, SubjectCard], list[OptionsT]] | None = None
     join: Callable[[list[ResultT]], ResultT] | None = None
 
-    def choose_options(self, preset: Preset, given: Mapping[str, Any]) -> OptionsT:
+    def choose_options(
+        self, preset: Preset, given: Mapping[str, Any], *, reproducible: bool = False
+    ) -> OptionsT:
         """The options in force: ``given`` over the preset over the defaults.
+
+        Args:
+            reproducible: the report has to come out the same each time, see `AnalysisOptions`.
 
         Raises:
             ConfigurationError: an unknown option, a wrong type, a value out of range.
         """
-        values = {**self.options.presets.get(preset, {}), **given}
+        fixed = self.options.reproducible if reproducible else {}
+        values = {**fixed, **self.options.presets.get(preset, {}), **given}
         try:
             return self.options(**values)
         except ValidationError as error:

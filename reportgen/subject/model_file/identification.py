@@ -146,7 +146,26 @@ def examine(
         repairs,
         hazards,
         () if hazards else missing_code(evidence),
-        (*suffix_note(path, content.format), *content.notes),
+        (
+            *suffix_note(path, content.format),
+            *content.notes,
+            *_unjudged_note(evidence.declared),
+        ),
+    )
+
+
+def _unjudged_note(declared: Declared) -> tuple[str, ...]:
+    """That guards had nothing to look at must be said: they would seem to have found nothing."""
+    unjudged = [address[:80] for address in declared.unjudged]
+    if not unjudged:
+        return ()
+    shown = ", ".join(unjudged[:_SHOWN])
+    more = f" and {len(unjudged) - _SHOWN} more" if len(unjudged) > _SHOWN else ""
+    layers = "1 layer" if len(unjudged) == 1 else f"{len(unjudged):,} layers"
+    whose = f"{layers} ({shown}{more})" if declared.walked else shown
+    return (
+        f"The shapes of {whose} could not be told from the file alone, so it was not judged "
+        "beforehand whether they fit what the file stores.",
     )
 
 

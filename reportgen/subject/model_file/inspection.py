@@ -7,6 +7,7 @@ from typing import Any
 
 from reportgen.subject.model_file.configuration import MAX_NODES
 from reportgen.subject.model_file.content import Format
+from reportgen.subject.model_file.declared import Declared
 from reportgen.subject.model_file.formats import format_name
 from reportgen.subject.model_file.identification import ModelFile
 from reportgen.subject.model_file.repairs.table import layers
@@ -20,7 +21,8 @@ def inspect(file: ModelFile) -> dict[str, Any]:
 
     Keys: path, format, sha256, bytes, written_by, parameters (declared by the network; None
     where a layer of the user's own hides them), parameters_stored, layers (class: count),
-    inputs, outputs (shapes without the batch), training, needs (what opening takes), safe,
+    inputs, outputs (shapes without the batch), shapes_not_judged (how many layers the guards of
+    shapes could not look at, and the first of them), training, needs (what opening takes), safe,
     reasons, repairs, notes.
     """
     declared = file.declared
@@ -36,6 +38,7 @@ def inspect(file: ModelFile) -> dict[str, Any]:
         "inputs": _shapes(declared.inputs),
         "outputs": _shapes(declared.outputs),
         "signatures": _signatures(file),
+        "shapes_not_judged": _unjudged(declared),
         "training": file.training,
         "needs": needs(file),
         "safe": not file.hazards,
@@ -66,6 +69,11 @@ def _count_classes(file: ModelFile) -> dict[str, int]:
         return {}
     found = Counter(str(node["class_name"])[:80] for _, node in layers(file.config))
     return dict(found.most_common(MAX_NODES))
+
+
+def _unjudged(declared: Declared) -> dict[str, Any]:
+    found = declared.unjudged
+    return {"count": len(found), "layers": [address[:80] for address in found[:_SHOWN]]}
 
 
 def _shapes(shapes: Any) -> list[list[int | None]]:

@@ -211,4 +211,4 @@ def test_never_raises_on_damaged_configurations(
 
 @pytest.mark.parametrize("config", [*JUNK, {"class_name": "Functional", "config": {"layers": 3}}])
 def test_never_raises_on_what_is_no_model(config: object) -> None:
-    assert declare(config) == Declared()
+    assert declare(config) == Declared(walked=config is None)

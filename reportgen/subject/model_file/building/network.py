@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import math
 import re
 import tempfile
@@ -20,6 +19,7 @@ from reportgen.subject.memory_limit import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
+from reportgen.subject.model_file.repairs.installed_keras import accepted_arguments
 from reportgen.subject.model_file.repairs.table import Repair, layers
 from reportgen.subject.model_file.safety.guards import MAX_ACTIVATION, MAX_PARAMETERS
 
@@ -104,8 +104,6 @@ def drop_unknown(config: Any) -> tuple[Any, tuple[Repair, ...]]:
     Other versions wrote them, also ones that are not out yet: the layers themselves are asked
     what they know. Returns a new configuration, and what was done.
     """
-    import keras
-
     config = copy.deepcopy(config)
     dropped: dict[str, None] = {}
     where: list[str] = []
@@ -113,12 +111,7 @@ def drop_unknown(config: Any) -> tuple[Any, tuple[Repair, ...]]:
         settings = node.get("config")
         if node.get("module") != "keras.layers" or not isinstance(settings, dict):
             continue
-        kind = getattr(keras.layers, node["class_name"], None)
-        known = {
-            name
-            for base in getattr(kind, "__mro__", ())
-            for name in inspect.signature(base.__init__).parameters
-        }
+        known = accepted_arguments(node["class_name"])
         for key in [key for key in settings if known and key not in known]:
             if settings[key] is None or settings[key] is False:
                 del settings[key]

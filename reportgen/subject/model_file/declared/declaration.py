@@ -7,6 +7,8 @@ from functools import cached_property
 
 from reportgen.subject.model_file.declared.reading import MOST, Outputs, Weights
 
+WHOLE = "the whole network"
+
 
 @dataclass(frozen=True)
 class DeclaredLayer:
@@ -26,11 +28,28 @@ class DeclaredLayer:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a whole configuration declares. inputs, outputs: shapes with batch axis, or None."""
+    """What a whole configuration declares.
+
+    inputs, outputs: shapes with batch axis, or None. walked: false where the network as a whole
+    could not be read, so that not even its layers are known.
+    """
 
     layers: tuple[DeclaredLayer, ...] = ()
     inputs: Outputs | None = None
     outputs: Outputs | None = None
+    walked: bool = True
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """Addresses of the layers whose weights or outputs are not known, each once.
+
+        The guards compare shapes with what is stored and with what a machine holds; of these
+        layers they have nothing to compare.
+        """
+        if not self.walked:
+            return (WHOLE,)
+        unknown = (row for row in self.layers if None in (row.weights, row.output_shapes))
+        return tuple(dict.fromkeys(row.address for row in unknown))
 
     @property
     def complete(self) -> bool:

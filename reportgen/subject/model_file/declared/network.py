@@ -20,6 +20,7 @@ from reportgen.subject.model_file.declared.nodes import (
     stated_shape,
 )
 from reportgen.subject.model_file.declared.reading import (
+    TRIPPED,
     Call,
     NotKnownError,
     Outputs,
@@ -44,18 +45,21 @@ _Result = tuple[list[DeclaredLayer], Outputs | None]
 def declare(config: object) -> Declared:
     """Return what ``config`` declares, the root node ``{"class_name": ..., "config": ...}``.
 
-    Keras 2, Keras 3 and the metadata of a SavedModel. Never raises, whatever stands there.
+    Keras 2, Keras 3 and the metadata of a SavedModel. What cannot be read is not known, and
+    `Declared.unjudged` names it; nothing that stands there raises but what takes endless memory.
     """
+    if config is None:
+        return Declared()
     try:
         if not (isinstance(config, dict) and is_model(config)):
-            return Declared()
+            return Declared(walked=False)
         walk = _Walk()
         inputs = walk.own_inputs(config, 0)
         layers, outputs = walk.model(config, inputs, _Place(depth=0))
         known = inputs is not None and None not in inputs
         return Declared(tuple(layers), inputs if known else None, outputs)  # type: ignore[arg-type]
-    except Exception:  # hostile beyond what the rules foresee: nothing is known
-        return Declared()
+    except TRIPPED:  # hostile beyond what the rules foresee: nothing is known
+        return Declared(walked=False)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class _Walk:
         """Return the input shapes that a model states itself."""
         try:
             return self._own_inputs(node, depth)
-        except Exception:  # hostile: the layers may be known all the same
+        except TRIPPED:  # hostile: the layers may be known all the same
             return None
 
     def _own_inputs(self, node: Mapping[str, Any], depth: int) -> _Given:
@@ -163,7 +167,7 @@ class _Walk:
     def _layer(self, node: Mapping[str, Any], call: Call, place: _Place, name: str) -> _Result:
         try:
             return self._pass(node, call, place, name)
-        except Exception:  # hostile: this layer is not known, the others still count
+        except TRIPPED:  # hostile: this layer is not known, the others still count
             return place.row(node, name, None, None), None
 
     def _pass(self, node: Mapping[str, Any], call: Call, place: _Place, name: str) -> _Result:

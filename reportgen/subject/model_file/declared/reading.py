@@ -22,6 +22,19 @@ class NotKnownError(Exception):
     """The configuration does not say."""
 
 
+# What reading a setting raises where a stranger wrote what Keras does not. MemoryError is none of
+# them: a file whose description takes that much is refused as a whole.
+TRIPPED = (
+    NotKnownError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
 def need(condition: bool) -> None:
     """Raise unless the configuration is one that Keras would build."""
     if not condition:

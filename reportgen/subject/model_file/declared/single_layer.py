@@ -10,6 +10,7 @@ from typing import Any
 
 from reportgen.subject.model_file.declared.output_rules import OPERATIONS, OUTPUTS
 from reportgen.subject.model_file.declared.reading import (
+    TRIPPED,
     Call,
     Outputs,
     Settings,
@@ -48,7 +49,7 @@ def declared_weights(node: Mapping[str, Any], call: Call) -> Weights | None:
         rule = WEIGHTS.get(settings.class_name)
         weights: Weights = rule(settings, call) if rule else ()
         need(all(side > 0 for _, shape in weights for side in shape))
-    except Exception:  # the configuration is hostile: whatever a rule trips over
+    except TRIPPED:  # the configuration may be hostile; `Declared.unjudged` counts the layer
         return None
     return weights
 
@@ -59,5 +60,5 @@ def declared_outputs(node: Mapping[str, Any], call: Call) -> Outputs | None:
         settings, operation = _read(node)
         rules = OPERATIONS if operation else OUTPUTS
         return tuple(sound(tuple(shape)) for shape in rules[settings.class_name](settings, call))
-    except Exception:  # as above
+    except TRIPPED:  # as above
         return None

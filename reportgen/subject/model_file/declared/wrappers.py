@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.subject.model_file.declared.reading import Call, Outputs, known, need, sound
+from reportgen.subject.model_file.declared.reading import (
+    TRIPPED,
+    Call,
+    Outputs,
+    known,
+    need,
+    sound,
+)
 
 WRAPPERS = ("TimeDistributed", "Bidirectional")
 
@@ -36,5 +43,5 @@ def wrapped_outputs(
             return (forward, backward, *states)
         width = 2 * known(forward[-1]) if mode == "concat" else forward[-1]
         return (sound((*forward[:-1], width)), *states)
-    except Exception:  # hostile: whatever it trips over
+    except TRIPPED:  # the row of the wrapper says that it is not known
         return None

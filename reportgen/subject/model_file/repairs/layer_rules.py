@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, layers_of
+from reportgen.subject.model_file.repairs.installed_keras import accepts, has_layer
 from reportgen.subject.model_file.safety.allowed import LAYERS, MODELS
 
 ERA = "__era__"  # 1, 2 or 3: which Keras wrote it; only while the rules run
@@ -195,7 +196,8 @@ def simplify_dtype(node: Node) -> bool:
 
 def replace_size_augmentation(node: Node) -> bool:
     """RandomHeight and RandomWidth do nothing when a model predicts, and are gone."""
-    if node["class_name"] not in ("RandomHeight", "RandomWidth"):
+    gone = node["class_name"] in ("RandomHeight", "RandomWidth")
+    if not gone or has_layer(node["class_name"]):
         return False
     name = settings_of(node).get("name")
     node.update(class_name="Identity", module="keras.layers", registered_name=None)
@@ -213,12 +215,16 @@ def unpack_axis(node: Node) -> bool:
 
 
 def drop_gone_arguments(node: Node) -> str:
-    """Arguments that came and went, where they change nothing; other values stay, and say so."""
-    config, dropped = settings_of(node), []
+    """Arguments that came and went, where they change nothing; other values stay, and say so.
+
+    What the installed Keras takes stays as it is: some came back (``renorm`` did).
+    """
+    config, dropped, name = settings_of(node), [], node["class_name"]
     for classes, key, values in _GONE:
-        if key in config and (classes is None or node["class_name"] in classes):
+        if key in config and (classes is None or name in classes):
             value = config[key]
-            if values is ANY or any(value is v or (value == v and v is not None) for v in values):
+            off = values is ANY or any(value is v or (value == v and v is not None) for v in values)
+            if off and not accepts(name, key):
                 del config[key]
                 if values is not ANY:
                     dropped.append(key)
@@ -227,10 +233,15 @@ def drop_gone_arguments(node: Node) -> str:
 
 def drop_augmentation_arguments(node: Node) -> bool:
     """Augmentation does nothing when a model predicts, so its extra settings do not matter."""
-    if not node["class_name"].startswith("Random") or node[ERA] == 3:
+    name = node["class_name"]
+    if not name.startswith("Random") or node[ERA] == 3:
         return False
     config = settings_of(node)
-    extra = [key for key in ("value_range", "auto_vectorize", "rng_type") if key in config]
+    extra = [
+        key
+        for key in ("value_range", "auto_vectorize", "rng_type")
+        if key in config and not accepts(name, key)
+    ]
     for key in extra:
         del config[key]
     return bool(extra)
@@ -248,7 +259,7 @@ def rename_arguments(node: Node) -> bool:
 
 def replace_thresholded_relu(node: Node) -> bool:
     """``x if x > theta else 0``: a ReLU with a threshold (they differ at theta itself only)."""
-    if node["class_name"] != "ThresholdedReLU":
+    if node["class_name"] != "ThresholdedReLU" or has_layer("ThresholdedReLU"):
         return False
     config = settings_of(node)
     node.update(class_name="ReLU", module="keras.layers", registered_name=None)
