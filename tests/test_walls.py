@@ -273,7 +273,7 @@ def test_an_import_that_goes_down_is_none_of_these(tmp_path: Path) -> None:
         {
             "errors.py": "import json\nfrom pathlib import Path\n",
             "analyses/weights/compute.py": "from reportgen.errors import UsageError\n",
-            "cli/main.py": "from reportgen import audit\nfrom reportgen.analyses import weights\n",
+            "cli/main.py": "from reportgen import audit\nfrom reportgen.battery import weights\n",
         },
     )
     assert find_circles(planted) == find_sideways(planted) == find_upward(planted) == []

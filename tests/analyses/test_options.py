@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reportgen.analyses import BATTERY
+from reportgen.battery import BATTERY
 from reportgen.config import AuditConfig
 
 MODELS = {analysis.id: analysis.options for analysis in BATTERY} | {"audit": AuditConfig}
