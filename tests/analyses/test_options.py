@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from reportgen.battery import BATTERY
+from reportgen.battery import BATTERY, all_checks
 from reportgen.config import AuditConfig
 
 MODELS = {analysis.id: analysis.options for analysis in BATTERY} | {"audit": AuditConfig}
-CHECKS = {id_ for analysis in BATTERY for id_ in analysis.checks}
+CHECKS = set(all_checks())
 FIELDS = [(id_, name) for id_, model in MODELS.items() for name in model.model_fields]
 PRESETS = [(analysis.id, preset) for analysis in BATTERY for preset in analysis.options.presets]
 
@@ -43,4 +43,4 @@ def test_settings_that_only_the_program_makes_are_marked():
         for id_, name in FIELDS
         if (MODELS[id_].model_fields[name].json_schema_extra or {}).get("internal")
     }
-    assert marked == {"loss_landscape.part", "audit.formats_named"}
+    assert marked == {"loss_landscape.part"}
