@@ -15,7 +15,6 @@ from pydantic.fields import FieldInfo
 from reportgen.battery import BATTERY, all_checks, analysis_ids, find_analysis, find_check
 from reportgen.config import AuditConfig, Preset
 from reportgen.errors import ConfigurationError
-from reportgen.report.report import Report
 from reportgen.suggest import nearest
 
 AUDIT = "audit"
@@ -105,6 +104,8 @@ def settings_schema(table: str | None = None) -> dict[str, Any]:
 
 def report_schema() -> dict[str, Any]:
     """The JSON Schema of ``report.json``, in which every id of a check is explained."""
+    from reportgen.report.report import Report  # with every block: listing checks needs none
+
     schema = Report.model_json_schema()
     finding = schema["$defs"]["Finding"]["properties"]["id"]
     finding["description"] = "A check. Later versions may add some."

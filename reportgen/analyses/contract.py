@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reportgen.config import Preset, explain
 from reportgen.errors import ConfigurationError
-from reportgen.report.cards import SubjectCard
 from reportgen.report.checks import Check
-from reportgen.report.findings import Finding
-from reportgen.report.sections import SectionBody
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from reportgen.report.cards import SubjectCard
+    from reportgen.report.findings import Finding
+    from reportgen.report.sections import SectionBody
     from reportgen.subject.subject import Subject
 
 

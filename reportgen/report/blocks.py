@@ -10,7 +10,9 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+
+from reportgen.report.record import Record
 
 ArrayKey = Annotated[str, Field(pattern=r"^[a-z_]+/[A-Za-z0-9_.-]+$")]
 
@@ -22,17 +24,6 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Coordinates = Annotated[tuple[FiniteFloat, ...], Field(min_length=1), AfterValidator(_rising)]
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, no unknown keys, no NaN in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __dir__(self) -> list[str]:
-        # Completion offers what a record holds, not the thirty names of the library beneath it.
-        library = dir(BaseModel)
-        return sorted(n for n in super().__dir__() if n not in library and not n.startswith("_"))
 
 
 class ColourScale(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reportgen.report.blocks import Record
+from reportgen.report.record import Record
 
 
 class Skipped(Record):

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, FiniteFloat
 
 from reportgen.report import registry
-from reportgen.report.blocks import Record
 from reportgen.report.levels import Level
+from reportgen.report.record import Record
 from reportgen.report.registry import Better
 
 VerdictLevel = Literal["pass", "note", "warn", "fail", "error"]

@@ -12,10 +12,10 @@ from pydantic import PrivateAttr, ValidationError
 
 from reportgen.errors import InputError, OutputError, UsageError
 from reportgen.report import registry
-from reportgen.report.blocks import Record
 from reportgen.report.cards import Environment, SubjectCard
 from reportgen.report.findings import Finding, Metric, Verdict, read_metric
 from reportgen.report.levels import Level
+from reportgen.report.record import Record
 from reportgen.report.sections import Arrays, Section
 from reportgen.suggest import nearest
 

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
-from reportgen.report.blocks import Block, Record
+from reportgen.report.blocks import Block
 from reportgen.report.findings import Finding
+from reportgen.report.record import Record
 
 SectionStatus = Literal["done", "not_applicable", "error"]
 Arrays = Mapping[str, NDArray[Any]]

@@ -1,10 +1,32 @@
 """What the layers make of a sample, and which channels do nothing at all."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from reportgen.analyses.contract import Analysis
-from reportgen.analyses.feature_maps.compute import FeatureMapsResult, compute
 from reportgen.analyses.feature_maps.findings import CHECKS
 from reportgen.analyses.feature_maps.options import Options
-from reportgen.analyses.feature_maps.present import present
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reportgen.analyses.feature_maps.compute import FeatureMapsResult
+    from reportgen.report.sections import SectionBody
+    from reportgen.subject.subject import Subject
+
+
+def _compute(subject: Subject, options: Options, rng: np.random.Generator) -> FeatureMapsResult:
+    from reportgen.analyses.feature_maps.compute import compute
+
+    return compute(subject, options, rng)
+
+
+def _present(result: FeatureMapsResult) -> SectionBody:
+    from reportgen.analyses.feature_maps.present import present
+
+    return present(result)
+
 
 ANALYSIS: Analysis[Options, FeatureMapsResult] = Analysis(
     id="feature_maps",
@@ -18,7 +40,7 @@ ANALYSIS: Analysis[Options, FeatureMapsResult] = Analysis(
     ),
     needs=frozenset(),
     options=Options,
-    compute=compute,
-    present=present,
+    compute=_compute,
+    present=_present,
     checks=CHECKS,
 )

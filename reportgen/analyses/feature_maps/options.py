@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from reportgen.analyses.contract import AnalysisOptions
-from reportgen.subject.census.units import SAMPLES_KEPT
+from reportgen.subject.limits import SAMPLES_KEPT
 
 
 class Options(AnalysisOptions):

@@ -15,7 +15,8 @@ from reportgen.analyses.feature_maps.depth_blocks import draw_depth
 from reportgen.analyses.feature_maps.drawing import list_stages, scale_of, shape_of
 from reportgen.analyses.feature_maps.embedding_blocks import draw_embedding
 from reportgen.analyses.feature_maps.excitation_blocks import draw_excitation
-from reportgen.analyses.feature_maps.findings import evidence_blocks, judge
+from reportgen.analyses.feature_maps.findings import judge
+from reportgen.analyses.feature_maps.flag_blocks import evidence_blocks
 from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
 from reportgen.analyses.feature_maps.responses import draw_responses
 from reportgen.analyses.feature_maps.selection import ChosenSample

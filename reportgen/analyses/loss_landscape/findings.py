@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from reportgen.analyses.loss_landscape.results import Descent, LandscapeResult, Lower
 from reportgen.analyses.loss_landscape.wording import digits, plane_name
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
+
+if TYPE_CHECKING:
+    from reportgen.analyses.loss_landscape.results import Descent, LandscapeResult, Lower
 
 NOT_A_MINIMUM = Check(
     id="landscape.not_a_minimum",
@@ -204,7 +206,7 @@ def _say_needed(result: LandscapeResult) -> str:
     needed = result.bends.needed if result.bends else 0.0
     if needed <= result.options.seconds:
         return "Raise loss_landscape.seconds"
-    wanted = 50 * int(np.ceil(needed / 50))
+    wanted = 50 * math.ceil(needed / 50)
     return f"They take about --set loss_landscape.seconds={wanted} here: set it"
 
 

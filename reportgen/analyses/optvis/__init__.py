@@ -1,10 +1,32 @@
 """What units, classes and layers want to see, and whether the pictures may be believed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from reportgen.analyses.contract import Analysis, Need
-from reportgen.analyses.optvis.compute import OptvisResult, compute
 from reportgen.analyses.optvis.findings import CHECKS
 from reportgen.analyses.optvis.options import Options
-from reportgen.analyses.optvis.present import present
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reportgen.analyses.optvis.compute import OptvisResult
+    from reportgen.report.sections import SectionBody
+    from reportgen.subject.subject import Subject
+
+
+def _compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
+    from reportgen.analyses.optvis.compute import compute
+
+    return compute(subject, options, rng)
+
+
+def _present(result: OptvisResult) -> SectionBody:
+    from reportgen.analyses.optvis.present import present
+
+    return present(result)
+
 
 ANALYSIS: Analysis[Options, OptvisResult] = Analysis(
     id="optvis",
@@ -18,7 +40,7 @@ ANALYSIS: Analysis[Options, OptvisResult] = Analysis(
     ),
     needs=frozenset({Need.IMAGES}),
     options=Options,
-    compute=compute,
-    present=present,
+    compute=_compute,
+    present=_present,
     checks=CHECKS,
 )

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Cause = Literal[
-    "dead", "no gradient", "saturated", "bound", "stuck", "noise", "unfinished", "not finite"
-]
+from reportgen.analyses.optvis.causes import Cause
 
-UNRESPONSIVE: frozenset[Cause] = frozenset({"dead", "no gradient", "saturated"})
-UNTOLD: frozenset[Cause] = frozenset({"stuck", "unfinished", "not finite"})
-WORDS: dict[Cause, str] = {
-    "dead": "dead: no sample changes it, and no picture was found that does",
-    "no gradient": "nothing to follow: its gradient is zero",
-    "saturated": "saturated: at its upper bound for every sample and every picture",
-    "bound": "at its upper bound for any picture; only some samples lower it",
-    "stuck": "its pictures did not get there; more steps or another recipe may",
-    "noise": "no better than noise",
-    "unfinished": "not finished in time",
-    "not finite": "its values are not finite",
-}
+FloatArray = NDArray[np.float64]
 # Of the size of the values: what float32 makes of the same sums in another order.
 _SAME = 1e-4
 _AT_BOUND = 1e-3  # of the range between the bounds

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
-from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE, UNTOLD
+from reportgen.analyses.optvis.causes import UNRESPONSIVE, UNTOLD
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
+
+if TYPE_CHECKING:
+    from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
 
 UNRESPONSIVE_UNITS = Check(
     id="optvis.unresponsive_units",

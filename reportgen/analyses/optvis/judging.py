@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.optvis.agreement import Agreement, judge_agreement
+from reportgen.analyses.optvis.causes import Cause
 from reportgen.analyses.optvis.classes import SCORES, RawClasses, as_class_scores, read_scores
-from reportgen.analyses.optvis.diagnosis import Cause, Evidence, diagnose
+from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 from reportgen.analyses.optvis.natural import (
     Responses,
     choose_path,

@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 
+from reportgen.analyses.optvis.causes import UNRESPONSIVE
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
-from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.units import Painting
 from reportgen.analyses.optvis.wording import say_factor, say_remark

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.optvis.diagnosis import Cause, Evidence, diagnose
+from reportgen.analyses.optvis.causes import Cause
+from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 from reportgen.optvis.recipe import Stage
 from reportgen.subject.top_activating import ExcitedLayer
 

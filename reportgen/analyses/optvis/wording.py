@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.analyses.optvis.agreement import Agreement
-from reportgen.analyses.optvis.diagnosis import WORDS
+from reportgen.analyses.optvis.causes import WORDS
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.trust import Trust
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from reportgen.analyses.overview.compute import OverviewResult
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
+
+if TYPE_CHECKING:
+    from reportgen.analyses.overview.compute import OverviewResult
 
 UNSAFE_CONTENT = Check(
     id="model.unsafe_content",

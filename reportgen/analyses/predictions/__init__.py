@@ -1,10 +1,32 @@
 """What the model answers: samples, scores, calibration and its most confident mistakes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from reportgen.analyses.contract import Analysis
-from reportgen.analyses.predictions.compute import PredictionsResult, compute
 from reportgen.analyses.predictions.findings import CHECKS
 from reportgen.analyses.predictions.options import Options
-from reportgen.analyses.predictions.present import present
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reportgen.analyses.predictions.compute import PredictionsResult
+    from reportgen.report.sections import SectionBody
+    from reportgen.subject.subject import Subject
+
+
+def _compute(subject: Subject, options: Options, rng: np.random.Generator) -> PredictionsResult:
+    from reportgen.analyses.predictions.compute import compute
+
+    return compute(subject, options, rng)
+
+
+def _present(result: PredictionsResult) -> SectionBody:
+    from reportgen.analyses.predictions.present import present
+
+    return present(result)
+
 
 ANALYSIS: Analysis[Options, PredictionsResult] = Analysis(
     id="predictions",
@@ -17,7 +39,7 @@ ANALYSIS: Analysis[Options, PredictionsResult] = Analysis(
     ),
     needs=frozenset(),
     options=Options,
-    compute=compute,
-    present=present,
+    compute=_compute,
+    present=_present,
     checks=CHECKS,
 )

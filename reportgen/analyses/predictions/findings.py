@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from reportgen.analyses.predictions.compute import PredictionsResult, Scores
-from reportgen.analyses.predictions.regression import Regression
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
+
+if TYPE_CHECKING:
+    from reportgen.analyses.predictions.compute import PredictionsResult, Scores
+    from reportgen.analyses.predictions.regression import Regression
 
 ACCURACY = Check(
     id="predictions.accuracy",
@@ -102,7 +103,7 @@ def _share_right(result: PredictionsResult, scores: Scores) -> Finding:
     if result.samples < result.options.min_samples:
         level = "note"
         said += f" Fewer than {result.options.min_samples} samples: too few for a verdict."
-    elif np.count_nonzero(scores.support) < 2:
+    elif (scores.support > 0).sum() < 2:
         level, said = "note", said + " All samples are of one class, so there is no bar to beat."
     elif low <= chance:
         level = "warn"
@@ -127,7 +128,8 @@ def _calibration(result: PredictionsResult) -> Finding:
     if result.scores is None:
         return _unscored(CALIBRATION, result)
     measured, limit = result.scores.calibration, result.options.max_calibration_error
-    gap = float(np.average(measured.confidence - measured.accuracy, weights=measured.count))
+    excess = measured.confidence - measured.accuracy
+    gap = float((excess * measured.count).sum() / measured.count.sum())
     direction = "more sure than right" if gap > 0 else "less sure than right"
     said = (
         f"Stated probabilities miss the truth by {measured.error:.3f} on average "
@@ -155,9 +157,9 @@ def _collapse(result: PredictionsResult) -> Finding:
     scores = result.scores
     limit = result.options.collapse_share
     present = scores.support > 0
-    collapsed = np.flatnonzero(present & (scores.collapse_bound < limit))
-    rates = np.divide(scores.predicted, scores.support, out=np.zeros(len(present)), where=present)
-    worst = float(rates[present].min()) if present.any() else 0.0
+    collapsed = (present & (scores.collapse_bound < limit)).nonzero()[0]
+    rates = scores.predicted[present] / scores.support[present]
+    worst = float(rates.min()) if present.any() else 0.0
     if not len(collapsed):
         level: Level = "pass"
         said = "Every class that has samples is also predicted."
@@ -185,7 +187,7 @@ def _collapse(result: PredictionsResult) -> Finding:
 
 
 def _fit(result: PredictionsResult, fit: Regression) -> Finding:
-    worst = int(np.argmin(fit.r2))
+    worst = int(fit.r2.argmin())
     low, high = fit.r2_interval[worst]
     r2 = float(fit.r2[worst])
     claim = (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from reportgen.analyses.weights.compute import WeightsResult
-from reportgen.analyses.weights.flags import Flag
-from reportgen.report.blocks import Table
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
+
+if TYPE_CHECKING:
+    from reportgen.analyses.weights.compute import WeightsResult
+    from reportgen.analyses.weights.flags import Flag
 
 NON_FINITE = Check(
     id="weights.non_finite",
@@ -74,44 +76,8 @@ BATCHNORM_DEGENERATE = Check(
 )
 
 
-def list_flags(result: WeightsResult) -> Table | None:
-    """Each layer that a check names; None without any."""
-    kinds = (
-        ("NaN or infinity", result.non_finite),
-        ("dead filters", result.dead),
-        ("duplicate filters", result.duplicates),
-        ("untrained", result.untrained),
-        ("BatchNorm", result.batchnorm),
-    )
-    rows = tuple(
-        (
-            kind,
-            flag.label,
-            len(flag.filters) or None,
-            flag.which or _numbers(flag.filters),
-            flag.remark,
-            "; ".join(filter(None, (flag.confirmed, flag.effect))) or None,
-        )
-        for kind, flags in kinds
-        for flag in flags
-    )
-    if not rows:
-        return None
-    return Table(
-        id="weights-flags",
-        title="Flagged layers",
-        caption=(
-            "Each layer that a check names, with the numbers of its filters from 0. Cosine: +1 is "
-            "the same direction, -1 the opposite one. Measured: what the named filters (of copies: "
-            "all but the first) do for the answers, by setting them to zero and predicting the "
-            f"same {result.effect_samples:,} samples again; the weights were put back after it."
-        ),
-        header=("Check", "Layer", "Filters", "Which", "Remark", "Measured"),
-        rows=rows,
-    )
-
-
-def _numbers(filters: tuple[int, ...], most: int = 40) -> str:
+def name_filters(filters: tuple[int, ...], most: int = 40) -> str:
+    """Positions of filters, the first ones where they are many."""
     more = f", … ({len(filters) - most} more)" if len(filters) > most else ""
     return ", ".join(map(str, filters[:most])) + more
 
@@ -252,7 +218,7 @@ def _judge_flags(
 
 
 def _name(flag: Flag) -> str:
-    return flag.label + (f" [{_numbers(flag.filters, 6)}]" if flag.filters else "")
+    return flag.label + (f" [{name_filters(flag.filters, 6)}]" if flag.filters else "")
 
 
 _ANSWERS: Mapping[Check, Callable[[WeightsResult], Finding]] = {

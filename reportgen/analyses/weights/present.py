@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.weights.compute import WeightsResult
 from reportgen.analyses.weights.drawing import DrawnKernel
-from reportgen.analyses.weights.findings import judge, list_flags
+from reportgen.analyses.weights.findings import judge
+from reportgen.analyses.weights.flag_blocks import list_flags
 from reportgen.analyses.weights.record_blocks import movement_blocks, norm_table
 from reportgen.analyses.weights.spectra_blocks import spectra_blocks
 from reportgen.analyses.weights.tensors import TensorRow

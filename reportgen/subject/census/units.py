@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.subject.census.tallies import Associations, Extremes, Similarities
+from reportgen.subject.limits import SAMPLES_KEPT
 
 FloatArray = NDArray[np.float64]
-SAMPLES_KEPT = 8  # of those that excite a unit most, and least
 _SHUFFLES = 20
 _MOST_COLUMNS = 400  # classes times shuffles: more classes make do with fewer shuffles
 _MOST_COMPARED = 4096  # channels of a layer; the table of pairs grows with the square

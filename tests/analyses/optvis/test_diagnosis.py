@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from reportgen.analyses.optvis.diagnosis import UNRESPONSIVE, WORDS, Evidence, diagnose
+from reportgen.analyses.optvis.causes import UNRESPONSIVE, WORDS
+from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 
 ID = "optvis.unresponsive_units"
 NAN, INF = float("nan"), float("inf")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reportgen.analyses.optvis import ANALYSIS
-from reportgen.analyses.optvis.diagnosis import WORDS
+from reportgen.analyses.optvis.causes import WORDS
 from reportgen.analyses.optvis.grids import _hatch
 from reportgen.figures.tiles import LARGEST_TILE
 from reportgen.worker.jobs import pack_body, unpack_body
