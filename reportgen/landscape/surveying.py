@@ -26,9 +26,11 @@ from reportgen.landscape.restoring import hash_arrays
 from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
 from reportgen.landscape.uncertainty import PairedBootstrap
+from reportgen.subject.datasets import is_dataset
 from reportgen.subject.labels import resolve_labels
-from reportgen.subject.live import with_inputs
+from reportgen.subject.live import take_inputs, with_inputs
 from reportgen.subject.outputs import list_outputs, read_output
+from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 
 _SAVED_EVERY = 10.0  # seconds
@@ -55,6 +57,7 @@ def survey(
     x: Any,
     y: Any,
     *,
+    preprocessing: str | Preprocessing | None = None,
     loss: str | None = None,
     through: Sequence[Sequence[NDArray[Any]]] = (),
     layers: Sequence[str] = (),
@@ -72,9 +75,16 @@ def survey(
 ) -> Survey:
     """The loss in a plane through the weights of ``model``, which are not changed.
 
+    Samples and ``preprocessing`` are those of `reportgen.audit`: samples as you have them, and
+    what makes of them what the model takes. Without it ``x`` is taken as the model takes it.
+
     Args:
-        x, y: samples as the model takes them ``(n, ...)``, and labels: class positions, rows of 0
-            and 1, or numbers. All of them are used in every cell.
+        x, y: samples ``(n, ...)`` before scaling, and labels: class positions, rows of 0 and 1,
+            or numbers. All of them are used in every cell.
+        preprocessing: ``"unit"`` (x / 255) or another name of `reportgen.audit`,
+            ``module:function``, or a function from an array to one of the same shape, such as
+            ``keras.applications.vgg16.preprocess_input``; it works on a copy. None, as ``"none"``:
+            ``x`` is scaled already, or the model scales it itself. Nothing is assumed.
         loss: of Keras; None: the one the model was compiled with, else the one that fits.
         through: weights of the same network, as ``model.get_weights()`` gives them: with one of
             them the line, with two the plane through them and the model, which is (0, 0); the
@@ -92,7 +102,12 @@ def survey(
     Raises:
         UsageError, ConfigurationError, InputError: with the next step in the message.
     """
-    x = np.asarray(x)
+    if is_dataset(x):
+        raise UsageError(
+            "survey: x is a dataset. Every cell uses all samples, so give arrays x and y of some "
+            "hundred; reportgen.audit draws them from a dataset by itself."
+        )
+    x = take_inputs(model, x, preprocessing)
     _check_call(model, x, np.asarray(y), part, resume)
     model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf
