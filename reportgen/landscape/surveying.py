@@ -22,6 +22,7 @@ from reportgen.landscape.grid import Grid, Spacing
 from reportgen.landscape.losses import Loss, choose_loss
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Parameters, Point, difference, find_parameters
+from reportgen.landscape.plotting import as_png
 from reportgen.landscape.restoring import hash_arrays
 from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
@@ -36,12 +37,15 @@ from reportgen.subject.probe import Probe
 _SAVED_EVERY = 10.0  # seconds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Survey:
-    """What was found.
+    """What was found; a notebook shows it.
 
-    loss_name, loss_reason: which loss, and why that one. loss, error: at the model, with its
-    standard error. cosine: between the directions; NaN of a line.
+    Attributes:
+        grid: the loss of every cell, its standard error, and how it came about.
+        loss_name, loss_reason: which loss, and why that one.
+        loss, error: at the model, with its standard error.
+        cosine: between the directions; NaN of a line.
     """
 
     grid: Grid
@@ -50,6 +54,32 @@ class Survey:
     loss: float
     error: float
     cosine: float
+
+    def __repr__(self) -> str:
+        grid, lowest = self.grid, self.grid.lowest
+        least = "no cell was measured"
+        if lowest is not None:
+            row, column = lowest
+            least = f"lowest {grid.loss[lowest]:.3g} at ({grid.x[column]:.3g}, {grid.y[row]:.3g})"
+        return (
+            f"Survey({len(grid.y)} x {len(grid.x)}, {self.loss_name} {self.loss:.3g} "
+            f"± {self.error:.1g} at the model, {least}, {grid.count(grids.MISSING)} cells missing)"
+        )
+
+    def plot(self, axes: Any = None) -> Any:
+        """Contours of the loss, or a curve along a line; returns the Matplotlib figure.
+
+        Args:
+            axes: of Matplotlib, to draw into; None: a figure of its own.
+        """
+        return self.grid.plot(axes, title=self._title)
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self.grid.picture(self._title))
+
+    @property
+    def _title(self) -> str:
+        return f"{self.loss_name.replace('_', ' ')}: {self.loss:.3g} at the model"
 
 
 def survey(

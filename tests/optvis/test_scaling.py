@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reportgen.errors import ConfigurationError
+from reportgen.errors import ConfigurationError, UsageError
 from reportgen.optvis import channel, visualize
 from reportgen.optvis.scaling import read_scaling
 from reportgen.subject.preprocessing import NAMES, find_preprocessing
@@ -181,3 +181,53 @@ def test_samples_give_the_range_of_a_function_that_is_no_mixture(monkeypatch):
         model, channel("seen", 0), recipe=plain(40), preprocessing="x:y", samples=255 * pictures()
     )
     assert bright.scores[0, 0] <= 1.0  # the largest value that gamma makes
+
+
+def in_place(pixels):
+    pixels /= 255
+    return pixels
+
+
+def test_preprocessing_may_be_a_function():
+    from keras.applications.vgg16 import preprocess_input
+
+    model = convnet((8, 8, 3))
+    for function, name in ((preprocess_input, "imagenet-caffe"), (in_place, "unit")):
+        given, named = (
+            visualize(model, channel("first", 0), recipe=plain(3), preprocessing=one)
+            for one in (function, name)
+        )
+        np.testing.assert_allclose(given.images, named.images, atol=1e-5)
+
+
+def test_samples_are_given_before_scaling(monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        "reportgen.optvis.painting.find_recipe",
+        lambda recipe, samples, side: taken.append(samples) or recipe,
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    unit = (pixels / 255).astype(np.float32)
+
+    def give(samples):
+        visualize(convnet((8, 8, 3)), channel("first", 0), recipe=plain(1), samples=samples)
+        return taken.pop()
+
+    np.testing.assert_array_equal(give(pixels), unit)
+    np.testing.assert_allclose(give(pixels.astype(np.float64)), unit, rtol=1e-6)
+    with pytest.warns(FutureWarning, match=r"run from 0 to 1 and are read as pixels / 255\. Sampl"):
+        np.testing.assert_array_equal(give(unit), unit)  # as it was asked for earlier
+    with pytest.raises(UsageError, match="values from -1 to 1"):
+        give(np.array([[[[-1.0, 1.0]]]]))
+    with pytest.raises(UsageError, match=r"\(n, h, w, c\) are needed"):
+        give(pixels[0, 0])
+
+
+def test_a_function_that_divides_by_the_deviation_is_no_formula_and_no_error():
+    def standardise(pixels):
+        return (pixels - pixels.mean((1, 2), keepdims=True)) / pixels.std((1, 2), keepdims=True)
+
+    scaled = standardise(255 * pictures())
+    scaling = read_scaling(standardise, 3, scaled_samples=scaled)
+    assert not scaling.exact
+    assert np.isfinite(scaling.matrix).all()
