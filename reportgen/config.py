@@ -25,6 +25,15 @@ from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
 Resize = Literal["stretch", "crop", "pad"]
+# Names of input scalings, and what each does to a pixel from 0 to 255.
+PREPROCESSING = {
+    "none": "pixels as they are",
+    "unit": "x / 255",
+    "symmetric": "x / 127.5 - 1",
+    "imagenet-caffe": "RGB to BGR, minus the ImageNet means",
+    "imagenet-torch": "x / 255, ImageNet mean and deviation",
+    "standardize": "each sample to mean 0 and deviation 1",
+}
 MAX_SAMPLES: dict[Preset, int] = {"quick": 500, "standard": 2000, "full": 20_000}
 _PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_TOML_BYTES = 2**20
@@ -109,9 +118,8 @@ class AuditConfig(BaseModel):
     preprocessing: str | None = Field(
         default=None,
         description=(
-            "Input scaling: none, unit (x / 255), symmetric (x / 127.5 - 1), imagenet-caffe, "
-            "imagenet-torch, standardize (each sample to mean 0 and deviation 1), or "
-            "module:function. Unset: it is guessed, and the report says what was assumed."
+            f"Input scaling: one of {', '.join(PREPROCESSING)}, or module:function. Unset: it is "
+            "guessed, and the report says what was assumed."
         ),
     )
     resize: Resize = Field(

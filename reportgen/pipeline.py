@@ -57,7 +57,7 @@ def run_audit(
     with ExitStack() as stack:
         if executor is None:
             executor = stack.enter_context(
-                InlineExecutor()
+                InlineExecutor(config.time_limit)
                 if live
                 else LocalWorker(
                     device=config.device,

@@ -7,9 +7,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from reportgen.api import audit
 from reportgen.battery import BATTERY, all_checks, find_check
 from reportgen.catalogue import list_checks, list_options, settings_schema
-from reportgen.config import AuditConfig
+from reportgen.config import PREPROCESSING, AuditConfig
 from reportgen.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,3 +71,9 @@ def test_the_schema_of_a_report_explains_the_ids_and_takes_new_ones():
     assert validator.is_valid("later.check")
     assert not validator.is_valid("No check")
     assert {one["const"] for one in ids["anyOf"] if "const" in one} == set(all_checks())
+
+
+@pytest.mark.parametrize("name", PREPROCESSING)
+def test_each_scaling_is_named_where_a_user_looks(name):
+    assert f"`{name}`" in (ROOT / "README.md").read_text("utf-8")
+    assert f"``{name}``" in audit.__doc__

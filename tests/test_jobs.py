@@ -57,6 +57,7 @@ def make(**changes: object) -> Analysis:
         "id": "counting",
         "title": "Counting",
         "why": "w",
+        "shows": "s",
         "needs": frozenset(),
         "options": Part,
         "compute": numbers,

@@ -122,14 +122,14 @@ class Ours:
 
 
 def photographs() -> Images:
-    """Tiles of scikit-learn's two photographs: ``(n, SIDE, SIDE, 3)`` in [0, 1]."""
+    """Tiles of scikit-learn's two photographs: ``(n, SIDE, SIDE, 3)`` uint8."""
     tiles = [
         image[top : top + SIDE, left : left + SIDE]
         for image in load_sample_images().images
         for top in range(0, image.shape[0] - SIDE + 1, SIDE)
         for left in range(0, image.shape[1] - SIDE + 1, SIDE)
     ]
-    return np.stack(tiles).astype(np.float32) / 255
+    return np.stack(tiles)
 
 
 @dataclass(frozen=True)

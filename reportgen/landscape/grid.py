@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import InputError, UsageError
+from reportgen.landscape.plotting import Picture, as_png, draw
 
 FloatArray = NDArray[np.float64]
 Spacing = Literal["even", "cubic"]
@@ -27,17 +28,22 @@ _OF_ZIP = (zipfile.BadZipFile, zlib.error)
 _SETTLED = (MEASURED, NOT_FINITE, CENSORED)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Grid:
-    """Numbers over a plane. Rows belong to ``y`` and columns to ``x``: ``(len(y), len(x))``.
+    """Numbers over a plane, or along a line; a notebook shows it.
 
-    loss: mean over the samples, without penalties; NaN where there is no number. accuracy: share
-        of right answers; NaN for numbers. penalty: what regularisation adds to the loss.
-    error: standard error of the loss less the loss at the centre, by paired bootstrap.
-    state: `MEASURED`, `INTERPOLATED`, `NOT_FINITE` (NaN or infinite loss), `CENSORED` (above the
-        scale for certain, from a part of the samples) or `MISSING` (time ran out).
-    off: how far the last cells were from what the others had predicted, relative; NaN without
-        refinement. plane: what tells this plane from others with the same axes; "" if nobody asks.
+    Rows belong to ``y`` and columns to ``x``: ``(len(y), len(x))``.
+
+    Attributes:
+        loss: mean over the samples, without penalties; NaN where there is no number.
+        accuracy: share of right answers; NaN for numbers.
+        penalty: what regularisation adds to the loss.
+        error: standard error of the loss less the loss at the centre, by paired bootstrap.
+        state: `MEASURED`, `INTERPOLATED`, `NOT_FINITE` (NaN or infinite loss), `CENSORED` (above
+            the scale for certain, from a part of the samples) or `MISSING` (time ran out).
+        off: how far the last cells were from what the others had predicted, relative; NaN without
+            refinement.
+        plane: what tells this plane from others with the same axes; "" if nobody asks.
     """
 
     x: FloatArray
@@ -49,6 +55,30 @@ class Grid:
     state: NDArray[np.uint8]
     off: float = float("nan")
     plane: str = ""
+
+    def __repr__(self) -> str:
+        counts = [(self.count(state), words) for state, words in enumerate(STATES)]
+        said = ", ".join(f"{count} {words}" for count, words in counts if count)
+        known = np.isfinite(self.loss)
+        span = (
+            f"{self.loss[known].min():.3g} to {self.loss[known].max():.3g}" if known.any() else ""
+        )
+        return f"Grid({len(self.y)} x {len(self.x)}: {said}; loss {span or 'unknown'})"
+
+    def plot(self, axes: Any = None, title: str = "Loss") -> Any:
+        """Contours of the loss, or a curve if it is a line; returns the Matplotlib figure.
+
+        Args:
+            axes: of Matplotlib, to draw into; None: a figure of its own.
+        """
+        return draw(self.picture(title), axes)
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self.picture("Loss"))
+
+    def picture(self, title: str) -> Picture:
+        """What `plot` draws."""
+        return Picture(self.x, self.y, self.loss, self.error, self.lowest, title)
 
     def count(self, state: int) -> int:
         """Cells of that state."""

@@ -23,24 +23,30 @@ from reportgen.landscape.losses import Loss, choose_loss
 from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Parameters, Point, difference, find_parameters
+from reportgen.landscape.plotting import as_png
 from reportgen.landscape.restoring import hash_arrays
 from reportgen.landscape.reuse import plan_reuse
 from reportgen.landscape.samples import Samples, choose_chunk
 from reportgen.landscape.uncertainty import PairedBootstrap
+from reportgen.subject.datasets import is_dataset
 from reportgen.subject.labels import resolve_labels
-from reportgen.subject.live import with_inputs
+from reportgen.subject.live import take_inputs, with_inputs
 from reportgen.subject.outputs import list_outputs, read_output
+from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 
 _SAVED_EVERY = 10.0  # seconds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Survey:
-    """What was found.
+    """What was found; a notebook shows it.
 
-    loss_name, loss_reason: which loss, and why that one. loss, error: at the model, with its
-    standard error. cosine: between the directions; NaN of a line.
+    Attributes:
+        grid: the loss of every cell, its standard error, and how it came about.
+        loss_name, loss_reason: which loss, and why that one.
+        loss, error: at the model, with its standard error.
+        cosine: between the directions; NaN of a line.
     """
 
     grid: Grid
@@ -50,12 +56,39 @@ class Survey:
     error: float
     cosine: float
 
+    def __repr__(self) -> str:
+        grid, lowest = self.grid, self.grid.lowest
+        least = "no cell was measured"
+        if lowest is not None:
+            row, column = lowest
+            least = f"lowest {grid.loss[lowest]:.3g} at ({grid.x[column]:.3g}, {grid.y[row]:.3g})"
+        return (
+            f"Survey({len(grid.y)} x {len(grid.x)}, {self.loss_name} {self.loss:.3g} "
+            f"± {self.error:.1g} at the model, {least}, {grid.count(grids.MISSING)} cells missing)"
+        )
+
+    def plot(self, axes: Any = None) -> Any:
+        """Contours of the loss, or a curve along a line; returns the Matplotlib figure.
+
+        Args:
+            axes: of Matplotlib, to draw into; None: a figure of its own.
+        """
+        return self.grid.plot(axes, title=self._title)
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self.grid.picture(self._title))
+
+    @property
+    def _title(self) -> str:
+        return f"{self.loss_name.replace('_', ' ')}: {self.loss:.3g} at the model"
+
 
 def survey(
     model: keras.Model,
     x: Any,
     y: Any,
     *,
+    preprocessing: str | Preprocessing | None = None,
     loss: str | None = None,
     through: Sequence[Sequence[NDArray[Any]]] = (),
     layers: Sequence[str] = (),
@@ -73,9 +106,16 @@ def survey(
 ) -> Survey:
     """The loss in a plane through the weights of ``model``, which are not changed.
 
+    Samples and ``preprocessing`` are those of `reportgen.audit`: samples as you have them, and
+    what makes of them what the model takes. Without it ``x`` is taken as the model takes it.
+
     Args:
-        x, y: samples as the model takes them ``(n, ...)``, and labels: class positions, rows of 0
-            and 1, or numbers. All of them are used in every cell.
+        x, y: samples ``(n, ...)`` before scaling, and labels: class positions, rows of 0 and 1,
+            or numbers. All of them are used in every cell.
+        preprocessing: ``"unit"`` (x / 255) or another name of `reportgen.audit`,
+            ``module:function``, or a function from an array to one of the same shape, such as
+            ``keras.applications.vgg16.preprocess_input``; it works on a copy. None, as ``"none"``:
+            ``x`` is scaled already, or the model scales it itself. Nothing is assumed.
         loss: of Keras; None: the one the model was compiled with, else the one that fits.
         through: weights of the same network, as ``model.get_weights()`` gives them: with one of
             them the line, with two the plane through them and the model, which is (0, 0); the
@@ -93,7 +133,12 @@ def survey(
     Raises:
         UsageError, ConfigurationError, InputError: with the next step in the message.
     """
-    x = np.asarray(x)
+    if is_dataset(x):
+        raise UsageError(
+            "survey: x is a dataset. Every cell uses all samples, so give arrays x and y of some "
+            "hundred; reportgen.audit draws them from a dataset by itself."
+        )
+    x = take_inputs(model, x, preprocessing)
     _check_call(model, x, np.asarray(y), part, resume)
     model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf

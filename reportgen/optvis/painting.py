@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,11 @@ from reportgen.optvis.recipes import find_recipe
 from reportgen.optvis.run import Painted
 from reportgen.optvis.scaling import Scaling, read_scaling
 from reportgen.subject.inputs import InputSpec, read_input
-from reportgen.subject.preprocessing import check_channels, find_preprocessing
+from reportgen.subject.preprocessing import (
+    Preprocessing,
+    check_channels,
+    find_preprocessing,
+)
 
 _DEFAULT_SIDE = 128  # for models that take any size
 _FOREVER = 10.0**9
@@ -54,7 +59,7 @@ def visualize(
     size: tuple[int, int] | None = None,
     variants: int = 1,
     seed: int = 0,
-    preprocessing: str | None = "unit",
+    preprocessing: str | Preprocessing | None = "unit",
     scaling: Scaling | None = None,
     samples: NDArray[Any] | None = None,
     seconds: float | None = None,
@@ -65,6 +70,10 @@ def visualize(
 ) -> OptimizedImages:
     """Paint the images that an objective is largest for.
 
+    ``preprocessing`` and ``samples`` are those of `reportgen.audit`: samples as you have them,
+    before scaling, and what makes of them what the model takes. Pixels run from 0 to 255; a model
+    that was trained on pixels from 0 to 1 is one with ``preprocessing="unit"``.
+
     Args:
         objective: such as ``channel("conv", range(8))``; one image a unit and variant.
         recipe: a name of `recipes.RECIPES`, or a `Recipe`.
@@ -73,10 +82,13 @@ def visualize(
         variants: images of each unit, from different first values.
         seed: the same seed gives the same images, whatever the batch, as long as neither
             ``seconds`` nor the choice of a precision makes a difference.
-        preprocessing: how pixels from 0 to 255 become inputs, by the names of ``reportgen audit
-            --preprocessing``: ``unit`` for x / 255, ``imagenet-caffe`` for VGG16 of Keras ...
+        preprocessing: how pixels from 0 to 255 become inputs: ``"unit"`` (x / 255) or another
+            name of `reportgen.audit`, ``module:function``, or a function from an array to one of
+            the same shape, such as ``keras.applications.vgg16.preprocess_input``; it works on a
+            copy. None, as ``"none"``: pixels as they are, where the model scales them itself.
         scaling: instead of ``preprocessing``, see `scaling.read_scaling`.
-        samples: ``(n, h, w, c)`` in [0, 1], for recipes that measure them.
+        samples: ``(n, h, w, c)`` from 0 to 255, before scaling, for recipes that measure them.
+            Floats from 0 to 1, as were asked for earlier, are read as x / 255, with a warning.
         seconds: stop after about so long; every image gets at least a few steps.
         batch: images at once; by default as many as memory allows.
         precision: "float32", "bfloat16", or "auto": whichever is faster and true enough.
@@ -85,6 +97,7 @@ def visualize(
 
     Raises:
         UsageError: no such layer, unit, recipe or size; what there is stands in the message.
+        ConfigurationError: no such preprocessing, or it fails on pictures.
     """
     engine = open_engine(
         model,
@@ -95,13 +108,39 @@ def visualize(
         seed=seed,
         preprocessing=preprocessing,
         scaling=scaling,
-        samples=samples,
+        samples=None if samples is None else _as_pictures(samples),
         batch=batch,
         precision=precision,
         position=position,
         held=held,
     )
     return paint(engine, seconds)
+
+
+def _as_pictures(samples: Any) -> NDArray[np.float32]:
+    """Samples from 0 to 255 as pictures ``(n, h, w, c)`` from 0 to 1."""
+    pixels = np.asarray(samples)
+    pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+    if pixels.dtype.kind not in "uif" or pixels.ndim != 4 or not pixels.size:
+        raise UsageError(
+            f"samples: pictures (n, h, w, c) are needed, got {pixels.dtype} of shape "
+            f"{pixels.shape}."
+        )
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= 0 and high <= 255):
+        raise UsageError(
+            f"samples: values from {low:g} to {high:g}. Samples are taken before scaling, from 0 "
+            "to 255; preprocessing= says what the model takes."
+        )
+    if pixels.dtype.kind == "f" and high <= 1:
+        warnings.warn(
+            "visualize: samples run from 0 to 1 and are read as pixels / 255. Samples are taken "
+            "before scaling, as by reportgen.audit: give them from 0 to 255.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        return pixels.astype(np.float32)
+    return (pixels / 255).astype(np.float32)
 
 
 def open_engine(
@@ -112,7 +151,7 @@ def open_engine(
     size: tuple[int, int] | None = None,
     variants: int = 1,
     seed: int = 0,
-    preprocessing: str | None = "unit",
+    preprocessing: str | Preprocessing | None = "unit",
     scaling: Scaling | None = None,
     samples: NDArray[Any] | None = None,
     batch: int | None = None,
@@ -122,7 +161,8 @@ def open_engine(
 ) -> Engine:
     """An engine for objectives that differ in their units only; the arguments of `visualize`.
 
-    It traces each canvas once, whatever it is set to paint next by `Engine.take_up`.
+    Only ``samples`` are pictures ``(n, h, w, c)`` from 0 to 1 here, as the engine paints them. It
+    traces each canvas once, whatever it is set to paint next by `Engine.take_up`.
     """
     check_call(model, objective, size, variants, seed, batch, held or {}, position)
     spec = read_painted_input(model, position, size)
@@ -141,8 +181,10 @@ def open_engine(
     return _prepare(model, objective, settings, spec, scaling)
 
 
-def _find_scaling(name: str, spec: InputSpec, samples: NDArray[Any] | None) -> Scaling:
-    function, _ = find_preprocessing(name)
+def _find_scaling(
+    asked: str | Preprocessing, spec: InputSpec, samples: NDArray[Any] | None
+) -> Scaling:
+    name, function, _ = find_preprocessing(asked)
     check_channels(name, spec.channels)
     scaled = None if samples is None else function(np.asarray(samples, np.float32) * 255)
     scaling = read_scaling(
@@ -151,7 +193,7 @@ def _find_scaling(name: str, spec: InputSpec, samples: NDArray[Any] | None) -> S
     if not scaling.exact and scaled is None:
         raise UsageError(
             f"preprocessing: {name} is no formula of one pixel. Give samples=, (n, h, w, c) from 0 "
-            "to 1: images then stay within the range that it makes of them."
+            "to 255: images then stay within the range that it makes of them."
         )
     return scaling
 

@@ -109,7 +109,10 @@ def _fit_mixture(
     pixel = np.full((1 + channels, channels), low, np.float32)
     pixel[1:] += np.eye(channels, dtype=np.float32) * np.float32(high - low)
     plain = np.broadcast_to(pixel[:, None, None], (1 + channels, *sides, channels))
-    made = np.asarray(preprocess(plain.copy()), np.float64)[:, 0, 0]
+    with np.errstate(all="ignore"):  # a function may divide by the deviation, which is 0 here
+        made = np.asarray(preprocess(plain.copy()), np.float64)[:, 0, 0]
+    if not np.isfinite(made).all():
+        return None
     matrix = (made[1:] - made[0]).T / (high - low)
     offset = made[0] - matrix @ np.full(channels, low)
     rng = np.random.default_rng(0)

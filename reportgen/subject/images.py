@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-ResizePolicy = Literal["stretch", "crop", "pad"]
 PixelArray = NDArray[np.uint8]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}) | {
@@ -52,7 +51,7 @@ class Decoder:
 
     size: tuple[int, int]
     channels: int
-    policy: ResizePolicy = "stretch"
+    policy: Resize = "stretch"
     background: int = 255
     conversions: Counter[str] = field(default_factory=Counter)
 

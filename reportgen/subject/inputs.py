@@ -65,7 +65,7 @@ def read_input(model: Any, size: tuple[int, int] | None, *, from_images: bool) -
             "input are audited yet. Wrap it in a model that fixes the others."
         )
     declared = tuple(inputs[0].shape[1:])
-    first = _is_channels_first(model, declared)
+    first = is_channels_first(model, declared)
     if len(declared) == 3:
         shape = _settle(declared, size, (1, 2) if first else (0, 1))
         if first:
@@ -102,7 +102,8 @@ def _settle(
     return tuple(int(side) for side in shape)  # type: ignore[arg-type]
 
 
-def _is_channels_first(model: Any, shape: tuple[int | None, ...]) -> bool:
+def is_channels_first(model: Any, shape: tuple[int | None, ...]) -> bool:
+    """Whether an input of that shape, without the batch, has its channels first."""
     for layer in model._flatten_layers():
         if hasattr(layer, "data_format") and "Conv" in type(layer).__name__:
             return bool(layer.data_format == "channels_first")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.config import PREPROCESSING
 from reportgen.errors import ConfigurationError
-from reportgen.subject.user_code import load_named
+from reportgen.subject.user_code import load_named, name_of
 from reportgen.suggest import nearest
 
 FloatArray = NDArray[np.float32]
@@ -51,46 +52,81 @@ def _standardize(pixels: FloatArray) -> FloatArray:
     )
 
 
-_BY_NAME: dict[str, tuple[Preprocessing, str]] = {
-    "none": (_none, "pixels as they are"),
-    "unit": (_unit, "x / 255"),
-    "symmetric": (_symmetric, "x / 127.5 - 1"),
-    "imagenet-caffe": (_imagenet_caffe, "RGB to BGR, minus the ImageNet means"),
-    "imagenet-torch": (_imagenet_torch, "x / 255, ImageNet mean and deviation"),
-    "standardize": (_standardize, "each sample to mean 0 and deviation 1"),
+_FUNCTIONS: dict[str, Preprocessing] = {
+    "none": _none,
+    "unit": _unit,
+    "symmetric": _symmetric,
+    "imagenet-caffe": _imagenet_caffe,
+    "imagenet-torch": _imagenet_torch,
+    "standardize": _standardize,
 }
+_BY_NAME = {name: (_FUNCTIONS[name], gloss) for name, gloss in PREPROCESSING.items()}
 NAMES = tuple(_BY_NAME)
+_TRIED = 8  # samples
 
 
-def find_preprocessing(name: str) -> tuple[Preprocessing, str]:
-    """The function and its description, by name or as ``module:function``.
+def find_preprocessing(asked: str | Preprocessing) -> tuple[str, Preprocessing, str]:
+    """The name, the function and its description.
 
-    The function takes and returns float32 ``(n, h, w, c)``.
+    The function takes and returns float32 ``(n, h, w, c)``, and leaves what it gets as it is.
+
+    Args:
+        asked: one of `NAMES`, ``module:function``, or a function.
 
     Raises:
-        ConfigurationError: no such name, or the function cannot be imported.
+        ConfigurationError: no such name, or the function cannot be imported. The function itself
+            raises it where the user's raises, changes the shape, or gives no numbers.
     """
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    if ":" not in name:
-        guess = nearest(name, NAMES)
+    if callable(asked):
+        name, found = name_of(asked), asked
+    elif asked in _BY_NAME:
+        return asked, *_BY_NAME[asked]
+    elif ":" not in asked:
+        guess = nearest(asked, NAMES)
         raise ConfigurationError(
-            f"preprocessing: {name!r} is unknown. {guess + ' ' if guess else ''}"
+            f"preprocessing: {asked!r} is unknown. {guess + ' ' if guess else ''}"
             f"Use one of {', '.join(NAMES)}, or module:function."
         )
-    found = load_named(name, "preprocessing")
+    else:
+        name, found = asked, load_named(asked, "preprocessing")
     if not callable(found):
         raise ConfigurationError(f"preprocessing: {name!r} is not a function.")
-    return lambda pixels: _call_user(found, pixels, name), f"your function {name}"
+    return name, lambda pixels: _call_user(found, pixels, name), "your function"
 
 
 def _call_user(function: Callable[[Any], Any], pixels: FloatArray, name: str) -> FloatArray:
-    scaled = np.asarray(function(pixels), np.float32)
-    if scaled.shape != pixels.shape:
+    try:
+        # A copy: those of keras.applications write into the floats that they are given.
+        made = np.asarray(function(np.array(pixels, np.float32)))
+    except Exception as error:  # the user's function may raise anything
         raise ConfigurationError(
-            f"preprocessing: {name} made {scaled.shape} of {pixels.shape}. It must keep the shape."
+            f"preprocessing: {name} failed on samples of shape {pixels.shape} "
+            f"({type(error).__name__}: {str(error)[:200]}). It must take such an array."
+        ) from None
+    if made.shape != pixels.shape:
+        raise ConfigurationError(
+            f"preprocessing: {name} made {made.shape} of {pixels.shape}. It must keep the shape."
         )
-    return scaled
+    if made.dtype.kind in "OSUcmM":
+        raise ConfigurationError(
+            f"preprocessing: {name} made {made.dtype} of float32. It must give real numbers."
+        )
+    return np.asarray(made, np.float32)
+
+
+def check_preprocessing(name: str, function: Preprocessing, pixels: NDArray[Any]) -> None:
+    """Try a user's function on the first samples, before anything is computed with it.
+
+    Raises:
+        ConfigurationError: it raises, changes the shape, or makes NaN or infinity of numbers.
+    """
+    if name in _BY_NAME:
+        return
+    if not np.isfinite(function(np.asarray(pixels[:_TRIED], np.float32))).all():
+        raise ConfigurationError(
+            f"preprocessing: {name} made NaN or infinity of the first samples, which have "
+            "neither. Look for a division by zero."
+        )
 
 
 def check_channels(name: str, channels: int) -> None:

@@ -189,9 +189,21 @@ def _check_headers(path: Path) -> None:
 
 
 def take_arrays(
-    x: Any, y: Any, shape: tuple[int, ...], *, limit: int, seed: int, origin: str
+    x: Any,
+    y: Any,
+    shape: tuple[int, ...],
+    *,
+    limit: int,
+    seed: int,
+    origin: str,
+    places: NDArray[np.int64] | None = None,
+    found: int | None = None,
 ) -> SampleSet:
     """Samples from arrays ``x`` ``(n, *shape)`` and labels ``y`` ``(n,)`` or ``(n, classes)``.
+
+    Args:
+        places, found: where the rows stand in what they were drawn from, ``(n,)``, and how many
+            there were; without, ``x`` is all there is.
 
     Raises:
         InputError: shapes or types that cannot be what the model takes.
@@ -207,24 +219,24 @@ def take_arrays(
         raise InputError(f"{origin}: y holds {y.dtype}; numbers or names are needed.")
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    ledger, found = Ledger(), len(x)
+    ledger, numbers = Ledger(), np.arange(len(x)) if places is None else places
     keep = _finite_rows(x, y)
     if not keep.all():
-        first = f"#{int(np.flatnonzero(~keep)[0])}"
+        first = f"#{numbers[np.flatnonzero(~keep)[0]]}"
         ledger.add("NaN or infinity in the sample or its label", first, int((~keep).sum()))
     rows = _draw_rows(np.flatnonzero(keep), y, limit, seed)
     if not len(rows):
-        raise InputError(f"{origin}: no usable sample among {found} rows.")
+        raise InputError(f"{origin}: no usable sample among {len(x)} rows.")
     labels = None if y is None else y[rows]
     if labels is not None and labels.dtype.kind in "SUO":
         labels = _as_names(labels)
     named = labels is not None and labels.dtype == object
     return SampleSet(
         pixels=x[rows],
-        names=tuple(f"#{row}" for row in rows),
+        names=tuple(f"#{number}" for number in numbers[rows]),
         labels=labels,
         label_names=tuple(sorted(set(labels))) if named and labels is not None else (),
-        found=found,
+        found=len(x) if found is None else found,
         sizes=np.empty((0, 2), np.int64),
         skipped=ledger.rows(),
     )

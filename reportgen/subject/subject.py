@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigurationError, UsageError
@@ -24,7 +25,12 @@ from reportgen.subject.listing import list_csv, list_folder
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.network import open_network, screen
 from reportgen.subject.outputs import Reading, list_outputs, read_output
-from reportgen.subject.preprocessing import Preprocessing, check_channels, find_preprocessing
+from reportgen.subject.preprocessing import (
+    Preprocessing,
+    check_channels,
+    check_preprocessing,
+    find_preprocessing,
+)
 from reportgen.subject.probe import Probe
 from reportgen.subject.samples import SampleSet, read_archive, read_images, take_arrays
 from reportgen.subject.top_activating import ExcitedLayer, Request, find_top_activating
@@ -33,12 +39,25 @@ from reportgen.subject.user_code import load_objects
 
 @dataclass(frozen=True)
 class LiveInput:
-    """A model and arrays handed over in Python instead of files."""
+    """A model and arrays handed over in Python instead of files.
+
+    Attributes:
+        x, y: samples ``(n, ...)`` before scaling, and labels.
+        train: the same of the training.
+        places, found: where the samples stand in the dataset that they were drawn from, ``(n,)``,
+            and how many of it were looked at; None if ``x`` is all there is.
+        notes: what is to be said of how they were drawn.
+        preprocessing: a function that `AuditConfig.preprocessing` can only name.
+    """
 
     model: Any
     x: Any
     y: Any = None
     train: tuple[Any, Any] | None = None
+    places: NDArray[np.int64] | None = None
+    found: int | None = None
+    notes: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +112,8 @@ def open_subject(
     reading = read_output(list_outputs(probe), samples.labels, config.output)
     names = read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
     labels = resolve_labels(samples.labels, samples.label_names, reading, names)
-    scaling, preprocess, scaling_notes = _choose_scaling(config, spec, probe, samples)
+    asked = (live and live.preprocessing) or config.preprocessing
+    scaling, preprocess, scaling_notes = _choose_scaling(asked, spec, probe, samples)
     history = _open_history(config, model)
     return Subject(
         config=config,
@@ -112,6 +132,7 @@ def open_subject(
             *(file.notes if file else ()),
             *scaling_notes,
             *samples.notes,
+            *(live.notes if live else ()),
             *(history.notes if history else ()),
         ),
     )
@@ -150,7 +171,16 @@ def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
 def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) -> SampleSet:
     limit, seed = config.sample_limit, config.seed
     if live is not None:
-        return take_arrays(live.x, live.y, spec.pixels, limit=limit, seed=seed, origin="arrays")
+        return take_arrays(
+            live.x,
+            live.y,
+            spec.pixels,
+            limit=limit,
+            seed=seed,
+            origin="arrays",
+            places=live.places,
+            found=live.found,
+        )
     if config.data:
         return read_archive(config.data, spec.pixels, limit=limit, seed=seed)
     if not config.images and not config.labels:
@@ -172,22 +202,23 @@ def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) 
 
 
 def _choose_scaling(
-    config: AuditConfig, spec: InputSpec, probe: Probe, samples: SampleSet
+    asked: str | Preprocessing | None, spec: InputSpec, probe: Probe, samples: SampleSet
 ) -> tuple[str, Preprocessing, tuple[str, ...]]:
-    name = config.preprocessing
+    """The scaling in words, as a function of pixels, and a note where it was not declared."""
     notes: tuple[str, ...] = ()
-    if name is None:
+    if asked is None:
         inside, tokens = scales_inside(probe.calls), reads_tokens(probe.calls)
         if tokens:
-            name, why = "none", f"the input is numbers of tokens (layer {tokens})"
+            asked, why = "none", f"the input is numbers of tokens (layer {tokens})"
         elif inside:
-            name, why = "none", f"the model scales its input itself (layer {inside})"
+            asked, why = "none", f"the model scales its input itself (layer {inside})"
         elif samples.pixels.dtype == np.uint8:
-            name, why = "unit", "the usual one for 8-bit images; say so with --preprocessing"
+            asked, why = "unit", "the usual one for 8-bit images; say so with --preprocessing"
         else:
-            name, why = "none", "the arrays hold floats, taken as they are"
-        notes = (f"Input scaling was not declared. {name} was assumed: {why}.",)
+            asked, why = "none", "the arrays hold floats, taken as they are"
+        notes = (f"Input scaling was not declared. {asked} was assumed: {why}.",)
+    name, function, words = find_preprocessing(asked)
     if spec.kind == "image":
         check_channels(name, spec.channels)
-    function, words = find_preprocessing(name)
+    check_preprocessing(name, function, samples.pixels)
     return f"{name} ({words})", function, notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -51,6 +52,34 @@ def _address(name: str, found: Any) -> str:
             "and call reportgen.audit(model, x, y)."
         )
     return f"{module}:{path}"
+
+
+def name_of(found: Any) -> str:
+    """``module:qualname`` of a function; of an object that is called, that of its class."""
+    while isinstance(found, functools.partial):
+        found = found.func
+    named = found if hasattr(found, "__qualname__") else type(found)
+    return f"{getattr(named, '__module__', None) or '__main__'}:{named.__qualname__}"
+
+
+def find_address(function: Any) -> str:
+    """``module:function``, by which another process finds the same function.
+
+    Raises:
+        UsageError: it has no such name: a lambda, a function in a function or in a script.
+    """
+    name = name_of(function)
+    module, _, path = name.partition(":")
+    found = sys.modules.get(module) if module != "__main__" else None
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if found is not function:
+        raise UsageError(
+            f"preprocessing: {name} cannot be found by name in the process that opens the model. "
+            "Define it as a function of a module, or open the model here and call "
+            "audit(model, x, y, preprocessing=...)."
+        )
+    return name
 
 
 def _split(spec: str) -> tuple[str, str]:

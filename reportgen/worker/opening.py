@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.config import AuditConfig
-from reportgen.errors import InputError, LimitError, ReportgenError, WorkerDiedError, WorkerError
+from reportgen.errors import (
+    InputError,
+    LimitError,
+    ReportgenError,
+    TimeLimitError,
+    WorkerDiedError,
+    WorkerError,
+)
 from reportgen.worker.jobs import Opened, inspect_job, load_job, open_job, read_card, screen_job
 from reportgen.worker.process import LocalWorker
 
@@ -35,7 +42,7 @@ def open_subject(workers: Executor, config: AuditConfig, live: Any) -> Opened:
             wait(workers, limit, workers.submit(load_job, config), advice)
         future = workers.submit(open_job, config, live)
         packed = wait(workers, config.time_limit, future)
-    except WorkerDiedError as error:
+    except (WorkerDiedError, TimeLimitError) as error:
         raise LimitError(f"The model or the samples could not be opened. {error}") from None
     except WorkerError as error:
         raise ReportgenError(f"The model or the samples could not be opened. {error}") from None

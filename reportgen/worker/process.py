@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError, find_error
-from reportgen.progress import Listener
+from reportgen.progress import Listener, within
 from reportgen.worker import isolation
 
 _HEADER = struct.Struct("<cQ")
@@ -178,13 +178,23 @@ class LocalWorker(Executor):
 
 
 class InlineExecutor(Executor):
-    """Runs calls in this process: for a live model, which cannot travel."""
+    """Runs calls in this process: for a live model, which cannot travel.
+
+    Args:
+        time_limit: seconds for each call, which is stopped where it next tells of its progress
+            (`progress.within`); None: no limit. Memory and devices are the caller's own.
+    """
+
+    def __init__(self, time_limit: float | None = None) -> None:
+        self._time_limit = time_limit
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``fn`` now."""
         future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            with within(self._time_limit):
+                result = fn(*args, **kwargs)
+            future.set_result(result)
         except ReportgenError as error:
             future.set_exception(error)
         except Exception as error:

@@ -213,3 +213,63 @@ def test_what_cannot_be_drawn_is_said():
     two = keras.Model([left, right], layers.Dense(3, "softmax")(layers.Add()([left, right])))
     with pytest.raises(UsageError, match="2 inputs"):
         landscape.survey(two, X, Y)
+
+
+def halve_in_place(pixels):
+    pixels /= 2
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "scaled"),
+    [
+        (None, lambda x: x),
+        ("none", lambda x: x),
+        ("unit", lambda x: x / 255),
+        (halve_in_place, lambda x: x / 2),
+    ],
+)
+def test_samples_are_given_before_scaling(preprocessing, scaled):
+    model = dense_net()
+    pixels = np.rint(100 * X).astype(np.float32)
+    before = pixels.copy()
+    found = landscape.survey(model, pixels, Y, points=3, preprocessing=preprocessing)
+    expected = landscape.survey(model, scaled(pixels).astype(np.float32), Y, points=3)
+    np.testing.assert_allclose(found.grid.loss, expected.grid.loss, rtol=1e-6)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_scaling_is_of_pixels_also_where_channels_come_first():
+    from keras.applications.vgg16 import preprocess_input
+
+    from reportgen.subject.live import take_inputs
+
+    def network(shape, data_format):
+        pool = layers.GlobalAveragePooling2D(data_format=data_format)
+        return keras.Sequential(
+            [keras.Input(shape), layers.Conv2D(2, 3, data_format=data_format), pool]
+        )
+
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 7, 3)).astype(np.uint8)
+    expected = preprocess_input(pixels.astype(np.float32))
+    last = take_inputs(network((8, 7, 3), "channels_last"), pixels, "imagenet-caffe")
+    np.testing.assert_allclose(last, expected, atol=1e-4)
+    first = network((3, 8, 7), "channels_first")
+    for given in (pixels, pixels.transpose(0, 3, 1, 2)):
+        for asked in ("imagenet-caffe", preprocess_input):
+            taken = take_inputs(first, given, asked)
+            np.testing.assert_allclose(taken, expected.transpose(0, 3, 1, 2), atol=1e-4)
+
+
+def test_a_missing_channel_axis_and_a_dataset():
+    import tensorflow as tf
+
+    from reportgen.subject.live import take_inputs
+
+    grey = keras.Sequential([keras.Input((6, 5, 1)), layers.Flatten(), layers.Dense(2)])
+    assert take_inputs(grey, np.zeros((3, 6, 5), np.uint8), None).shape == (3, 6, 5, 1)
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y))
+    with pytest.raises(UsageError, match=r"x is a dataset.*give arrays x and y"):
+        landscape.survey(dense_net(), dataset, None)
+    with pytest.raises(ConfigurationError, match="Did you mean 'symmetric'"):
+        landscape.survey(dense_net(), X, Y, preprocessing="symetric")

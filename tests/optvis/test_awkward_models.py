@@ -27,7 +27,7 @@ def climbs(model: keras.Model, objective: Objective, **options):
 @pytest.mark.parametrize("shape", [(16, 16, 1), (16, 16, 3), (16, 16, 5), (9, 21, 2)])
 @pytest.mark.parametrize("recipe", ["default", "plain"])
 def test_any_channels_and_any_shape(shape, recipe):
-    samples = np.random.default_rng(0).random((5, *shape), np.float32)
+    samples = np.random.default_rng(0).integers(0, 256, (5, *shape), np.uint8)
     options = {"recipe": plain(16)} if recipe == "plain" else {"recipe": "default"}
     result = climbs(convnet(shape), channel("second", [0, 1]), samples=samples, **options)
     assert result.images.shape == (2, 1, *shape)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reportgen.errors import ConfigurationError
+from reportgen.errors import ConfigurationError, UsageError
 from reportgen.optvis import channel, visualize
 from reportgen.optvis.scaling import read_scaling
 from reportgen.subject.preprocessing import NAMES, find_preprocessing
@@ -27,7 +27,7 @@ def apply(scaling, images: np.ndarray) -> np.ndarray:
 def test_named_preprocessings_are_met_exactly(name, channels):
     if name.startswith("imagenet") and channels != 3:
         pytest.skip("ImageNet's means are of three channels")
-    function, _ = find_preprocessing(name)
+    _, function, _ = find_preprocessing(name)
     images = pictures(channels)
     scaling = read_scaling(function, channels, name=name)
     expected = function(images * 255)
@@ -49,7 +49,7 @@ def test_they_are_those_of_keras_applications(name):
     from keras.src.applications.imagenet_utils import preprocess_input
 
     images = pictures()
-    scaling = read_scaling(find_preprocessing(name)[0], 3, name=name)
+    scaling = read_scaling(find_preprocessing(name)[1], 3, name=name)
     expected = preprocess_input(images * 255, mode=ORACLES[name][0])
     np.testing.assert_allclose(apply(scaling, images), expected, atol=1e-3 / 4)
 
@@ -62,7 +62,7 @@ def test_standardize_is_that_of_tensorflow():
 
 
 def test_caffe_turns_red_into_the_last_channel():
-    scaling = read_scaling(find_preprocessing("imagenet-caffe")[0], 3)
+    scaling = read_scaling(find_preprocessing("imagenet-caffe")[1], 3)
     red = np.zeros((1, 2, 2, 3), np.float32)
     red[..., 0] = 1
     np.testing.assert_allclose(
@@ -131,13 +131,13 @@ def test_without_samples_nothing_is_scaled_and_it_is_said():
 )
 def test_layouts(layout, arrange):
     images = pictures(1)
-    scaling = read_scaling(find_preprocessing("unit")[0], 1, layout=layout)
+    scaling = read_scaling(find_preprocessing("unit")[1], 1, layout=layout)
     np.testing.assert_allclose(apply(scaling, images), arrange(images), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_pass(name):
-    scaling = read_scaling(find_preprocessing(name)[0], 3, name=name)
+    scaling = read_scaling(find_preprocessing(name)[1], 3, name=name)
     images = tf.constant(pictures())
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -152,7 +152,7 @@ def test_gradients_pass(name):
 def test_the_score_is_what_a_user_finds_by_the_declared_preprocessing(name):
     model = convnet((8, 8, 3))
     result = visualize(model, channel("second", 1), recipe=plain(3), preprocessing=name)
-    scaled = find_preprocessing(name)[0](result.images[0] * 255)
+    scaled = find_preprocessing(name)[1](result.images[0] * 255)
     inside = keras.Model(model.inputs, model.get_layer("second").output)
     expected = inside.predict(scaled, verbose=0)[..., 1].mean()
     assert result.scores[0, 0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -173,11 +173,61 @@ def test_no_preprocessing_gives_pixels_from_0_to_255():
 def test_samples_give_the_range_of_a_function_that_is_no_mixture(monkeypatch):
     monkeypatch.setattr(
         "reportgen.optvis.painting.find_preprocessing",
-        lambda name: (NOT_A_MIXTURE["gamma"], "the user's"),
+        lambda name: (name, NOT_A_MIXTURE["gamma"], "the user's"),
     )
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.Identity(name="seen")(image))
     bright = visualize(
-        model, channel("seen", 0), recipe=plain(40), preprocessing="x:y", samples=pictures()
+        model, channel("seen", 0), recipe=plain(40), preprocessing="x:y", samples=255 * pictures()
     )
     assert bright.scores[0, 0] <= 1.0  # the largest value that gamma makes
+
+
+def in_place(pixels):
+    pixels /= 255
+    return pixels
+
+
+def test_preprocessing_may_be_a_function():
+    from keras.applications.vgg16 import preprocess_input
+
+    model = convnet((8, 8, 3))
+    for function, name in ((preprocess_input, "imagenet-caffe"), (in_place, "unit")):
+        given, named = (
+            visualize(model, channel("first", 0), recipe=plain(3), preprocessing=one)
+            for one in (function, name)
+        )
+        np.testing.assert_allclose(given.images, named.images, atol=1e-5)
+
+
+def test_samples_are_given_before_scaling(monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        "reportgen.optvis.painting.find_recipe",
+        lambda recipe, samples, side: taken.append(samples) or recipe,
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    unit = (pixels / 255).astype(np.float32)
+
+    def give(samples):
+        visualize(convnet((8, 8, 3)), channel("first", 0), recipe=plain(1), samples=samples)
+        return taken.pop()
+
+    np.testing.assert_array_equal(give(pixels), unit)
+    np.testing.assert_allclose(give(pixels.astype(np.float64)), unit, rtol=1e-6)
+    with pytest.warns(FutureWarning, match=r"run from 0 to 1 and are read as pixels / 255\. Sampl"):
+        np.testing.assert_array_equal(give(unit), unit)  # as it was asked for earlier
+    with pytest.raises(UsageError, match="values from -1 to 1"):
+        give(np.array([[[[-1.0, 1.0]]]]))
+    with pytest.raises(UsageError, match=r"\(n, h, w, c\) are needed"):
+        give(pixels[0, 0])
+
+
+def test_a_function_that_divides_by_the_deviation_is_no_formula_and_no_error():
+    def standardise(pixels):
+        return (pixels - pixels.mean((1, 2), keepdims=True)) / pixels.std((1, 2), keepdims=True)
+
+    scaled = standardise(255 * pictures())
+    scaling = read_scaling(standardise, 3, scaled_samples=scaled)
+    assert not scaling.exact
+    assert np.isfinite(scaling.matrix).all()
