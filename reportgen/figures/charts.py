@@ -16,9 +16,8 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
-from reportgen import text
+from reportgen import text, theme
 from reportgen.figures import contour, matrix, plane, series, surface, svg
-from reportgen.figures.colour import INK, QUIET
 from reportgen.figures.drawing import Drawing
 from reportgen.figures.frame import FAMILIES, PIXELS_PER_INCH
 from reportgen.report.blocks import Bars, Contour, HeatMap, Lines, Surface
@@ -40,18 +39,18 @@ _SETTINGS: dict[str, Any] = {
     "path.simplify": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": QUIET,
-    "axes.labelcolor": INK,
+    "axes.edgecolor": theme.QUIET,
+    "axes.labelcolor": theme.INK,
     "axes.linewidth": 0.8,
     "axes.labelsize": 9,
     "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "xtick.color": theme.QUIET,
+    "ytick.color": theme.QUIET,
+    "xtick.labelcolor": theme.INK,
+    "ytick.labelcolor": theme.INK,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
-    "grid.color": "#d5d9df",
+    "grid.color": theme.GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8.5,

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reportgen import theme
 from reportgen.figures import colour, hatching, isolines, keys, plane, trail
-from reportgen.figures.colour import QUIET
 from reportgen.figures.frame import (
     PIXELS_PER_INCH,
     Box,
@@ -156,7 +156,7 @@ def _draw_field(axes: Axes, field: Plane) -> None:
     # Paths may leave the plane; the picture does not follow them.
     axes.set(xlim=(left, right), ylim=(bottom, top), autoscale_on=False)
     for spine in axes.spines.values():
-        spine.set(visible=True, color=QUIET, linewidth=0.6)
+        spine.set(visible=True, color=theme.QUIET, linewidth=0.6)
 
 
 def _inks(field: Plane) -> dict[int, str]:

@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from reportgen.figures.colour import INK
+from reportgen import theme
 from reportgen.figures.svg import halo
 
 # A figure's size is given in CSS pixels, 96 to the inch. Its text has 12 of them.
@@ -124,12 +124,12 @@ def dress_bar(
     bar.tick_params(length=2)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    rim = Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
+    rim = Rectangle((0, low), 1, high - low, fill=False, edgecolor=theme.RIM, linewidth=0.5)
     bar.add_patch(rim)
 
 
 def write(page: Axes, box: Box, words: str, size: float = SMALL_WORDS) -> None:
     """Words in the middle of ``box`` with a white halo."""
     x, y = box.left + box.width / 2, box.bottom + box.height / 2
-    for colour, gid in (("#ffffff", halo(2.4, size)), (INK, None)):
+    for colour, gid in ((theme.WHITE, halo(2.4, size)), (theme.INK, None)):
         page.text(x, y, words, ha="center", va="center", fontsize=size, color=colour, gid=gid)

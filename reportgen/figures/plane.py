@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import theme
 from reportgen.figures import colour
 from reportgen.report.blocks import ColourScale, Contour, Surface
 from reportgen.text import number
@@ -153,7 +154,7 @@ def dots(plane: Plane, width: int, height: int, side: int = 2) -> NDArray[np.uin
     rows, columns = np.nonzero(plane.states == MEASURED)
     across = np.rint((plane.x[columns] - left) / (right - left) * width - side / 2).astype(int)
     up = np.rint((plane.y[rows] - bottom) / (top - bottom) * height - side / 2).astype(int)
-    inks = [255 * (colour.ink_on(rgb) == "#ffffff") for rgb in colours(plane)[rows, columns, :3]]
+    inks = [255 * (colour.ink_on(rgb) == theme.WHITE) for rgb in colours(plane)[rows, columns, :3]]
     picture = np.zeros((height, width, 4), np.uint8)
     for dx in range(side):
         for dy in range(side):

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from reportgen.figures.colour import SERIES
 from reportgen.report.blocks import Bars, Lines, Series
 from reportgen.text import number
+from reportgen.theme import QUIET, SERIES
 
 # How a name from outside becomes text that the fonts can draw: (text, limit) -> text.
 Drawable = Callable[[str, int], str]
@@ -21,7 +21,6 @@ MOST_TICKS = 24
 MOST_VECTOR_POINTS = 3000
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
 _MARKERS = "os^Dv"
-_REFERENCE = "#5f6b7a"
 
 
 def draw_lines(axes: Axes, block: Lines, drawable: Drawable) -> None:
@@ -89,7 +88,7 @@ def _draw_reference(axes: Axes, series: Series, drawable: Drawable) -> None:
     axes.plot(
         series.x,
         _numbers(series.y),
-        color=_REFERENCE,
+        color=QUIET,
         linewidth=1,
         linestyle=(0, (2, 2)),
         label=_label(series, drawable),

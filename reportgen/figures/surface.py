@@ -12,8 +12,8 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from mpl_toolkits.mplot3d.proj3d import proj_transform
 from numpy.typing import NDArray
 
+from reportgen import theme
 from reportgen.figures import colour, plane, trail
-from reportgen.figures.colour import QUIET
 from reportgen.figures.frame import PIXELS_PER_INCH, Box, Places, overlay
 from reportgen.figures.plane import Plane
 from reportgen.figures.series import Drawable
@@ -27,8 +27,6 @@ ELEVATION, AZIMUTH = 42.0, -60.0
 HEIGHT = 0.45
 # Of the sheet, which is drawn as pixels: enough for a screen of two to the CSS pixel.
 DPI = 1.4 * PIXELS_PER_INCH
-_PANE = "#f4f5f7"
-_GRID = "#dfe3e8"
 
 Floats = NDArray[np.float64]
 
@@ -108,11 +106,11 @@ def _name_axes(axes: Any, block: Surface, field: Plane, drawable: Drawable) -> N
     shown = plane.ticks(field, HEIGHT * 220, apart=17)
     axes.set_zticks([height for height, _ in shown], [words for _, words in shown])
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_pane_color(_PANE)
-        axis.line.set(color=QUIET, linewidth=0.8)
-        axis._axinfo["grid"].update(color=_GRID, linewidth=0.6)
+        axis.set_pane_color(theme.PANE)
+        axis.line.set(color=theme.QUIET, linewidth=0.8)
+        axis._axinfo["grid"].update(color=theme.PANE_GRID, linewidth=0.6)
         axis._axinfo["tick"].update(inward_factor=0.0, outward_factor=0.25)
-        axis.pane.set_edgecolor(_GRID)
+        axis.pane.set_edgecolor(theme.PANE_GRID)
     axes.tick_params(pad=1)
 
 
