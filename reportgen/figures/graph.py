@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from reportgen import theme
-from reportgen.figures.drawing import Drawing
+from reportgen.figures.drawing import Drawing, Find, nothing
 from reportgen.report.blocks import Graph, GraphNode
 from reportgen.resources import render
 from reportgen.text import name, printable
@@ -51,8 +51,17 @@ class Place:
     depth: int
 
 
-def draw(block: Graph, *, labels: bool = True) -> Drawing:
-    """Draw the graph. ``labels`` off leaves the boxes alone (for thumbnails)."""
+def draw(block: Graph, find: Find = nothing) -> Drawing:
+    """Draw the boxes with their names, and the arrows."""
+    return _draw_graph(block, labels=True)
+
+
+def thumbnail(block: Graph, find: Find = nothing) -> Drawing:
+    """Draw the boxes and the arrows alone. It is as large as the whole: the page shrinks it."""
+    return _draw_graph(block, labels=False)
+
+
+def _draw_graph(block: Graph, *, labels: bool) -> Drawing:
     edges = [e for e in block.edges if max(e) < len(block.nodes) and e[0] != e[1]]
     depths = longest_paths(len(block.nodes), edges)
     places = arrange(depths, edges)

@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 
 from reportgen import theme
 from reportgen.figures import colour, hatching, trail
-from reportgen.figures.frame import Box, words_width
+from reportgen.figures.fonts import drawable, words_width
+from reportgen.figures.frame import Box
 from reportgen.figures.plane import (
     CENSORED,
     INTERPOLATED,
@@ -20,7 +21,6 @@ from reportgen.figures.plane import (
     NOT_FINITE,
     Plane,
 )
-from reportgen.figures.series import Drawable
 from reportgen.report.blocks import Contour
 
 ROW = 18.0
@@ -59,7 +59,7 @@ def dotted(field: Plane) -> bool:
     return bool(measured.any() and (not measured.all() or measured.size <= MOST_DOTTED))
 
 
-def of(block: Contour, field: Plane, drawable: Drawable) -> list[Key]:
+def of(block: Contour, field: Plane) -> list[Key]:
     """Paths by name, then the states that occur."""
     paths = [
         Key("path", index, words)

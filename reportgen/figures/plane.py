@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen import theme
 from reportgen.figures import colour
+from reportgen.figures.drawing import Find
 from reportgen.report.blocks import ColourScale, Contour, Surface
 from reportgen.text import number
 
@@ -77,6 +78,17 @@ def make(block: Contour | Surface, values: NDArray[Any], states: NDArray[Any] | 
         _logarithmic(block.scale) if log else block.scale,
         log,
     )
+
+
+def read(block: Contour | Surface, find: Find, states: str | None = None) -> Plane | None:
+    """Join a block and the arrays that it names; None where they are missing or of another shape.
+
+    states: the key of the array that says how the values came about.
+    """
+    values = find(block.values)
+    if values is None or values.shape != (len(block.y), len(block.x)):
+        return None
+    return make(block, values, find(states) if states else None)
 
 
 def _heights(numbers: Floats, scale: ColourScale, log: bool) -> Floats:

@@ -13,10 +13,11 @@ from mpl_toolkits.mplot3d.proj3d import proj_transform
 from numpy.typing import NDArray
 
 from reportgen import theme
-from reportgen.figures import colour, plane, trail
+from reportgen.figures import charts, colour, plane, trail
+from reportgen.figures.drawing import Drawing, Find
+from reportgen.figures.fonts import drawable
 from reportgen.figures.frame import PIXELS_PER_INCH, Box, Places, overlay
 from reportgen.figures.plane import Plane
-from reportgen.figures.series import Drawable
 from reportgen.report.blocks import PlanePath, Surface
 from reportgen.text import number
 
@@ -31,18 +32,32 @@ DPI = 1.4 * PIXELS_PER_INCH
 Floats = NDArray[np.float64]
 
 
-def draw(figure: Figure, block: Surface, field: Plane, drawable: Drawable) -> None:
-    """The surface with its axes and its path."""
+def draw(block: Surface, find: Find) -> Drawing | None:
+    """Draw the surface with its axes and its path."""
+    field = plane.read(block, find)
+    if field is None:
+        return None
+    return charts.paint(SIZE, lambda figure: _paint(figure, block, field))
+
+
+def thumbnail(block: Surface, find: Find) -> Drawing | None:
+    """Draw the sheet alone."""
+    field = plane.read(block, find)
+    if field is None:
+        return None
+    return charts.paint(SMALL_SIZE, lambda figure: _paint_small(figure, field))
+
+
+def _paint(figure: Figure, block: Surface, field: Plane) -> None:
     axes = stage(figure, field, zoom=0.84)
     axes.set_position((-0.1, -0.08, 1.12, 1.24))
     _draw_sheet(axes, field, lines=True)
-    _name_axes(axes, block, field, drawable)
+    _name_axes(axes, block, field)
     if block.path is not None:
-        _draw_path(figure, axes, block, block.path, field, drawable)
+        _draw_path(figure, axes, block, block.path, field)
 
 
-def draw_small(figure: Figure, block: Surface, field: Plane) -> None:
-    """The thumbnail: the sheet alone."""
+def _paint_small(figure: Figure, field: Plane) -> None:
     axes = stage(figure, field, zoom=1.5)
     axes.set_position((0, -0.02, 1, 1))
     axes.set_axis_off()
@@ -95,7 +110,7 @@ def _span(centres: Floats) -> tuple[float, float]:
     return float(centres[0]), float(centres[-1])
 
 
-def _name_axes(axes: Any, block: Surface, field: Plane, drawable: Drawable) -> None:
+def _name_axes(axes: Any, block: Surface, field: Plane) -> None:
     plain = FuncFormatter(lambda value, _: number(round(value, 12), 3))
     for axis, label in ((axes.xaxis, block.x_label), (axes.yaxis, block.y_label)):
         axis.set_major_locator(MaxNLocator(5))
@@ -114,9 +129,7 @@ def _name_axes(axes: Any, block: Surface, field: Plane, drawable: Drawable) -> N
     axes.tick_params(pad=1)
 
 
-def _draw_path(
-    figure: Figure, axes: Any, block: Surface, path: PlanePath, field: Plane, drawable: Drawable
-) -> None:
+def _draw_path(figure: Figure, axes: Any, block: Surface, path: PlanePath, field: Plane) -> None:
     """Draw the path flat upon the picture, where its points are seen."""
     if not block.z or len(block.z) != len(path.x):
         return
@@ -128,7 +141,7 @@ def _draw_path(
     trail.draw_path(page, flat, 0, field.scale.map)
     places = Places(Box(0, 0, *SIZE))
     trail.occupy(places, (flat,), lambda x, y: (x, y))
-    trail.name_points(page, places, (flat,), lambda x, y: (x, y), drawable)
+    trail.name_points(page, places, (flat,), lambda x, y: (x, y))
 
 
 def pixels(figure: Figure, axes: Any, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:

@@ -11,8 +11,8 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from reportgen.figures.colour import Map
-from reportgen.figures.frame import Box, Places, around, beside, words_width, write
-from reportgen.figures.series import Drawable
+from reportgen.figures.fonts import drawable, words_width
+from reportgen.figures.frame import Box, Places, around, beside, write
 from reportgen.report.blocks import PlaneMark, PlanePath
 from reportgen.theme import INK, WHITE
 
@@ -101,7 +101,6 @@ def name_marks(
     places: Places,
     marks: tuple[PlaneMark, ...],
     pixels: ToPixels,
-    drawable: Drawable,
 ) -> None:
     """Write the names of the marks that are inside the picture."""
     for mark in marks:
@@ -118,7 +117,6 @@ def name_points(
     places: Places,
     paths: tuple[PlanePath, ...],
     pixels: ToPixels,
-    drawable: Drawable,
 ) -> None:
     """Write the labels of the first and last point, then of some between while there is room."""
     for needed in (True, False):

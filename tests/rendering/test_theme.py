@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +10,8 @@ from reportgen import theme
 from reportgen.rendering.html import style_sheet
 from reportgen.resources import render, template_folder
 
-PACKAGE = Path(theme.__file__).parent
+from .house import PACKAGE, copy_house, run
+
 COLOUR = re.compile(r"#(?:[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})\b|\brgba?\(|\bhsla?\(", re.I)
 NAMED = re.compile(
     r"(?:colors?|background|fill|stroke)(?:=[\"']|: ?)(?:white|black|red|green|blue|gr[ae]y)[;\"']"
@@ -55,43 +52,29 @@ def test_every_colour_of_a_style_sheet_is_one_of_the_theme() -> None:
 
 
 DRAW = """
-from reportgen.figures import charts, graph
+from reportgen.figures import graph, lines
 from reportgen.rendering.html import style_sheet
 from reportgen.report.blocks import Graph, GraphNode, Lines, Series
 from reportgen.resources import environment
 
 words = dict(caption="c", alt="a")
 line = Series(name="s", x=(0, 1), y=(0, 1))
-lines = Lines(id="a-lines", x_label="x", y_label="y", series=(line,), **words)
+curve = Lines(id="a-lines", x_label="x", y_label="y", series=(line,), **words)
 node = GraphNode(id="n", title="n", group="other")
 print(style_sheet("screen"))
 print(environment().get_template("macros.html.jinja").module.icon("fail"))
-print(charts.draw(lines).svg.decode())
+print(lines.draw(curve).svg.decode())
 print(graph.draw(Graph(id="a-graph", nodes=(node,), edges=(), **words)).svg.decode())
 """
 
 
 def test_another_colour_is_a_change_of_one_file(tmp_path: Path) -> None:
     """Red of a failure: style sheet and icons on paper. Ink: words, charts and graphs."""
-    copied = shutil.copytree(
-        PACKAGE, tmp_path / "reportgen", ignore=shutil.ignore_patterns("__pycache__", "templates")
-    )
-    shutil.copytree(template_folder(), tmp_path / "templates")
+    copied = copy_house(tmp_path)
     (copied / "theme.py").write_text(
         Path(theme.__file__).read_text().replace("#b42318", "#120456").replace("#1a1f27", "#650321")
     )
-
-    def drawn(folder: Path) -> str:
-        return subprocess.run(
-            [sys.executable, "-c", DRAW],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-
-    before, after = drawn(PACKAGE.parent), drawn(tmp_path)
+    before, after = run(PACKAGE.parent, DRAW), run(tmp_path, DRAW)
     assert before.count("#b42318") >= 2
     assert before.count("#1a1f27") >= 3
     assert after == before.replace("#b42318", "#120456").replace("#1a1f27", "#650321")
