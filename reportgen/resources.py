@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reportgen import text
+from reportgen import text, theme
 from reportgen.errors import ReportgenError
 
 
@@ -51,6 +51,7 @@ def environment() -> Environment:
         "moment": text.moment,
         "shape": text.shape,
     }
+    made.globals["theme"] = theme
     return made
 
 

@@ -1,36 +1,26 @@
-"""Curves, bars and matrices with matplotlib, as SVG without any state of pyplot."""
+"""Figures of matplotlib in our style, as SVG without any state of pyplot."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager, get_font
-from matplotlib.ft2font import FT2Font
-from numpy.typing import NDArray
 
-from reportgen import text
-from reportgen.figures import contour, matrix, plane, series, surface, svg
-from reportgen.figures.colour import INK, QUIET
+from reportgen import theme
+from reportgen.figures import fonts, svg
 from reportgen.figures.drawing import Drawing
-from reportgen.figures.frame import FAMILIES, PIXELS_PER_INCH
-from reportgen.report.blocks import Bars, Contour, HeatMap, Lines, Surface
-from reportgen.resources import template_folder
+from reportgen.figures.frame import PIXELS_PER_INCH
 
+# How wide a chart is, in CSS pixels, unless it has a reason to be another.
 WIDTH = 680
-THUMBNAIL = (120, 80)
-
-Chart = Lines | Bars | HeatMap | Contour | Surface
 
 _SETTINGS: dict[str, Any] = {
-    "font.family": FAMILIES,
+    "font.family": fonts.FAMILIES,
     "font.size": 9,
     "text.parse_math": False,
     "text.usetex": False,
@@ -40,18 +30,18 @@ _SETTINGS: dict[str, Any] = {
     "path.simplify": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": QUIET,
-    "axes.labelcolor": INK,
+    "axes.edgecolor": theme.QUIET,
+    "axes.labelcolor": theme.INK,
     "axes.linewidth": 0.8,
     "axes.labelsize": 9,
     "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "xtick.color": theme.QUIET,
+    "ytick.color": theme.QUIET,
+    "xtick.labelcolor": theme.INK,
+    "ytick.labelcolor": theme.INK,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
-    "grid.color": "#d5d9df",
+    "grid.color": theme.GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
@@ -59,100 +49,28 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How large a picture is in CSS pixels, and what draws it: all of it, or its thumbnail."""
-
-    width: int
-    height: int
-    paint: Callable[[Figure], None]
-    paint_small: Callable[[Figure], None] | None = None
-    small: tuple[int, int] = THUMBNAIL
-
-
-def draw(
-    block: Chart,
-    values: NDArray[Any] | None = None,
-    states: NDArray[Any] | None = None,
-    *,
-    small: bool = False,
+def paint(
+    size: tuple[int, int], painter: Callable[[Figure], None], *, bare: bool = False
 ) -> Drawing:
-    """Draw one block as SVG on a transparent ground.
+    """Draw a figure of ``size`` CSS pixels as SVG on a transparent ground.
 
-    values: the matrix ``(rows, columns)`` of a `HeatMap`, `Contour` or `Surface`.
-    states: how the values of a `Contour` came about.
-    small: a thumbnail of at most 120 x 80 pixels without any text.
+    bare: leave the plot alone, without words and ticks, as a thumbnail needs it.
     """
     with _style():
-        plan = _plan(block, values, states)
-        width, height = plan.small if small else (plan.width, plan.height)
+        width, height = size
         figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
         FigureCanvasAgg(figure)
-        if small and plan.paint_small:
-            plan.paint_small(figure)
-        else:
-            plan.paint(figure)
-            if small:
-                _strip(figure)
+        painter(figure)
+        if bare:
+            _strip(figure)
         return Drawing(_svg(figure), width, height)
-
-
-def _plan(block: Chart, values: NDArray[Any] | None, states: NDArray[Any] | None) -> Plan:
-    if isinstance(block, Lines):
-        width, height = (440, 420) if block.square else (WIDTH, 320)
-        return Plan(width, height, lambda f: series.draw_lines(f.subplots(), block, drawable))
-    if isinstance(block, Bars):
-        width, height = series.bars_size(block)
-        return Plan(width, height, lambda f: series.draw_bars(f.subplots(), block, drawable))
-    if values is None:
-        raise ValueError(f"{block.kind} {block.id}: its values are missing")
-    if isinstance(block, HeatMap):
-        width, height = matrix.size(block)
-        return Plan(width, height, lambda f: matrix.draw(f.subplots(), block, values, drawable))
-    return _plan_plane(block, plane.make(block, values, states))
-
-
-def _plan_plane(block: Contour | Surface, field: plane.Plane) -> Plan:
-    if isinstance(block, Surface):
-        return Plan(
-            *surface.SIZE,
-            lambda figure: surface.draw(figure, block, field, drawable),
-            lambda figure: surface.draw_small(figure, block, field),
-            surface.SMALL_SIZE,
-        )
-    layout = contour.lay_out(block, field, drawable)
-    return Plan(
-        layout.width,
-        layout.height,
-        lambda figure: contour.draw(figure, block, field, layout, drawable),
-        lambda figure: contour.draw_small(figure, block, field),
-        contour.small_size(block, field, THUMBNAIL),
-    )
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    _fonts()
+    fonts.load()
     with matplotlib.rc_context(_SETTINGS):
         yield
-
-
-@cache
-def _fonts() -> tuple[FT2Font, ...]:
-    fontManager.addfont(template_folder() / "fonts" / "inter-400.ttf")
-    return tuple(
-        get_font(fontManager.findfont(FontProperties(family=family), fallback_to_default=False))
-        for family in FAMILIES
-    )
-
-
-def drawable(words: str, limit: int = 40) -> str:
-    """A short name of which every character has a glyph; the others become a white square."""
-    fonts = _fonts()
-    return "".join(
-        char if any(font.get_char_index(ord(char)) for font in fonts) else "\u25a1"
-        for char in text.name(words, limit)
-    )
 
 
 def _strip(figure: Figure) -> None:

@@ -1,4 +1,4 @@
-"""Numbers become colours: lookup tables, the reserved rows in them, and the series palette."""
+"""Numbers become colours: lookup tables, and the reserved rows in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
+from reportgen import theme
 from reportgen.report.blocks import ColourScale
 
 Map = Literal["magma", "viridis", "signed"]
@@ -22,15 +23,6 @@ MISSING = 254
 GAP = 255
 
 _MATPLOTLIB_NAME = {"magma": "magma", "viridis": "viridis", "signed": "RdBu_r"}
-_MISSING_COLOUR = (150, 150, 150)
-
-# The ink of a chart: words, and what may stand back.
-INK = "#1a1f27"
-QUIET = "#5f6b7a"
-
-# Okabe & Ito (2008), "Color Universal Design". Black stands last: it is for references.
-# The palette's yellow and sky blue are too pale for a thin line on white, so they are darkened.
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#A67C00", "#3A92C4", "#000000")
 
 
 @cache
@@ -44,7 +36,7 @@ def table(name: Map) -> Bytes:
     rows = np.full((256, 3), 255, np.uint8)
     rows[:STEPS] = np.rint(colours * 255).astype(np.uint8)
     rows[STEPS] = rows[STEPS - 1]
-    rows[MISSING] = _MISSING_COLOUR
+    rows[MISSING] = list(bytes.fromhex(theme.MISSING[1:]))
     rows.flags.writeable = False
     return rows
 
@@ -87,4 +79,4 @@ def ink_on(rgb: Bytes) -> str:
     channel = rgb.astype(float) / 255
     linear = np.where(channel <= 0.03928, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
     luminance = float(linear @ (0.2126, 0.7152, 0.0722))
-    return "#000000" if luminance > 0.179 else "#ffffff"
+    return theme.BLACK if luminance > 0.179 else theme.WHITE

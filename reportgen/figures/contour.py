@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reportgen.figures import colour, hatching, isolines, keys, plane, trail
-from reportgen.figures.colour import QUIET
+from reportgen import theme
+from reportgen.figures import charts, colour, hatching, isolines, keys, plane, trail
+from reportgen.figures.drawing import THUMBNAIL, Drawing, Find
+from reportgen.figures.fonts import drawable, words_width
 from reportgen.figures.frame import (
     PIXELS_PER_INCH,
     Box,
@@ -18,10 +20,8 @@ from reportgen.figures.frame import (
     dress_bar,
     overlay,
     place_axes,
-    words_width,
 )
 from reportgen.figures.plane import CENSORED, Plane
-from reportgen.figures.series import Drawable
 from reportgen.report.blocks import Contour
 from reportgen.text import number
 
@@ -47,7 +47,7 @@ class Layout:
     legend: tuple[tuple[keys.Key, ...], ...]
 
 
-def lay_out(block: Contour, field: Plane, drawable: Drawable) -> Layout:
+def lay_out(block: Contour, field: Plane) -> Layout:
     """Give every part its room: words are measured, so that none is cut."""
     plot_width, plot_height = _plot_size(block, field)
     _, _, bottom, top = field.extent
@@ -58,7 +58,7 @@ def lay_out(block: Contour, field: Plane, drawable: Drawable) -> Layout:
     unit = 20 if block.scale.unit else 0
     end = _BAR_GAP + _BAR_WIDTH + 8 + scale_words + unit + _MARGIN
     width = start + plot_width + end
-    legend = keys.rows(keys.of(block, field, drawable), width - start - _MARGIN)
+    legend = keys.rows(keys.of(block, field), width - start - _MARGIN)
     base = 42.0 if block.x_label else 26.0
     plot = Box(start, base, plot_width, plot_height)
     return Layout(
@@ -83,14 +83,33 @@ def _tick_words(low: float, high: float) -> list[str]:
     return [number(tick, 3) for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)]
 
 
-def draw(figure: Figure, block: Contour, field: Plane, layout: Layout, drawable: Drawable) -> None:
-    """The whole picture."""
+def draw(block: Contour, find: Find) -> Drawing | None:
+    """Draw the whole picture, as large as its parts need it."""
+    field = plane.read(block, find, block.states)
+    if field is None:
+        return None
+    layout = lay_out(block, field)
+    size = (layout.width, layout.height)
+    return charts.paint(size, lambda figure: paint(figure, block, field, layout))
+
+
+def thumbnail(block: Contour, find: Find) -> Drawing | None:
+    """Draw the field with its lines and paths, without words."""
+    field = plane.read(block, find, block.states)
+    if field is None:
+        return None
+    size = small_size(block, field, THUMBNAIL)
+    return charts.paint(size, lambda figure: _paint_small(figure, block, field))
+
+
+def paint(figure: Figure, block: Contour, field: Plane, layout: Layout) -> None:
+    """Put every part into its place on ``figure``."""
     figure.set_layout_engine("none")
     axes = place_axes(figure, layout.plot)
     page = overlay(figure)
     _draw_field(axes, field)
     hatching.draw(axes, layout.plot, field, _inks(field))
-    _name_axes(axes, block, drawable)
+    _name_axes(axes, block)
     levels = isolines.drawn_levels(field, block.levels)
     lines = isolines.draw(axes, field, levels) if levels else None
     if keys.dotted(field):
@@ -110,16 +129,15 @@ def draw(figure: Figure, block: Contour, field: Plane, layout: Layout, drawable:
 
     places = Places(layout.plot)
     trail.occupy(places, block.paths, pixels)
-    trail.name_marks(page, places, block.marks, pixels, drawable)
-    trail.name_points(page, places, block.paths, pixels, drawable)
+    trail.name_marks(page, places, block.marks, pixels)
+    trail.name_points(page, places, block.paths, pixels)
     if lines is not None:
         isolines.name(page, places, field, lines, levels, pixels)
-    _draw_scale(figure, block, field, layout, levels, drawable)
+    _draw_scale(figure, block, field, layout, levels)
     keys.draw(page, layout.legend, layout.plot.left, layout.height - 6, field)
 
 
-def draw_small(figure: Figure, block: Contour, field: Plane) -> None:
-    """The thumbnail: the field with its lines and paths, without words."""
+def _paint_small(figure: Figure, block: Contour, field: Plane) -> None:
     figure.set_layout_engine("none")
     width, height = (float(side) * PIXELS_PER_INCH for side in figure.get_size_inches())
     room = Box(1, 1, width - 2, height - 2)
@@ -156,14 +174,14 @@ def _draw_field(axes: Axes, field: Plane) -> None:
     # Paths may leave the plane; the picture does not follow them.
     axes.set(xlim=(left, right), ylim=(bottom, top), autoscale_on=False)
     for spine in axes.spines.values():
-        spine.set(visible=True, color=QUIET, linewidth=0.6)
+        spine.set(visible=True, color=theme.QUIET, linewidth=0.6)
 
 
 def _inks(field: Plane) -> dict[int, str]:
     return {CENSORED: colour.ink_on(colour.table(field.scale.map)[colour.STEPS - 1])}
 
 
-def _name_axes(axes: Axes, block: Contour, drawable: Drawable) -> None:
+def _name_axes(axes: Axes, block: Contour) -> None:
     plain = FuncFormatter(lambda value, _: number(round(value, 12), 3))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -192,7 +210,6 @@ def _draw_scale(
     field: Plane,
     layout: Layout,
     levels: list[float],
-    drawable: Drawable,
 ) -> None:
     low, high = colour.limits(field.scale)
     bar = place_axes(figure, layout.bar)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextToPath
 
-from reportgen.figures.colour import INK
+from reportgen import theme
 from reportgen.figures.svg import halo
 
 # A figure's size is given in CSS pixels, 96 to the inch. Its text has 12 of them.
 PIXELS_PER_INCH = 96
-FAMILIES = ["Inter", "DejaVu Sans"]
 SMALL_WORDS = 8.0
 
 
@@ -87,14 +83,6 @@ def beside(x: float, y: float, width: float, height: float, gap: float = 7) -> l
     return [around(x + dx, y + dy, width, height) for dx, dy in sides + corners]
 
 
-@lru_cache(maxsize=1024)
-def words_width(words: str, size: float) -> float:
-    """Width of ``words`` in CSS pixels at a font size in points."""
-    font = FontProperties(family=FAMILIES, size=size)
-    width, _, _ = TextToPath().get_text_width_height_descent(words, font, False)
-    return float(width) * PIXELS_PER_INCH / 72
-
-
 def place_axes(figure: Figure, box: Box) -> Axes:
     """Axes that fill ``box``."""
     width, height = (float(side) * PIXELS_PER_INCH for side in figure.get_size_inches())
@@ -124,12 +112,18 @@ def dress_bar(
     bar.tick_params(length=2)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    rim = Rectangle((0, low), 1, high - low, fill=False, edgecolor="#9a9a9a", linewidth=0.5)
+    rim = Rectangle((0, low), 1, high - low, fill=False, edgecolor=theme.RIM, linewidth=0.5)
     bar.add_patch(rim)
 
 
 def write(page: Axes, box: Box, words: str, size: float = SMALL_WORDS) -> None:
     """Words in the middle of ``box`` with a white halo."""
     x, y = box.left + box.width / 2, box.bottom + box.height / 2
-    for colour, gid in (("#ffffff", halo(2.4, size)), (INK, None)):
+    for colour, gid in ((theme.WHITE, halo(2.4, size)), (theme.INK, None)):
         page.text(x, y, words, ha="center", va="center", fontsize=size, color=colour, gid=gid)
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """Positions of the labels that are written: all, or every k-th so that ``most`` remain."""
+    step = max(1, -(-count // most))
+    return list(range(0, count, step))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reportgen.figures.drawing import Drawing
+from reportgen import theme
+from reportgen.figures.drawing import Drawing, Find, nothing
 from reportgen.report.blocks import Graph, GraphNode
 from reportgen.resources import render
 from reportgen.text import name, printable
@@ -15,17 +16,6 @@ ROW_GAP, SIDE_GAP = 16, 10
 MARGIN, GUTTER = 14, 46
 # Columns are added until the picture is at least this much wider than it is high.
 ASPECT = 1.25
-
-_COLOURS = {
-    "input": ("#e8eaed", "#5f6b7a"),
-    "conv": ("#dcebf7", "#0072b2"),
-    "dense": ("#fbe6d8", "#b84f00"),
-    "norm": ("#f6e6ef", "#b0588a"),
-    "activation": ("#dff2ea", "#00805d"),
-    "pool": ("#fdf3d3", "#8f6a00"),
-    "merge": ("#e3effa", "#2b5c8a"),
-    "other": ("#f1f1f1", "#777777"),
-}
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,17 @@ class Place:
     depth: int
 
 
-def draw(block: Graph, *, labels: bool = True) -> Drawing:
-    """Draw the graph. ``labels`` off leaves the boxes alone (for thumbnails)."""
+def draw(block: Graph, find: Find = nothing) -> Drawing:
+    """Draw the boxes with their names, and the arrows."""
+    return _draw_graph(block, labels=True)
+
+
+def thumbnail(block: Graph, find: Find = nothing) -> Drawing:
+    """Draw the boxes and the arrows alone. It is as large as the whole: the page shrinks it."""
+    return _draw_graph(block, labels=False)
+
+
+def _draw_graph(block: Graph, *, labels: bool) -> Drawing:
     edges = [e for e in block.edges if max(e) < len(block.nodes) and e[0] != e[1]]
     depths = longest_paths(len(block.nodes), edges)
     places = arrange(depths, edges)
@@ -151,7 +150,7 @@ def _column_lefts(places: list[Place]) -> tuple[list[float], list[float]]:
 
 
 def _box(node: GraphNode, place: Place, left: float) -> Box:
-    fill, line = _COLOURS[node.group]
+    fill, line = theme.LAYERS[node.group]
     return Box(
         x=left + place.slot * (BOX_WIDTH + SIDE_GAP),
         y=MARGIN + place.row * (BOX_HEIGHT + ROW_GAP),

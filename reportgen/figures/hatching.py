@@ -11,6 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
+from reportgen import theme
 from reportgen.figures.frame import Box
 from reportgen.figures.plane import CENSORED, NOT_COMPUTED, NOT_FINITE, Plane, cells_of
 
@@ -30,9 +31,9 @@ class Hatch:
 
 
 HATCHES = {
-    NOT_FINITE: Hatch(4, True, "#ffffff", 0.85),
-    CENSORED: Hatch(9, True, "#000000", 0.45),
-    NOT_COMPUTED: Hatch(7, False, "#8b95a3", 0.7),
+    NOT_FINITE: Hatch(4, True, theme.WHITE, 0.85),
+    CENSORED: Hatch(9, True, theme.BLACK, 0.45),
+    NOT_COMPUTED: Hatch(7, False, theme.UNKNOWN, 0.7),
 }
 
 

@@ -12,7 +12,8 @@ from matplotlib.contour import ContourSet
 from numpy.typing import NDArray
 
 from reportgen.figures import colour
-from reportgen.figures.frame import Box, Places, around, words_width
+from reportgen.figures.fonts import words_width
+from reportgen.figures.frame import Box, Places, around
 from reportgen.figures.plane import Plane, known
 from reportgen.figures.trail import ToPixels
 from reportgen.text import number

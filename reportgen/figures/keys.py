@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from reportgen import theme
 from reportgen.figures import colour, hatching, trail
-from reportgen.figures.colour import INK
-from reportgen.figures.frame import Box, words_width
+from reportgen.figures.fonts import drawable, words_width
+from reportgen.figures.frame import Box
 from reportgen.figures.plane import (
     CENSORED,
     INTERPOLATED,
@@ -20,7 +21,6 @@ from reportgen.figures.plane import (
     NOT_FINITE,
     Plane,
 )
-from reportgen.figures.series import Drawable
 from reportgen.report.blocks import Contour
 
 ROW = 18.0
@@ -59,7 +59,7 @@ def dotted(field: Plane) -> bool:
     return bool(measured.any() and (not measured.all() or measured.size <= MOST_DOTTED))
 
 
-def of(block: Contour, field: Plane, drawable: Drawable) -> list[Key]:
+def of(block: Contour, field: Plane) -> list[Key]:
     """Paths by name, then the states that occur."""
     paths = [
         Key("path", index, words)
@@ -96,7 +96,7 @@ def draw(
             box = Box(x, middle - SWATCH_HEIGHT / 2, SWATCH_WIDTH[key.kind], SWATCH_HEIGHT)
             (_draw_state if key.kind == "state" else _draw_path)(page, box, key.number, field)
             x = box.right + _GAP
-            page.text(x, middle, key.words, fontsize=SIZE, color=INK, va="center_baseline")
+            page.text(x, middle, key.words, fontsize=SIZE, color=theme.INK, va="center_baseline")
             x += words_width(key.words, SIZE) + _APART
 
 
@@ -110,8 +110,8 @@ def _draw_state(page: Axes, box: Box, state: int, field: Plane) -> None:
             (box.left, box.bottom),
             box.width,
             box.height,
-            facecolor="#ffffff" if state == NOT_COMPUTED else colour.hex_colour(ground),
-            edgecolor="#9a9a9a",
+            facecolor=theme.WHITE if state == NOT_COMPUTED else colour.hex_colour(ground),
+            edgecolor=theme.RIM,
             linewidth=0.5,
         )
     )
@@ -135,10 +135,10 @@ def _draw_state(page: Axes, box: Box, state: int, field: Plane) -> None:
 
 def _draw_path(page: Axes, box: Box, index: int, field: Plane) -> None:
     middle, end = box.bottom + box.height / 2, box.right - 7
-    (line,) = page.plot((box.left, end), (middle, middle), color=INK, linewidth=1.1)
+    (line,) = page.plot((box.left, end), (middle, middle), color=theme.INK, linewidth=1.1)
     if dash := trail.DASHES[index % len(trail.DASHES)]:
         line.set_dashes(dash)
     fill = trail.shades(field.scale.map, 3)[:2]
     dots = (box.left + 3, box.left + 12)
-    page.scatter(dots, (middle, middle), 17, fill, edgecolors=INK, linewidths=0.6, zorder=5)
+    page.scatter(dots, (middle, middle), 17, fill, edgecolors=theme.INK, linewidths=0.6, zorder=5)
     trail.draw_star(page, np.array([end]), np.array([middle]), field.scale.map)

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from reportgen.figures import colour
-from reportgen.figures.frame import dress_bar
+from reportgen.figures import charts, colour
+from reportgen.figures.drawing import THUMBNAIL, Drawing, Find
+from reportgen.figures.fonts import drawable
+from reportgen.figures.frame import dress_bar, thinned
 from reportgen.figures.kernels import short_number
-from reportgen.figures.series import Drawable, thinned
 from reportgen.report.blocks import HeatMap
 from reportgen.text import number
 
@@ -29,8 +30,25 @@ def size(block: HeatMap) -> tuple[int, int]:
     return max(width, 380), max(height, 170)
 
 
-def draw(axes: Axes, block: HeatMap, values: NDArray[Any], drawable: Drawable) -> None:
-    """The cells, their names (some, if there are many), their numbers and the scale."""
+def draw(block: HeatMap, find: Find) -> Drawing | None:
+    """Draw the cells, their names (some, if there are many), their numbers and the scale."""
+    values = find(block.values)
+    if values is None:
+        return None
+    return charts.paint(size(block), lambda figure: _draw_matrix(figure.subplots(), block, values))
+
+
+def thumbnail(block: HeatMap, find: Find) -> Drawing | None:
+    """Draw the cells alone."""
+    values = find(block.values)
+    if values is None:
+        return None
+    return charts.paint(
+        THUMBNAIL, lambda figure: _draw_matrix(figure.subplots(), block, values), bare=True
+    )
+
+
+def _draw_matrix(axes: Axes, block: HeatMap, values: NDArray[Any]) -> None:
     cells = np.atleast_2d(np.asarray(values, dtype=np.float64))
     rows, columns = cells.shape
     painted = colour.paint(cells, block.scale)
@@ -42,13 +60,13 @@ def draw(axes: Axes, block: HeatMap, values: NDArray[Any], drawable: Drawable) -
         interpolation="none",
         aspect="auto",
     )
-    _name_axes(axes, block, rows, columns, drawable)
+    _name_axes(axes, block, rows, columns)
     if block.numbers and max(rows, columns) <= MOST_NUMBERED:
         _write_numbers(axes, cells, painted)
-    _draw_scale(axes, block, drawable)
+    _draw_scale(axes, block)
 
 
-def _name_axes(axes: Axes, block: HeatMap, rows: int, columns: int, drawable: Drawable) -> None:
+def _name_axes(axes: Axes, block: HeatMap, rows: int, columns: int) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(length=0)
@@ -84,7 +102,7 @@ def _write_numbers(axes: Axes, cells: NDArray[np.float64], painted: colour.Bytes
         )
 
 
-def _draw_scale(axes: Axes, block: HeatMap, drawable: Drawable) -> None:
+def _draw_scale(axes: Axes, block: HeatMap) -> None:
     low, high = colour.limits(block.scale)
     steps = colour.table(block.scale.map)[: colour.STEPS][::-1][:, None]
     bar = axes.inset_axes((1.03, 0.0, 0.025, 1.0))

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import theme
 from reportgen.figures import colour
+from reportgen.figures.drawing import Find
 from reportgen.report.blocks import ColourScale, Contour, Surface
 from reportgen.text import number
 
@@ -76,6 +78,17 @@ def make(block: Contour | Surface, values: NDArray[Any], states: NDArray[Any] | 
         _logarithmic(block.scale) if log else block.scale,
         log,
     )
+
+
+def read(block: Contour | Surface, find: Find, states: str | None = None) -> Plane | None:
+    """Join a block and the arrays that it names; None where they are missing or of another shape.
+
+    states: the key of the array that says how the values came about.
+    """
+    values = find(block.values)
+    if values is None or values.shape != (len(block.y), len(block.x)):
+        return None
+    return make(block, values, find(states) if states else None)
 
 
 def _heights(numbers: Floats, scale: ColourScale, log: bool) -> Floats:
@@ -153,7 +166,7 @@ def dots(plane: Plane, width: int, height: int, side: int = 2) -> NDArray[np.uin
     rows, columns = np.nonzero(plane.states == MEASURED)
     across = np.rint((plane.x[columns] - left) / (right - left) * width - side / 2).astype(int)
     up = np.rint((plane.y[rows] - bottom) / (top - bottom) * height - side / 2).astype(int)
-    inks = [255 * (colour.ink_on(rgb) == "#ffffff") for rgb in colours(plane)[rows, columns, :3]]
+    inks = [255 * (colour.ink_on(rgb) == theme.WHITE) for rgb in colours(plane)[rows, columns, :3]]
     picture = np.zeros((height, width, 4), np.uint8)
     for dx in range(side):
         for dy in range(side):

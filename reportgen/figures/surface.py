@@ -12,11 +12,12 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from mpl_toolkits.mplot3d.proj3d import proj_transform
 from numpy.typing import NDArray
 
-from reportgen.figures import colour, plane, trail
-from reportgen.figures.colour import QUIET
+from reportgen import theme
+from reportgen.figures import charts, colour, plane, trail
+from reportgen.figures.drawing import Drawing, Find
+from reportgen.figures.fonts import drawable
 from reportgen.figures.frame import PIXELS_PER_INCH, Box, Places, overlay
 from reportgen.figures.plane import Plane
-from reportgen.figures.series import Drawable
 from reportgen.report.blocks import PlanePath, Surface
 from reportgen.text import number
 
@@ -27,24 +28,36 @@ ELEVATION, AZIMUTH = 42.0, -60.0
 HEIGHT = 0.45
 # Of the sheet, which is drawn as pixels: enough for a screen of two to the CSS pixel.
 DPI = 1.4 * PIXELS_PER_INCH
-_PANE = "#f4f5f7"
-_GRID = "#dfe3e8"
 
 Floats = NDArray[np.float64]
 
 
-def draw(figure: Figure, block: Surface, field: Plane, drawable: Drawable) -> None:
-    """The surface with its axes and its path."""
+def draw(block: Surface, find: Find) -> Drawing | None:
+    """Draw the surface with its axes and its path."""
+    field = plane.read(block, find)
+    if field is None:
+        return None
+    return charts.paint(SIZE, lambda figure: _paint(figure, block, field))
+
+
+def thumbnail(block: Surface, find: Find) -> Drawing | None:
+    """Draw the sheet alone."""
+    field = plane.read(block, find)
+    if field is None:
+        return None
+    return charts.paint(SMALL_SIZE, lambda figure: _paint_small(figure, field))
+
+
+def _paint(figure: Figure, block: Surface, field: Plane) -> None:
     axes = stage(figure, field, zoom=0.84)
     axes.set_position((-0.1, -0.08, 1.12, 1.24))
     _draw_sheet(axes, field, lines=True)
-    _name_axes(axes, block, field, drawable)
+    _name_axes(axes, block, field)
     if block.path is not None:
-        _draw_path(figure, axes, block, block.path, field, drawable)
+        _draw_path(figure, axes, block, block.path, field)
 
 
-def draw_small(figure: Figure, block: Surface, field: Plane) -> None:
-    """The thumbnail: the sheet alone."""
+def _paint_small(figure: Figure, field: Plane) -> None:
     axes = stage(figure, field, zoom=1.5)
     axes.set_position((0, -0.02, 1, 1))
     axes.set_axis_off()
@@ -97,7 +110,7 @@ def _span(centres: Floats) -> tuple[float, float]:
     return float(centres[0]), float(centres[-1])
 
 
-def _name_axes(axes: Any, block: Surface, field: Plane, drawable: Drawable) -> None:
+def _name_axes(axes: Any, block: Surface, field: Plane) -> None:
     plain = FuncFormatter(lambda value, _: number(round(value, 12), 3))
     for axis, label in ((axes.xaxis, block.x_label), (axes.yaxis, block.y_label)):
         axis.set_major_locator(MaxNLocator(5))
@@ -108,17 +121,15 @@ def _name_axes(axes: Any, block: Surface, field: Plane, drawable: Drawable) -> N
     shown = plane.ticks(field, HEIGHT * 220, apart=17)
     axes.set_zticks([height for height, _ in shown], [words for _, words in shown])
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_pane_color(_PANE)
-        axis.line.set(color=QUIET, linewidth=0.8)
-        axis._axinfo["grid"].update(color=_GRID, linewidth=0.6)
+        axis.set_pane_color(theme.PANE)
+        axis.line.set(color=theme.QUIET, linewidth=0.8)
+        axis._axinfo["grid"].update(color=theme.PANE_GRID, linewidth=0.6)
         axis._axinfo["tick"].update(inward_factor=0.0, outward_factor=0.25)
-        axis.pane.set_edgecolor(_GRID)
+        axis.pane.set_edgecolor(theme.PANE_GRID)
     axes.tick_params(pad=1)
 
 
-def _draw_path(
-    figure: Figure, axes: Any, block: Surface, path: PlanePath, field: Plane, drawable: Drawable
-) -> None:
+def _draw_path(figure: Figure, axes: Any, block: Surface, path: PlanePath, field: Plane) -> None:
     """Draw the path flat upon the picture, where its points are seen."""
     if not block.z or len(block.z) != len(path.x):
         return
@@ -130,7 +141,7 @@ def _draw_path(
     trail.draw_path(page, flat, 0, field.scale.map)
     places = Places(Box(0, 0, *SIZE))
     trail.occupy(places, (flat,), lambda x, y: (x, y))
-    trail.name_points(page, places, (flat,), lambda x, y: (x, y), drawable)
+    trail.name_points(page, places, (flat,), lambda x, y: (x, y))
 
 
 def pixels(figure: Figure, axes: Any, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:

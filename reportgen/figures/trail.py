@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from reportgen.figures.colour import INK, Map
-from reportgen.figures.frame import Box, Places, around, beside, words_width, write
-from reportgen.figures.series import Drawable
+from reportgen.figures.colour import Map
+from reportgen.figures.fonts import drawable, words_width
+from reportgen.figures.frame import Box, Places, around, beside, write
 from reportgen.report.blocks import PlaneMark, PlanePath
+from reportgen.theme import INK, WHITE
 
 Floats = NDArray[np.float64]
 # Data coordinates to CSS pixels.
@@ -48,7 +49,7 @@ def draw_path(axes: Axes, path: PlanePath, index: int, name: Map, *, small: bool
     x, y = np.asarray(path.x), np.asarray(path.y)
     width = 0.8 if small else 1.1
     (line,) = axes.plot(x, y, color=INK, linewidth=width, zorder=4, solid_joinstyle="round")
-    line.set_path_effects([Stroke(linewidth=width + 2, foreground="#ffffff", alpha=0.9), Normal()])
+    line.set_path_effects([Stroke(linewidth=width + 2, foreground=WHITE, alpha=0.9), Normal()])
     line.set_rasterized(len(x) > MOST_VECTOR_STEPS)
     if dash := DASHES[index % len(DASHES)]:
         line.set_dashes(dash)
@@ -67,7 +68,7 @@ def draw_star(axes: Axes, x: Floats, y: Floats, name: Map, *, small: bool = Fals
         "*",
         markersize=_STAR * (0.7 if small else 1),
         markerfacecolor=shades(name, 2)[-1],
-        markeredgecolor="#ffffff",
+        markeredgecolor=WHITE,
         markeredgewidth=0.8,
         zorder=6,
     )
@@ -76,7 +77,7 @@ def draw_star(axes: Axes, x: Floats, y: Floats, name: Map, *, small: bool = Fals
 def draw_mark(axes: Axes, mark: PlaneMark, *, small: bool = False) -> None:
     """A cross with a white halo."""
     size = 5.0 if small else 7.0
-    for colour, width in (("#ffffff", 3.2), (INK, 1.4)):
+    for colour, width in ((WHITE, 3.2), (INK, 1.4)):
         axes.plot(
             mark.x,
             mark.y,
@@ -100,7 +101,6 @@ def name_marks(
     places: Places,
     marks: tuple[PlaneMark, ...],
     pixels: ToPixels,
-    drawable: Drawable,
 ) -> None:
     """Write the names of the marks that are inside the picture."""
     for mark in marks:
@@ -117,7 +117,6 @@ def name_points(
     places: Places,
     paths: tuple[PlanePath, ...],
     pixels: ToPixels,
-    drawable: Drawable,
 ) -> None:
     """Write the labels of the first and last point, then of some between while there is room."""
     for needed in (True, False):

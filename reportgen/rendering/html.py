@@ -124,10 +124,11 @@ def compose(report: Report, gallery: Gallery, reductions: tuple[str, ...]) -> st
 def style_sheet(medium: Literal["screen", "paper"]) -> Markup:
     """The style of a page, fonts included."""
     fonts = "\n".join(_font_face(weight) for weight in (400, 600))
+    colours = render("theme.css.jinja")
     base, paper = asset("report.css").decode(), asset("print.css").decode()
     if medium == "screen":
         paper = f"@media print {{\n{paper}\n}}"
-    return Markup(f"{fonts}\n{base}\n{paper}")
+    return Markup(f"{fonts}\n{colours}\n{base}\n{paper}")
 
 
 def _font_face(weight: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,28 +12,19 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from reportgen.figures import charts, colour, graph, kernels, tiles
-from reportgen.figures.drawing import Drawing
+from reportgen.figures import colour, drawers, kernels, tiles
+from reportgen.figures.drawers import DRAWERS
+from reportgen.figures.drawing import Drawing, Find
 from reportgen.figures.tiles import Encoding
-from reportgen.report.blocks import (
-    Bars,
-    Block,
-    ColourScale,
-    Contour,
-    Graph,
-    HeatMap,
-    ImageGrid,
-    Lines,
-    Surface,
-)
+from reportgen.report.blocks import Block, ColourScale, ImageGrid, PictureBlock
 from reportgen.report.sections import Arrays
 from reportgen.text import number, printable
 
-Look = Literal["pixels", "smooth", "chart", "map"]
-Vector = Lines | Bars | HeatMap | Contour | Surface | Graph
+Look = Literal["pixels", "smooth"] | drawers.Look
 
 # CSS pixels that a figure may take: the wide column on screen, the text block of A4 on paper.
 ROOM = {"screen": 880, "paper": 640}
+HIGHEST_ON_SCREEN = 900
 THUMBNAIL_ROOM = (120, 88)
 
 
@@ -40,8 +32,8 @@ THUMBNAIL_ROOM = (120, 88)
 class Picture:
     """A picture in its place. ``width`` and ``height`` are CSS pixels; no ``source``: left out.
 
-    look: ``pixels`` stay sharp when enlarged; a ``chart`` is dark ink on nothing, inverted in
-    the dark theme; a ``map`` has colours that mean numbers and keeps them.
+    look: ``pixels`` stay sharp when enlarged, ``smooth`` ones do not; of a vector picture, see
+    `reportgen.figures.drawers.Drawer`.
     own_width: width in pixels of its own; where it is shown smaller, it may be smoothed.
     """
 
@@ -89,19 +81,15 @@ class Gallery:
         values = self.arrays.get(key)
         return values if values is not None and values.size and values.ndim >= 1 else None
 
-    def block(self, block: Vector) -> Picture | None:
-        """The one picture of a chart, a matrix or a graph."""
-        made = self._vector(block, small=False)
+    def block(self, block: PictureBlock) -> Picture | None:
+        """The picture of a block that the table of drawers knows."""
+        drawer = DRAWERS[type(block)]
+        made = self._drawing(f"{block.id}/whole", block, drawer.draw)
         if made is None:
             return None
-        shown = self._fit(made.width, made.height, *self._chart_room(block))
-        return self._keep(block.id, made.svg, "image/svg+xml", shown, _look(block), block.alt)
-
-    def _chart_room(self, block: Block) -> tuple[int, int]:
-        if self.encoding.target == "screen":
-            return self.room, 900
-        # Two charts and their captions stand on a page; a graph may need one for itself.
-        return self.room, 800 if isinstance(block, Graph) else 400
+        highest = HIGHEST_ON_SCREEN if self.encoding.target == "screen" else drawer.paper_height
+        shown = self._fit(made.width, made.height, self.room, highest)
+        return self._keep(block.id, made.svg, "image/svg+xml", shown, drawer.look, block.alt)
 
     def mosaic(
         self,
@@ -137,13 +125,14 @@ class Gallery:
         key = f"{block.id}/thumbnail"
         if isinstance(block, ImageGrid):
             return self._small_grid(key, block)
-        if not isinstance(block, Vector):
+        if not isinstance(block, PictureBlock):
             return None
-        made = self._vector(block, small=True)
+        drawer = DRAWERS[type(block)]
+        made = self._drawing(f"{block.id}/small", block, drawer.thumbnail)
         if made is None:
             return None
         shown = self._fit(made.width, made.height, *THUMBNAIL_ROOM)
-        return self._keep(key, made.svg, "image/svg+xml", shown, _look(block), block.alt)
+        return self._keep(key, made.svg, "image/svg+xml", shown, drawer.look, block.alt)
 
     def legend(self, scale: ColourScale) -> Legend:
         """The strip of colours for ``scale``, with what its ends mean."""
@@ -168,27 +157,15 @@ class Gallery:
             return at_height(made, THUMBNAIL_ROOM[1], THUMBNAIL_ROOM[0])
         return None
 
-    def _vector(self, block: Vector, *, small: bool) -> Drawing | None:
-        key = f"{block.id}/{'small' if small else 'whole'}"
+    def _drawing(
+        self, key: str, block: PictureBlock, draw: Callable[[Any, Find], Drawing | None]
+    ) -> Drawing | None:
         if key not in self.drawings:
-            made = self._drawn(block, small=small)
+            made = draw(block, self.array)
             if made is None:
                 return None
             self.drawings[key] = made
         return self.drawings[key]
-
-    def _drawn(self, block: Vector, *, small: bool) -> Drawing | None:
-        if isinstance(block, Graph):
-            return graph.draw(block, labels=not small)
-        if isinstance(block, Lines | Bars):
-            return charts.draw(block, small=small)
-        values = self.array(block.values)
-        states = self.array(block.states) if isinstance(block, Contour) and block.states else None
-        if values is None:
-            return None
-        if isinstance(block, Contour | Surface) and values.shape != (len(block.y), len(block.x)):
-            return None
-        return charts.draw(block, values, states, small=small)
 
     def _fit(self, width: int, height: int, room_x: int, room_y: int) -> tuple[int, int]:
         if width <= room_x and height <= room_y:
@@ -203,10 +180,6 @@ class Gallery:
         self.bytes_of[key] = self.bytes_of.get(key, 0) + len(source)
         kept = Markup("") if key in self.omit else source
         return Picture(key, kept, *shown, look, printable(alt, 400), own_width=shown[0])
-
-
-def _look(block: Vector) -> Look:
-    return "map" if isinstance(block, HeatMap | Contour | Surface) else "chart"
 
 
 def enlarge(

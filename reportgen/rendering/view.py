@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reportgen import text
+from reportgen.figures.drawers import DRAWERS
 from reportgen.rendering.facts import (
     describe_card,
     describe_run,
@@ -16,7 +19,7 @@ from reportgen.rendering.facts import (
 from reportgen.rendering.grids import GridView, lay_out
 from reportgen.rendering.pictures import Gallery, Picture
 from reportgen.rendering.tables import TableView, tabulate
-from reportgen.report.blocks import Block, ImageGrid, KeyValues, Table, Text
+from reportgen.report.blocks import Block, ImageGrid, KeyValues, PictureBlock, Table, Text
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
@@ -30,6 +33,13 @@ WORDS: dict[Level, str] = {
     "note": "Note",
     "pass": "Pass",
     "not_applicable": "Not checked",
+}
+# What is made of the blocks that no drawer knows, for the template of their kind.
+LAYOUTS: Mapping[type[Any], Callable[[Any, Gallery], GridView | TableView | None]] = {
+    Text: lambda block, gallery: None,
+    KeyValues: lambda block, gallery: None,
+    Table: lambda block, gallery: tabulate(block),
+    ImageGrid: lay_out,
 }
 _GRAVITY: tuple[Level, ...] = ("fail", "error", "warn", "note")
 
@@ -53,14 +63,16 @@ class FindingView:
 
 @dataclass(frozen=True)
 class BlockView:
-    """A block and what was made of it; which of the last three is set depends on ``kind``."""
+    """A block, the template that prints it, and what was made of it for this template.
+
+    omitted: its picture is left out. scrolls: see `reportgen.figures.drawers.Drawer`.
+    """
 
     block: Block
-    kind: str
-    picture: Picture | None
-    grid: GridView | None
-    table: TableView | None
-    omitted: bool
+    template: str
+    content: Picture | GridView | TableView | None
+    omitted: bool = False
+    scrolls: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,14 +214,11 @@ def _measure(finding: Finding) -> str:
 
 
 def _block(block: Block, gallery: Gallery) -> BlockView:
-    picture = grid = table = None
-    if isinstance(block, ImageGrid):
-        grid = lay_out(block, gallery)
-    elif isinstance(block, Table):
-        table = tabulate(block)
-    elif not isinstance(block, Text | KeyValues):
+    if isinstance(block, PictureBlock) and (drawer := DRAWERS.get(type(block))):
         picture = gallery.block(block)
-    return BlockView(block, block.kind, picture, grid, table, block.id in gallery.omit)
+        omitted = block.id in gallery.omit
+        return BlockView(block, "picture", picture, omitted=omitted, scrolls=drawer.scrolls)
+    return BlockView(block, block.kind, LAYOUTS[type(block)](block, gallery))
 
 
 def _cost(section: Section) -> str:

@@ -1,7 +1,8 @@
 """The closed union of blocks that a section is made of.
 
-A new kind of block is a deliberate act: it touches this module, `figures` and
-``templates/blocks``.
+A new kind of picture is a class here and in `Block`, a module of `figures` that draws it, and a
+line of the table `figures.drawers.DRAWERS`. A new kind of words needs a template in
+``templates/blocks`` and a line of `rendering.view.LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ class _Block(Record):
     caption: str
 
 
-class _Picture(_Block):
+class PictureBlock(_Block):
+    """Base of the blocks that are looked at. ``alt`` says in words what is to be seen."""
+
     alt: str = Field(min_length=1)
 
 
@@ -166,14 +169,14 @@ class Table(_Block):
     rows: tuple[tuple[Cell, ...], ...]
 
 
-class ImageGrid(_Picture):
+class ImageGrid(PictureBlock):
     """Panels of tiles, side by side while there is room."""
 
     kind: Literal["image_grid"] = "image_grid"
     panels: tuple[Panel, ...]
 
 
-class HeatMap(_Picture):
+class HeatMap(PictureBlock):
     """One matrix with named rows and columns. ``values`` has shape ``(rows, columns)``."""
 
     kind: Literal["heat_map"] = "heat_map"
@@ -186,7 +189,7 @@ class HeatMap(_Picture):
     numbers: bool = True
 
 
-class Lines(_Picture):
+class Lines(PictureBlock):
     """Curves or points over one pair of axes."""
 
     kind: Literal["lines"] = "lines"
@@ -200,7 +203,7 @@ class Lines(_Picture):
     square: bool = False
 
 
-class Bars(_Picture):
+class Bars(PictureBlock):
     """Bars by name: ``values[i][j]`` belongs to ``series[i]`` and ``names[j]``."""
 
     kind: Literal["bars"] = "bars"
@@ -210,7 +213,7 @@ class Bars(_Picture):
     value_label: str
 
 
-class Contour(_Picture):
+class Contour(PictureBlock):
     """A field of numbers over a plane, with contour lines, paths and marks on it.
 
     values: ``(rows, columns)``; row 0 belongs to ``y[0]``, at the bottom. NaN: no number.
@@ -238,7 +241,7 @@ class Contour(_Picture):
     equal: bool = False
 
 
-class Surface(_Picture):
+class Surface(PictureBlock):
     """The numbers of a plane in perspective. NaN is a hole.
 
     values, x, y, scale, log: as of a `Contour`; with ``log`` the height is the logarithm.
@@ -258,7 +261,7 @@ class Surface(_Picture):
     z_label: str
 
 
-class Graph(_Picture):
+class Graph(PictureBlock):
     """Boxes and arrows. Edges are pairs of positions in ``nodes``, which is in data-flow order."""
 
     kind: Literal["graph"] = "graph"

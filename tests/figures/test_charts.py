@@ -4,7 +4,9 @@ import warnings
 import numpy as np
 import pytest
 
-from reportgen.figures import charts, series
+from reportgen.figures import bars, charts, fonts, lines, matrix
+from reportgen.figures.drawing import THUMBNAIL, Drawing
+from reportgen.figures.frame import thinned
 from reportgen.report.blocks import Bars, ColourScale, HeatMap, Lines, Series
 
 LINES = Lines(
@@ -33,6 +35,12 @@ def heat_map(count: int, **changes: object) -> HeatMap:
     return block.model_copy(update=changes)
 
 
+def draw(made: HeatMap, values: np.ndarray) -> Drawing:
+    picture = matrix.draw(made, {"a/v": values}.get)
+    assert picture is not None
+    return picture
+
+
 def test_pyplot_is_never_imported() -> None:
     source = "".join(
         (charts_file.read_text())
@@ -43,7 +51,7 @@ def test_pyplot_is_never_imported() -> None:
 
 
 def test_the_same_block_gives_the_same_bytes_without_a_date() -> None:
-    first, second = charts.draw(LINES), charts.draw(LINES)
+    first, second = lines.draw(LINES), lines.draw(LINES)
     assert first.svg == second.svg
     assert b"dc:date" not in first.svg
 
@@ -55,30 +63,30 @@ def test_tex_in_a_name_is_printed_literally() -> None:
     plain = LINES.model_copy(update={"x_label": "x"})
 
     def glyphs(block: Lines) -> int:
-        return charts.draw(block).svg.count(b'<use xlink:href="#Inter') or charts.draw(
+        return lines.draw(block).svg.count(b'<use xlink:href="#Inter') or lines.draw(
             block
         ).svg.count(b"<use")
 
     assert glyphs(named) - glyphs(plain) == len(r"$\frac{1}$") - 1
-    assert charts.draw(broken).svg
+    assert lines.draw(broken).svg
 
 
 def test_logarithmic_ticks_hold_no_tex() -> None:
     log = LINES.model_copy(update={"y_log": True})
-    assert b"mathdefault" not in charts.draw(log).svg
+    assert b"mathdefault" not in lines.draw(log).svg
 
 
 def test_glyphs_that_no_font_has_raise_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        charts.draw(LINES.model_copy(update={"x_label": "猫 \u202e \ud800 \x00 Ω"}))
-    assert charts.drawable("猫Ω") == "□Ω"
+        lines.draw(LINES.model_copy(update={"x_label": "猫 \u202e \ud800 \x00 Ω"}))
+    assert fonts.drawable("猫Ω") == "□Ω"
 
 
 @pytest.mark.parametrize("count", [1, 10, 26, 1000])
 def test_heat_maps_of_many_classes_stay_small(count: int) -> None:
     values = np.random.default_rng(0).random((count, count))
-    made = charts.draw(heat_map(count), values)
+    made = draw(heat_map(count), values)
     assert made.width <= 680
     assert made.height <= 680
     assert len(made.svg) < 600_000
@@ -86,11 +94,11 @@ def test_heat_maps_of_many_classes_stay_small(count: int) -> None:
 
 def test_cells_are_numbered_only_up_to_25_classes() -> None:
     values = np.full((26, 26), 7.0)
-    with_numbers = charts.draw(heat_map(26), values).svg
-    without = charts.draw(heat_map(26, numbers=False), values).svg
+    with_numbers = draw(heat_map(26), values).svg
+    without = draw(heat_map(26, numbers=False), values).svg
     assert with_numbers == without
     few = np.full((3, 3), 7.0)
-    assert charts.draw(heat_map(3), few).svg != charts.draw(heat_map(3, numbers=False), few).svg
+    assert draw(heat_map(3), few).svg != draw(heat_map(3, numbers=False), few).svg
 
 
 def test_a_thousand_bars_have_few_names() -> None:
@@ -104,11 +112,11 @@ def test_a_thousand_bars_have_few_names() -> None:
         values=(tuple(float(i) for i in range(1000)),),
         value_label="v",
     )
-    assert len(series.thinned(1000, series.MOST_TICKS)) <= series.MOST_TICKS
-    assert charts.draw(block).height == 320
+    assert len(thinned(1000, bars.MOST_TICKS)) <= bars.MOST_TICKS
+    assert bars.draw(block).height == 320
 
 
 def test_thumbnails_hold_no_text() -> None:
-    small = charts.draw(LINES, small=True)
-    assert (small.width, small.height) == charts.THUMBNAIL
+    small = lines.thumbnail(LINES)
+    assert (small.width, small.height) == THUMBNAIL
     assert not re.search(rb"<use [^>]*#Inter", small.svg)

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 from pydantic import TypeAdapter, ValidationError
 
-from reportgen.figures import charts, colour, contour, hatching, isolines, keys, plane, svg
+from reportgen.figures import colour, contour, hatching, isolines, keys, plane, svg
+from reportgen.figures.drawing import THUMBNAIL, Drawing
 from reportgen.figures.frame import Box, Places, around, beside
 from reportgen.report.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath
 
@@ -31,10 +32,16 @@ def block(columns: int = 4, rows: int = 3, **changes: object) -> Contour:
 def drawn(made: Contour, values: np.ndarray, states: np.ndarray | None = None) -> Figure:
     """The figure, for looking at what is in it."""
     field = plane.make(made, values, states)
-    layout = contour.lay_out(made, field, charts.drawable)
+    layout = contour.lay_out(made, field)
     figure = Figure(figsize=(layout.width / 96, layout.height / 96))
-    contour.draw(figure, made, field, layout, charts.drawable)
+    contour.paint(figure, made, field, layout)
     return figure
+
+
+def draw(made: Contour, values: np.ndarray, *, small: bool = False) -> Drawing:
+    picture = (contour.thumbnail if small else contour.draw)(made, {"a/v": values}.get)
+    assert picture is not None
+    return picture
 
 
 def slope(rows: int, columns: int) -> np.ndarray:
@@ -174,8 +181,8 @@ def test_empty_flat_and_thin_fields_are_drawn(
     shape: tuple[int, int], fill: float, log: bool
 ) -> None:
     made = block(shape[1], shape[0], log=log, levels=(1.0, 5.0), equal=True)
-    ElementTree.fromstring(charts.draw(made, np.full(shape, fill)).svg)
-    ElementTree.fromstring(charts.draw(made, np.full(shape, fill), small=True).svg)
+    ElementTree.fromstring(draw(made, np.full(shape, fill)).svg)
+    ElementTree.fromstring(draw(made, np.full(shape, fill), small=True).svg)
 
 
 def test_hostile_words_leave_no_trace() -> None:
@@ -187,7 +194,7 @@ def test_hostile_words_leave_no_trace() -> None:
         y_label=HOSTILE,
         scale=ColourScale(low=0, high=1, unit=HOSTILE),
     )
-    source = charts.draw(made, slope(3, 4)).svg
+    source = draw(made, slope(3, 4)).svg
     ElementTree.fromstring(source)
     assert b"script" not in source
     assert b"<!--" not in source
@@ -195,28 +202,30 @@ def test_hostile_words_leave_no_trace() -> None:
 
 def test_the_same_plane_gives_the_same_bytes() -> None:
     made = block(levels=(20.0, 60.0), paths=(PlanePath(name="p", x=(0, 2), y=(0, 1)),))
-    assert charts.draw(made, slope(3, 4)).svg == charts.draw(made, slope(3, 4)).svg
+    assert draw(made, slope(3, 4)).svg == draw(made, slope(3, 4)).svg
 
 
 def test_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected \(3, 4\), got \(4, 3\)"):
-        charts.draw(block(), slope(4, 3))
+        plane.make(block(), slope(4, 3), None)
+    assert contour.draw(block(), {"a/v": slope(4, 3)}.get) is None
+    assert contour.draw(block(), {}.get) is None
 
 
 def test_a_large_plane_is_a_small_picture() -> None:
     x = np.linspace(-1, 1, 51)
     values = 1 + 99 * (x**2 + x[:, None] ** 2) / 2
     made = block(51, 51, log=True, levels=(2.0, 5.0, 10.0, 20.0, 50.0))
-    assert len(charts.draw(made, values).svg) < 60_000
+    assert len(draw(made, values).svg) < 60_000
 
 
 def test_thumbnails_hold_no_words_and_keep_equal_units() -> None:
     path = PlanePath(name="p", x=(0, 2), y=(0, 1), labels=("first", "last"))
-    small = charts.draw(block(paths=(path,), levels=(20.0,)), slope(3, 4), small=True)
-    assert (small.width, small.height) == charts.THUMBNAIL
+    small = draw(block(paths=(path,), levels=(20.0,)), slope(3, 4), small=True)
+    assert (small.width, small.height) == THUMBNAIL
     assert b"#Inter" not in small.svg
-    square = charts.draw(block(3, 3, equal=True), slope(3, 3), small=True)
-    assert square.width == square.height == charts.THUMBNAIL[1]
+    square = draw(block(3, 3, equal=True), slope(3, 3), small=True)
+    assert square.width == square.height == THUMBNAIL[1]
 
 
 def test_words_keep_apart() -> None:
@@ -260,5 +269,5 @@ def test_svg_is_made_shorter_without_losing_a_pixel() -> None:
     assert svg.compact(source) == (
         b'<g><path d="M 1.23 2.5 L 3 4" transform="scale(0.015625)"/></g>'
     )
-    before = charts.draw(block(), slope(3, 4)).svg
+    before = draw(block(), slope(3, 4)).svg
     assert re.search(rb"data:image/png;base64,", before)

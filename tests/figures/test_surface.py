@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from reportgen.figures import charts, plane, surface
+from reportgen.figures import plane, surface
+from reportgen.figures.drawing import Drawing
 from reportgen.report.blocks import ColourScale, PlanePath, Surface
 
 
@@ -22,6 +23,12 @@ def block(columns: int = 4, rows: int = 3, **changes: object) -> Surface:
         z_label="z",
     )
     return made.model_copy(update=changes)
+
+
+def draw(made: Surface, values: np.ndarray, *, small: bool = False) -> Drawing:
+    picture = (surface.thumbnail if small else surface.draw)(made, {"a/v": values}.get)
+    assert picture is not None
+    return picture
 
 
 def slope(rows: int, columns: int) -> np.ndarray:
@@ -55,15 +62,15 @@ def test_empty_flat_and_thin_fields_are_drawn(
     shape: tuple[int, int], fill: float, log: bool
 ) -> None:
     made = block(shape[1], shape[0], log=log)
-    ElementTree.fromstring(charts.draw(made, np.full(shape, fill)).svg)
-    ElementTree.fromstring(charts.draw(made, np.full(shape, fill), small=True).svg)
+    ElementTree.fromstring(draw(made, np.full(shape, fill)).svg)
+    ElementTree.fromstring(draw(made, np.full(shape, fill), small=True).svg)
 
 
 def test_a_path_is_drawn_only_with_its_heights() -> None:
     path = PlanePath(name="p", x=(0, 1, 2), y=(0, 1, 2), labels=("a", "b", "c"))
-    without = charts.draw(block(), slope(3, 4)).svg
-    assert charts.draw(block(path=path), slope(3, 4)).svg == without
-    with_path = charts.draw(block(path=path, z=(5, 50, 500)), slope(3, 4)).svg
+    without = draw(block(), slope(3, 4)).svg
+    assert draw(block(path=path), slope(3, 4)).svg == without
+    with_path = draw(block(path=path, z=(5, 50, 500)), slope(3, 4)).svg
     assert len(with_path) > len(without) + 1000
 
 
@@ -82,19 +89,19 @@ def test_hostile_words_leave_no_trace_and_bytes_are_the_same() -> None:
     words = "<script>alert(1)</script> --> $\\frac{ \u202e\x00"
     path = PlanePath(name=words, x=(0, 1), y=(0, 1), labels=(words, words))
     made = block(path=path, z=(5, 50), x_label=words, y_label=words, z_label=words)
-    source = charts.draw(made, slope(3, 4)).svg
+    source = draw(made, slope(3, 4)).svg
     ElementTree.fromstring(source)
     assert b"script" not in source
-    assert charts.draw(made, slope(3, 4)).svg == source
+    assert draw(made, slope(3, 4)).svg == source
 
 
 def test_a_large_surface_is_a_small_picture() -> None:
     x = np.linspace(-1, 1, 51)
     values = 1 + 99 * (x**2 + x[:, None] ** 2) / 2
-    assert len(charts.draw(block(51, 51, log=True), values).svg) < 120_000
+    assert len(draw(block(51, 51, log=True), values).svg) < 120_000
 
 
 def test_thumbnails_hold_no_words() -> None:
-    small = charts.draw(block(), slope(3, 4), small=True)
+    small = draw(block(), slope(3, 4), small=True)
     assert (small.width, small.height) == surface.SMALL_SIZE
     assert b"#Inter" not in small.svg

@@ -1,40 +1,47 @@
-"""Curves and bars on an axes of matplotlib."""
+"""Curves and points on an axes of matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from reportgen.figures.colour import SERIES
-from reportgen.report.blocks import Bars, Lines, Series
+from reportgen.figures import charts
+from reportgen.figures.drawing import THUMBNAIL, Drawing, Find, nothing
+from reportgen.figures.fonts import drawable
+from reportgen.report.blocks import Lines, Series
 from reportgen.text import number
+from reportgen.theme import QUIET, SERIES
 
-# How a name from outside becomes text that the fonts can draw: (text, limit) -> text.
-Drawable = Callable[[str, int], str]
-
-MOST_NAMED_BARS = 30
-MOST_TICKS = 24
 MOST_VECTOR_POINTS = 3000
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
 _MARKERS = "os^Dv"
-_REFERENCE = "#5f6b7a"
 
 
-def draw_lines(axes: Axes, block: Lines, drawable: Drawable) -> None:
-    """All series of ``block``; a legend where there is more than one."""
+def draw(block: Lines, find: Find = nothing) -> Drawing:
+    """Draw all series with their axes, and a legend where there is more than one."""
+    size = (440, 420) if block.square else (charts.WIDTH, 320)
+    return charts.paint(size, lambda figure: _draw_lines(figure.subplots(), block))
+
+
+def thumbnail(block: Lines, find: Find = nothing) -> Drawing:
+    """Draw the curves alone."""
+    return charts.paint(THUMBNAIL, lambda figure: _draw_lines(figure.subplots(), block), bare=True)
+
+
+def _draw_lines(axes: Axes, block: Lines) -> None:
     coloured = 0
     for series in block.series:
         if series.style in ("reference", "rings"):
             draw = _draw_reference if series.style == "reference" else _draw_rings
-            draw(axes, series, drawable)
+            draw(axes, series)
             continue
-        _draw_series(axes, series, coloured, drawable)
+        _draw_series(axes, series, coloured)
         coloured += 1
-    _set_axes(axes, block, drawable)
+    _set_axes(axes, block)
     if len(block.series) > 1:
         columns = 1 if block.square else min(3, len(block.series))
         axes.legend(
@@ -46,7 +53,7 @@ def draw_lines(axes: Axes, block: Lines, drawable: Drawable) -> None:
         )
 
 
-def _set_axes(axes: Axes, block: Lines, drawable: Drawable) -> None:
+def _set_axes(axes: Axes, block: Lines) -> None:
     axes.set_xlabel(drawable(block.x_label, 90))
     axes.set_ylabel(drawable(block.y_label, 60))
     if block.x_log and _positive(block, "x"):
@@ -85,19 +92,19 @@ def _positive(block: Lines, axis: str) -> bool:
     return any(value > 0 for value in values)
 
 
-def _draw_reference(axes: Axes, series: Series, drawable: Drawable) -> None:
+def _draw_reference(axes: Axes, series: Series) -> None:
     axes.plot(
         series.x,
         _numbers(series.y),
-        color=_REFERENCE,
+        color=QUIET,
         linewidth=1,
         linestyle=(0, (2, 2)),
-        label=_label(series, drawable),
+        label=_label(series),
         zorder=1.5,
     )
 
 
-def _draw_rings(axes: Axes, series: Series, drawable: Drawable) -> None:
+def _draw_rings(axes: Axes, series: Series) -> None:
     axes.plot(
         series.x,
         _numbers(series.y),
@@ -106,18 +113,18 @@ def _draw_rings(axes: Axes, series: Series, drawable: Drawable) -> None:
         markersize=7,
         fillstyle="none",
         markeredgewidth=1,
-        label=_label(series, drawable),
+        label=_label(series),
         rasterized=len(series.x) > MOST_VECTOR_POINTS,
     )
 
 
-def _draw_series(axes: Axes, series: Series, index: int, drawable: Drawable) -> None:
+def _draw_series(axes: Axes, series: Series, index: int) -> None:
     colour = SERIES[index % len(SERIES)]
     x, y = np.asarray(series.x, dtype=float), _numbers(series.y)
     interval = None
     if len(series.low) == len(x) and len(series.high) == len(x):
         interval = _numbers(series.low), _numbers(series.high)
-    label = _label(series, drawable)
+    label = _label(series)
     rasterized = len(x) > MOST_VECTOR_POINTS
     if series.style == "points":
         marker = _MARKERS[index % len(_MARKERS)]
@@ -153,57 +160,10 @@ def _draw_series(axes: Axes, series: Series, index: int, drawable: Drawable) -> 
         )
 
 
-def _label(series: Series, drawable: Drawable) -> str:
+def _label(series: Series) -> str:
     # A label that starts with an underscore would be kept out of the legend.
     return "\u200a" + drawable(series.name, 40) if series.name else "\u200a"
 
 
 def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def bars_size(block: Bars) -> tuple[int, int]:
-    """Width and height in CSS pixels: lying bars while each has room for its name."""
-    if len(block.names) > MOST_NAMED_BARS:
-        return 680, 320
-    bars = max(1, len(block.names)) * (10 + 12 * max(1, len(block.series)))
-    return 680, 64 + bars + (22 if len(block.series) > 1 else 0)
-
-
-def draw_bars(axes: Axes, block: Bars, drawable: Drawable) -> None:
-    """Bars by name, lying while they are few, else upright with some of the names."""
-    lying = len(block.names) <= MOST_NAMED_BARS
-    count = max(1, len(block.series))
-    thickness = 0.8 / count
-    positions = np.arange(len(block.names))
-    for index, (label, values) in enumerate(zip(block.series, block.values, strict=True)):
-        offset = (index - (count - 1) / 2) * thickness
-        kind = axes.barh if lying else axes.bar
-        kind(
-            positions + offset,
-            values,
-            thickness,
-            color=SERIES[index % len(SERIES)],
-            label="\u200a" + drawable(label, 40),
-        )
-    shown = thinned(len(block.names), MOST_NAMED_BARS if lying else MOST_TICKS)
-    names = [drawable(block.names[i], 28 if lying else 16) for i in shown]
-    if lying:
-        axes.set_yticks(shown, names)
-        axes.invert_yaxis()
-        axes.set_xlabel(drawable(block.value_label, 90))
-        axes.grid(True, axis="x")
-        axes.tick_params(axis="y", length=0)
-    else:
-        axes.set_xticks(shown, names, rotation=90)
-        axes.set_ylabel(drawable(block.value_label, 60))
-        axes.set_xlim(-1, len(block.names))
-        axes.grid(True, axis="y")
-    if count > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
-
-
-def thinned(count: int, most: int) -> list[int]:
-    """Positions of the labels that are written: all, or every k-th so that ``most`` remain."""
-    step = max(1, -(-count // most))
-    return list(range(0, count, step))
