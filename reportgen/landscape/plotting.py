@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import theme
+
 FloatArray = NDArray[np.float64]
 _LEVELS = 12
 _DOTS = 110  # an inch
-_INK, _QUIET, _LINE = "#1a1f27", "#5f6b7a", "#2563a8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ def draw(picture: Picture, axes: Any = None) -> Any:
         _draw_line(picture, axes)
     else:
         _draw_plane(picture, axes)
-    axes.set_title(picture.title, fontsize="medium", color=_INK)
+    axes.set_title(picture.title, fontsize="medium", color=theme.INK)
     return axes.figure
 
 
@@ -61,8 +62,8 @@ def as_png(picture: Picture) -> bytes:
 
 def _draw_line(picture: Picture, axes: Any) -> None:
     loss, error = picture.loss[0], np.nan_to_num(picture.error[0])
-    axes.fill_between(picture.x, loss - error, loss + error, color=_LINE, alpha=0.2, lw=0)
-    axes.plot(picture.x, loss, color=_LINE)
+    axes.fill_between(picture.x, loss - error, loss + error, color=theme.BLUE, alpha=0.2, lw=0)
+    axes.plot(picture.x, loss, color=theme.BLUE)
     _mark(picture, axes, heights=loss)
     axes.set(xlabel="step", ylabel="loss")
 
@@ -73,12 +74,12 @@ def _draw_plane(picture: Picture, axes: Any) -> None:
     if known.count() > 2 and np.ptp(known.compressed()) > 0:
         levels = _choose_levels(known.compressed())
         filled = axes.contourf(picture.x, picture.y, known, levels=levels, cmap="viridis")
-        axes.contour(picture.x, picture.y, known, levels=levels, colors="white", linewidths=0.5)
+        axes.contour(picture.x, picture.y, known, levels=levels, colors=theme.WHITE, linewidths=0.5)
         axes.figure.colorbar(filled, ax=axes, label="loss", format="%.3g")
     else:
         axes.text(0.5, 0.5, "too few cells for contours", ha="center", transform=axes.transAxes)
         axes.set(xlim=picture.x[[0, -1]], ylim=picture.y[[0, -1]])
-    axes.set_facecolor("#e4e7eb")  # what was not computed
+    axes.set_facecolor(theme.LIGHT["track"])  # what was not computed
     _mark(picture, axes)
     axes.set(xlabel="step along the first direction", ylabel="along the second", aspect="equal")
 
@@ -104,13 +105,13 @@ def _mark(picture: Picture, axes: Any, heights: FloatArray | None = None) -> Non
             picture.x[place[1]],
             picture.y[place[0]] if heights is None else heights[place[1]],
             marker,
-            color="white" if on_plane else _INK,
+            color=theme.WHITE if on_plane else theme.INK,
             fillstyle="none",
             label=label,
         )
     axes.legend(
         fontsize="small",
         framealpha=0.6,
-        facecolor=_QUIET if on_plane else "white",
-        labelcolor="white" if on_plane else _INK,
+        facecolor=theme.QUIET if on_plane else theme.WHITE,
+        labelcolor=theme.WHITE if on_plane else theme.INK,
     )
