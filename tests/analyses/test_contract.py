@@ -88,13 +88,13 @@ def test_computing_modules_neither_draw_nor_write_pages():
 @pytest.mark.parametrize("id_", IDS)
 def test_checks_are_the_public_list(id_):
     (analysis,) = [a for a in BATTERY if a.id == id_]
-    if id_ in PUBLIC:  # a new analysis adds its own line above
-        assert {check.id for check in analysis.checks} == PUBLIC[id_]
+    # None of them may go or be renamed: users gate on them. New ones may come.
+    assert {check.id for check in analysis.checks} >= PUBLIC.get(id_, set())
     assert analysis.why.endswith(".")
     assert analysis.title
 
 
-@pytest.fixture(scope="module", params=[i for i in IDS if i in PUBLIC])
+@pytest.fixture(scope="module", params=IDS)
 def twice(request, trained, pictures, subject_of, analyse):
     """The same audit twice with one seed, and the hash of the weights around it."""
     subject = subject_of(trained, *pictures, preprocessing="unit")
