@@ -108,6 +108,11 @@ def test_the_direction_of_a_metric_is_that_of_its_check():
 
 def test_a_section_by_its_id():
     assert REPORT["weights"] is REPORT.sections[1]
+    assert repr(REPORT["weights"]) == "<Section 'weights': not_applicable, 0 findings, 0 blocks>"
+    assert str(REPORT["predictions"]) == (
+        "P: done; predictions.accuracy pass, predictions.calibration note, "
+        "predictions.class_collapse not_applicable"
+    )
     assert "weights" in REPORT
     assert "weigths" not in REPORT
     with pytest.raises(KeyError) as caught:

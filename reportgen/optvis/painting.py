@@ -188,7 +188,12 @@ def _find_scaling(
     check_channels(name, spec.channels)
     scaled = None if samples is None else function(np.asarray(samples, np.float32) * 255)
     scaling = read_scaling(
-        function, spec.channels, layout=spec.layout, name=name, scaled_samples=scaled
+        function,
+        spec.channels,
+        layout=spec.layout,
+        name=name,
+        sides=(spec.pixels[0], spec.pixels[1]),
+        scaled_samples=scaled,
     )
     if not scaling.exact and scaled is None:
         raise UsageError(

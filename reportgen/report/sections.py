@@ -47,3 +47,11 @@ class Section(Record):
     method: tuple[str, ...] = ()
     seconds: FiniteFloat | None = None
     peak_memory_bytes: int | None = None
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{finding.id} {finding.level}" for finding in self.findings)
+        return f"{self.title}: {self.status.replace('_', ' ')}; {said or 'no findings'}"
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.findings)} findings, {len(self.blocks)} blocks"
+        return f"<Section {self.id!r}: {self.status}, {counts}>"
