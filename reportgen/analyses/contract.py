@@ -51,10 +51,15 @@ def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
 
 
 class AnalysisOptions(BaseModel):
-    """Base of the options: frozen, small. ``presets`` holds what differs from the defaults."""
+    """Base of the options: frozen, small.
+
+    presets: what differs from the defaults. tiny: the least that still takes every path, so that
+    a test of the whole does not take minutes; no preset of the command.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
+    tiny: ClassVar[Mapping[str, Any]] = {}
 
 
 OptionsT = TypeVar("OptionsT", bound=AnalysisOptions)

@@ -69,6 +69,21 @@ class Options(AnalysisOptions):
     attention_samples: int = Field(default=2, ge=0, le=20)
     attention_tokens: int = Field(default=64, ge=1, le=1024)
 
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "samples": 2,
+        "layers": 3,
+        "path_channels": 4,
+        "mosaic_channels": 8,
+        "depth_samples": 60,
+        "depth_layers": 4,
+        "effect_samples": 60,
+        "effect_layers": 2,
+        "embedded": 40,
+        "unit_layers": 2,
+        "units": 2,
+        "most_exciting": 3,
+        "attention_samples": 1,
+    }
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {
             "samples": 3,

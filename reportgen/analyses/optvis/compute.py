@@ -79,6 +79,19 @@ class Options(AnalysisOptions):
     unresponsive_share: float = Field(default=0.5, ge=0, le=1)
     natural_share: float = Field(default=1.0, gt=0)
 
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "layers": 1,
+        "units": 2,
+        "variants": 2,
+        "classes": 2,
+        "dreams": 1,
+        "silent_units": 4,
+        "precision": "float32",
+        "seconds": 60.0,
+        "samples": 40,
+        "noise": 4,
+        "side": 32,
+    }
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {
             "layers": 3,

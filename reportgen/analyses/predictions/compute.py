@@ -47,6 +47,11 @@ class Options(AnalysisOptions):
     collapse_share: float = Field(default=0.10, ge=0, le=1)
     min_samples: int = Field(default=30, ge=1)
 
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "shown_samples": 4,
+        "shown_mistakes": 4,
+        "shown_kinds": 4,
+    }
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {"shown_samples": 10, "shown_mistakes": 6, "shown_kinds": 20},
         "full": {"shown_samples": 60, "shown_mistakes": 48, "shown_kinds": 100},

@@ -79,6 +79,15 @@ class Options(AnalysisOptions):
     effect_flags: int = Field(default=8, ge=0)
     shown_movements: int = Field(default=2, ge=0, le=50)
 
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "shown_layers": 2,
+        "spectra_work": 1.0,
+        "null_draws": 20,
+        "bootstrap": 20,
+        "effect_samples": 60,
+        "effect_flags": 2,
+        "shown_movements": 1,
+    }
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {
             "shown_layers": 4,
