@@ -17,7 +17,7 @@ from reportgen.worker import jobs
 
 
 @pytest.fixture(scope="module")
-def live():
+def live(tiny):
     """A tiny model, arrays that it has never seen, and its report."""
     import keras
 
@@ -32,7 +32,7 @@ def live():
     )
     x = np.random.default_rng(0).random((40, 6, 6, 1), np.float32)
     y = np.arange(40) % 3
-    report = reportgen.audit(model, x, y, preset="quick", classes=("a", "b", "c"))
+    report = reportgen.audit(model, x, y, preset="quick", options=tiny, classes=("a", "b", "c"))
     return model, x, y, report
 
 
@@ -306,7 +306,7 @@ def test_all_names_resolve():
         _ = reportgen.nothing
 
 
-def test_a_subclassed_model_is_audited_too():
+def test_a_subclassed_model_is_audited_too(tiny):
     import keras
 
     class Subclassed(keras.Model):
@@ -320,20 +320,20 @@ def test_a_subclassed_model_is_audited_too():
             return self.out(self.flat(self.conv(x)))
 
     x = np.random.default_rng(0).random((40, 6, 6, 1), np.float32)
-    report = reportgen.audit(Subclassed(), x, np.arange(40) % 3, preset="quick")
+    report = reportgen.audit(Subclassed(), x, np.arange(40) % 3, preset="quick", options=tiny)
     assert [s.status for s in report.sections] == ["done"] * len(BATTERY)
     assert report.subject.task == "softmax"
     assert any("/conv" in block.id or "conv" in block.title for block in report.sections[3].blocks)
 
 
-def test_whole_numbers_reach_an_embedding():
+def test_whole_numbers_reach_an_embedding(tiny):
     import keras
 
     tokens = keras.Input((10,), dtype="int32")
     hidden = keras.layers.Flatten()(keras.layers.Embedding(50, 6)(tokens))
     model = keras.Model(tokens, keras.layers.Dense(2, activation="softmax")(hidden))
     x = np.random.default_rng(0).integers(0, 50, (40, 10))
-    report = reportgen.audit(model, x, np.arange(40) % 2, preset="quick")
+    report = reportgen.audit(model, x, np.arange(40) % 2, preset="quick", options=tiny)
     missing = {s.id for s in report.sections if s.status != "done"}
     assert missing == {a.id for a in BATTERY if Need.IMAGES in a.needs}
 

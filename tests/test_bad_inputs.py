@@ -64,8 +64,10 @@ def run(tmp_path, monkeypatch, capfd):
     """The command as it is typed; ``worker=False`` computes in this process, to save an import."""
     before = signal.getsignal(signal.SIGTERM)
 
-    def call(target, *options, worker=False, out=tmp_path / "out"):
+    def call(target, *options, worker=False, out=tmp_path / "out", only="overview"):
         settings = ["--format", "json", "--quiet", "--preset", "quick", "--out", out]
+        # One section, the one that is looked at; what is refused never comes so far.
+        settings += ["--only", only] if only and "--only" not in options else []
         argv = ["reportgen", "audit", target, *options, *settings]
         monkeypatch.setattr(sys, "argv", list(map(str, argv)))
         if not worker:
@@ -210,7 +212,7 @@ def test_no_image_can_be_read(run, models, tmp_path):
 # Goes through, and the report says what it found.
 
 
-def test_hostile_names_and_broken_images(run, models, tmp_path):
+def test_hostile_names_and_broken_images(run, models, tmp_path, tiny):
     root = images(tmp_path / "images", **dict.fromkeys(HOSTILE, 6))
     first = root / HOSTILE[0]
     (first / "0.png").rename(first / os.fsdecode(b"caf\xe9.png"))
@@ -218,7 +220,12 @@ def test_hostile_names_and_broken_images(run, models, tmp_path):
     (root / HOSTILE[1] / os.fsdecode(b"\xff.png")).write_bytes(b"")
     (root / HOSTILE[2] / "\u202egpj.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     os.mkfifo(root / HOSTILE[3] / "fifo.png")
-    report = report_of(run(models / "four.keras", "--images", root, worker=True))
+    # The whole battery must bear these names.
+    briefly = [f"--set={id_}.{key}={value}" for id_ in tiny for key, value in tiny[id_].items()]
+    report = report_of(
+        run(models / "four.keras", "--images", root, *briefly, worker=True, only=None)
+    )
+    assert [section.status for section in report.sections] == ["done"] * len(tiny)
     assert report.subject.classes == HOSTILE
     assert report.subject.samples == 24
     assert {(row.cause, row.examples) for row in report.subject.skipped} == {
@@ -238,7 +245,8 @@ def test_few_broken_images_are_a_note(run, models, tmp_path):
 
 def test_weights_that_are_not_finite(run, models, tmp_path):
     root = images(tmp_path / "images", a=3, b=3)
-    found = levels(report_of(run(models / "broken.keras", "--images", root)))
+    both = "weights,feature_maps"
+    found = levels(report_of(run(models / "broken.keras", "--images", root, only=both)))
     assert found["weights.non_finite"] == "fail"
     assert found["features.non_finite"] == "fail"
 
@@ -262,7 +270,7 @@ def test_one_class_with_many_images(run, models, tmp_path):
 
 def test_no_labels_and_no_convolution(run, models, tmp_path):
     root = images(tmp_path / "images", a=6) / "a"
-    report = report_of(run(models / "dense.keras", "--images", root))
+    report = report_of(run(models / "dense.keras", "--images", root, only="predictions"))
     assert not report.subject.labelled
     assert report.subject.conv_layers == 0
     assert levels(report)["predictions.accuracy"] == "not_applicable"

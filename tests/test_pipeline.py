@@ -35,9 +35,9 @@ class Killer:
 
 
 @pytest.fixture(scope="module")
-def killed(samples):
+def killed(samples, tiny):
     display = Killer("feature_maps")
-    config = load_config(samples / "digits", {"preset": "quick"})
+    config = load_config(samples / "digits", {"preset": "quick", "options": tiny})
     report, timing = run_audit(config, display=display)
     return report, timing, display
 
@@ -95,13 +95,11 @@ def test_a_hang_is_ended_at_the_time_limit(samples, monkeypatch):
         run_audit(config)
 
 
-def test_the_same_seed_gives_the_same_report(samples, monkeypatch):
+def test_the_same_seed_gives_the_same_report(samples, monkeypatch, tiny):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     # A busy machine must neither end a picture early nor make another precision the faster one.
-    steady = {
-        "optvis": {"seconds": 3600.0, "precision": "float32"},
-        "loss_landscape": {"seconds": 3600.0, "samples": 64, "points": 19},
-    }
+    lifted = {"optvis": {"seconds": 3600.0}, "loss_landscape": {"seconds": 3600.0}}
+    steady = {id_: {**options, **lifted.get(id_, {})} for id_, options in tiny.items()}
     config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady})
     with LocalWorker() as first, LocalWorker() as second:
         one, two = (run_audit(config, executor=w)[0] for w in (first, second))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from reportgen.battery import BATTERY
@@ -11,10 +13,13 @@ from reportgen.worker.process import InlineExecutor
 
 pytestmark = pytest.mark.real
 
+# One network of each kind every day, the others with --all.
+rest = partial(pytest.param, marks=pytest.mark.matrix)
+
 # (model, images, scaling, accuracy measured on a larger draw of the same images)
 CASES = [
-    ("amaanrzv39_malaria/malaria_model.h5", "malaria_test", "unit", 0.960),
-    ("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", "none", 0.745),
+    rest(("amaanrzv39_malaria/malaria_model.h5", "malaria_test", "unit", 0.960)),
+    rest(("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", "none", 0.745)),
     (
         "Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras",
         "fashion_sprite",
@@ -27,16 +32,16 @@ CASES = [
 # The same without the page: (model, images, settings, accuracy measured before, of the README).
 OTHERS = [
     ("tonio73_data-science/CIFAR-10_CNN5.h5", "cifar10_test", {"preprocessing": "unit"}, 0.712),
-    (
+    rest(
         "tonio73_data-science/MNIST_LeNet60.h5",
         "mnist_test",
         {"preprocessing": "unit", "resize": "pad"},
         0.986,
     ),
     ("tonio73_data-science/MNIST_dense128.h5", "mnist_test", {"preprocessing": "unit"}, 0.982),
-    ("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"preprocessing": "symmetric"}, 1.0),
-    ("codebasics_potato/saved_models/1", "potato_plantvillage", {"preprocessing": "none"}, 1.0),
-    ("codebasics_potato/potatoes.h5", "potato_plantvillage", {"preprocessing": "unit"}, 0.917),
+    rest("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"preprocessing": "symmetric"}, 1.0),
+    rest("codebasics_potato/saved_models/1", "potato_plantvillage", {"preprocessing": "none"}, 1.0),
+    rest("codebasics_potato/potatoes.h5", "potato_plantvillage", {"preprocessing": "unit"}, 0.917),
 ]
 
 

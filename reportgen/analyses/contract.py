@@ -52,15 +52,20 @@ def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
 
 
 class AnalysisOptions(BaseModel):
-    """Base of the options: frozen, small. ``presets`` holds what differs from the defaults.
+    """Base of the options: frozen, small.
 
-    reproducible: values in place of the defaults where a report has to come out the same each
-        time; what the user asks for goes before them.
+    Attributes:
+        presets: by name of a preset, what differs from the defaults.
+        reproducible: values in place of the defaults where a report has to come out the same
+            each time; what the user asks for goes before them.
+        tiny: the least that still takes every path, so that a test of the whole does not take
+            minutes; no preset of the command.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
     reproducible: ClassVar[Mapping[str, Any]] = {}
+    tiny: ClassVar[Mapping[str, Any]] = {}
 
 
 OptionsT = TypeVar("OptionsT", bound=AnalysisOptions)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
 from reportgen.battery import find_analysis
 from reportgen.config import AuditConfig
-from reportgen.subject.subject import LiveInput, Subject, open_subject
+
+from ..kept import keep
+
+if TYPE_CHECKING:  # the verdicts here are tested without TensorFlow
+    import keras
+
+    from reportgen.subject.subject import Subject
 
 
 @pytest.fixture(scope="session")
 def subject_of() -> Callable[..., Subject]:
     """``subject_of(model, x, y, **settings)``: the subject of a live model."""
+    from reportgen.subject.subject import LiveInput, open_subject
 
     def build(model: keras.Model, x: Any, y: Any = None, **settings: Any) -> Subject:
         return open_subject(AuditConfig(**settings), LiveInput(model, x, y))
@@ -28,11 +34,17 @@ def subject_of() -> Callable[..., Subject]:
 
 @pytest.fixture(scope="session")
 def analyse() -> Callable[..., SimpleNamespace]:
-    """``analyse(id, subject, **options)``: the result, the section, the findings by id."""
+    """``analyse(id, subject, **options)``: the result, the section, the findings by id.
 
-    def run(id_: str, subject: Subject, *, seed: int = 0, **options: Any) -> SimpleNamespace:
+    tiny: over the analysis' own tiny preset instead of the standard one.
+    """
+
+    def run(
+        id_: str, subject: Subject, *, seed: int = 0, tiny: bool = False, **options: Any
+    ) -> SimpleNamespace:
         analysis = find_analysis(id_)
-        chosen = analysis.choose_options("standard", options)
+        given = {**analysis.options.tiny, **options} if tiny else options
+        chosen = analysis.choose_options("standard", given)
         result = analysis.compute(subject, chosen, np.random.default_rng(seed))
         body = analysis.present(result)
         findings = {finding.id: finding for finding in body.findings}
@@ -57,6 +69,9 @@ def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def build_net() -> keras.Model:
     """Two convolutions, BatchNorm, pooling, two dense layers; kernels above 200 weights."""
+    import keras
+    from keras import layers
+
     inputs = keras.Input((10, 10, 3))
     x = layers.Conv2D(8, 3, activation="relu", name="c1")(inputs)
     x = layers.Conv2D(16, 3, use_bias=False, name="c2")(x)
@@ -69,14 +84,19 @@ def build_net() -> keras.Model:
 
 
 @pytest.fixture(scope="session")
-def trained() -> keras.Model:
+def trained(shelf: Path) -> keras.Model:
     """A small net that has learned the bars. Take a `twin` to change it."""
-    keras.utils.set_random_seed(1)
-    model = build_net()
-    x, y = bars(600, 1)
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(x / 255, y, epochs=8, batch_size=32, verbose=0)
-    return model
+    import keras
+
+    def train(folder: Path) -> None:
+        keras.utils.set_random_seed(1)
+        model = build_net()
+        x, y = bars(600, 1)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(x / 255, y, epochs=8, batch_size=32, verbose=0)
+        model.save(folder / "net.keras")
+
+    return keras.saving.load_model(keep(shelf, "trained", train, Path(__file__)) / "net.keras")
 
 
 @pytest.fixture

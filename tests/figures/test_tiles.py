@@ -88,8 +88,8 @@ def test_a_wide_layer_takes_a_tenth_of_a_second() -> None:
     tiles.picture(values[:2], 2, SCALE, tiles.Encoding())
     elapsed = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         tiles.picture(values, 16, SCALE, tiles.Encoding())
-        elapsed.append(time.perf_counter() - start)
-    # Noise is the worst case for the encoder. 0.06 s measured; the rest is for a busy machine.
+        elapsed.append(time.thread_time() - start)
+    # Noise is the worst case for the encoder. 0.06 s of CPU measured; machines are slower.
     assert min(elapsed) < 0.3

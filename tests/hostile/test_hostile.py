@@ -6,16 +6,43 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import PurePath
 
 import pytest
 
+from ..kept import locked
 from .case import Case
 from .generate import collect
-from .trial import commands_of, find_faults
+from .trial import AUDITED, LOCK, commands_of, find_faults, try_file
 
 CASES = tuple(collect())
 HOSTILE = [pytest.param(case, id=case.name) for case in CASES if not case.benign]
 TWINS = [pytest.param(case, id=case.name) for case in CASES if case.benign]
+
+
+def through_the_command(cases, key):
+    """The first case of each key; with --all every one."""
+    seen, params = set(), []
+    for case in cases:
+        marks = [pytest.mark.matrix] if key(case) in seen else []
+        seen.add(key(case))
+        params.append(pytest.param(case, id=case.name, marks=marks))
+    return params
+
+
+# A file of each row and guard, and of each way to end, goes through the whole command; and of
+# the honest ones those that are audited to the end, and one of each container.
+COMMANDED = through_the_command(
+    [case for case in CASES if not case.benign], lambda case: (case.row, case.guard, case.codes)
+)
+COMMANDED_TWINS = through_the_command(
+    [case for case in CASES if case.benign],
+    lambda case: (
+        case.name
+        if case.name.removeprefix("benign-") in AUDITED
+        else (case.pin, PurePath(case.name).suffix)
+    ),
+)
 
 # Opened without care, in the folder of the case: what a user would have done who trusts a file.
 CARELESS = """
@@ -75,12 +102,13 @@ def careless(collection):
     """The canaries that opening without care makes, by case; and what was printed."""
     places = {case.name: case.place(collection) for case in CASES if case.name in REAL}
     paths = json.dumps([str(place.path) for place in places.values()])
-    done = subprocess.run(
-        [sys.executable, "-c", CARELESS, paths], capture_output=True, text=True, timeout=300
-    )
-    seen = {name: place.canary.exists() for name, place in places.items()}
-    for place in places.values():
-        place.canary.unlink(missing_ok=True)
+    with locked(collection / LOCK):
+        done = subprocess.run(
+            [sys.executable, "-c", CARELESS, paths], capture_output=True, text=True, timeout=300
+        )
+        seen = {name: place.canary.exists() for name, place in places.items()}
+        for place in places.values():
+            place.canary.unlink(missing_ok=True)
     return seen, done.stdout + done.stderr
 
 
@@ -91,19 +119,34 @@ def test_payloads_are_real(careless, name):
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_file(outcomes, case: Case):
-    found = {
-        command: faults
-        for command in commands_of(case)
-        if (faults := find_faults(case, command, outcomes[f"{command} {case.name}"]))
+def test_hostile_file(judged, case: Case):
+    assert find_faults(case, "audit", judged[case.name]) == []
+
+
+@pytest.mark.parametrize("case", COMMANDED)
+def test_hostile_file_through_the_command(collection, tmp_path, record_property, case: Case):
+    outcomes = try_file(collection, case, tmp_path)
+    record_property("hostile", [case.name, *_measures(outcomes)])
+    assert {c: find_faults(case, c, outcome) for c, outcome in outcomes.items()} == {
+        command: [] for command in commands_of(case)
     }
-    assert not found
 
 
-@pytest.mark.parametrize("case", TWINS)
-def test_twin_is_accepted(outcomes, case: Case):
-    for command in commands_of(case):
-        assert find_faults(case, command, outcomes[f"{command} {case.name}"]) == []
+def _measures(outcomes):
+    """Of the slowest and the largest refusal as unsafe: seconds, bytes."""
+    refused = [outcome for outcome in outcomes.values() if outcome.code == 3]
+    return (
+        max((outcome.seconds for outcome in refused), default=0.0),
+        max((outcome.peak_bytes for outcome in refused), default=0),
+    )
+
+
+@pytest.mark.parametrize("case", COMMANDED_TWINS)
+def test_twin_is_accepted(collection, tmp_path, case: Case):
+    outcomes = try_file(collection, case, tmp_path)
+    assert {c: find_faults(case, c, outcome) for c, outcome in outcomes.items()} == {
+        command: [] for command in commands_of(case)
+    }
 
 
 @pytest.mark.parametrize("case", TWINS)

@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..kept import locked
 from .case import UNREADABLE, Case
 from .generate import PARTS, collect
 
 TESTS = Path(__file__).resolve().parent.parent
 COMMANDS = ("audit", "inspect")
+# Held by all who open files of the collection; alone by who opens them without care, since a
+# canary must be of the file that is looked at.
+LOCK = "opening.lock"
 QUICK = ("--only", "overview", "--preset", "quick", "--format", "json", "--quiet")
 # Of each row and guard so many are inspected as well as audited: it is the same reading.
 INSPECTED = 3
@@ -35,10 +39,10 @@ class Outcome:
     key: str
     code: int | None
     said: str
-    shown: str
-    seconds: float
-    peak_bytes: int
     canary: bool
+    shown: str = ""
+    seconds: float = 0.0
+    peak_bytes: int = 0
 
 
 def write_collection(root: Path) -> None:
@@ -61,7 +65,8 @@ def _python(module: str, *args: str) -> subprocess.Popen[bytes]:
 
 def _environment() -> dict[str, str]:
     """The package of this checkout, whatever folder a command is started in."""
-    return dict(os.environ, PYTHONPATH=str(TESTS.parent), TF_CPP_MIN_LOG_LEVEL="3")
+    path = os.pathsep.join(filter(None, (str(TESTS.parent), os.environ.get("PYTHONPATH"))))
+    return dict(os.environ, PYTHONPATH=path, TF_CPP_MIN_LOG_LEVEL="3")
 
 
 def write_images(folder: Path) -> None:
@@ -72,27 +77,51 @@ def write_images(folder: Path) -> None:
         Image.fromarray(noise).save(folder / f"{i}.png")
 
 
-def try_files(root: Path, cases: list[Case]) -> dict[str, Outcome]:
-    """Every file through the real command, by ``command name``."""
-    jobs = [job for case in cases for job in _jobs(root, case)]
-    (root / "jobs.json").write_text(json.dumps(jobs))
-    files = [str(root / "jobs.json"), str(root / "outcomes.json")]
+def try_file(root: Path, case: Case, folder: Path) -> dict[str, Outcome]:
+    """A file through the real commands, by command; what they leave goes into the folder."""
+    (folder / "jobs.json").write_text(json.dumps(list(_jobs(root, case, folder))))
+    files = [str(folder / "jobs.json"), str(folder / "outcomes.json")]
     runner = Path(__file__).with_name("runner.py")
-    subprocess.run([sys.executable, str(runner), *files], env=_environment(), check=True)
-    results = json.loads((root / "outcomes.json").read_text())
+    with locked(root / LOCK, shared=True):
+        subprocess.run([sys.executable, str(runner), *files], env=_environment(), check=True)
+    results = json.loads((folder / "outcomes.json").read_text())
     return {result["key"]: Outcome(**result) for result in results}
 
 
-def _jobs(root: Path, case: Case) -> Iterator[dict[str, Any]]:
+def judge_files(root: Path, cases: list[Case], folder: Path) -> dict[str, Outcome]:
+    """Every file opened as an audit does, in one process, by name."""
+    jobs = []
+    for case in cases:
+        place = case.place(root)
+        jobs.append(
+            {
+                "name": case.name,
+                "path": str(place.path),
+                "canary": str(place.canary),
+                "images": str(root / "images"),
+                "sha256": _pinned(case, place.path),
+            }
+        )
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    files = [str(folder / name) for name in ("jobs.json", "judged.json")]
+    with locked(root / LOCK, shared=True):
+        process = _python("hostile.judging", *files)
+        said = process.communicate()[0]
+    assert process.returncode == 0, said.decode("utf-8", "replace")[-3000:]
+    found = json.loads((folder / "judged.json").read_text())
+    return {name: Outcome(name, **each) for name, each in found.items()}
+
+
+def _jobs(root: Path, case: Case, folder: Path) -> Iterator[dict[str, Any]]:
     place = case.place(root)
     options = {
         "audit": ["--images", str(root / "images"), *QUICK, *_pin(case, place.path)],
         "inspect": [],
     }
-    options["audit"] += ["--out", str(place.path.with_name("report"))]
+    options["audit"] += ["--out", str(folder / "report")]
     for command in commands_of(case):
         yield {
-            "key": f"{command} {case.name}",
+            "key": command,
             "argv": [command, str(place.path), *options[command]],
             "cwd": str(place.path.parent),
             "canary": str(place.canary),
@@ -117,20 +146,24 @@ def _inspected() -> frozenset[str]:
 
 
 def _pin(case: Case, path: Path) -> list[str]:
+    pinned = _pinned(case, path)
+    return ["--sha256", pinned] if pinned else []
+
+
+def _pinned(case: Case, path: Path) -> str | None:
     if not case.pin:
-        return []
-    right = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ["--sha256", right if case.pin == "right" else "0" * 64]
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if case.pin == "right" else "0" * 64
 
 
-def open_files(root: Path, cases: list[Case]) -> dict[str, str]:
+def open_files(root: Path, cases: list[Case], folder: Path) -> dict[str, str]:
     """Every honest file opened and compared: "" or what is wrong, by name."""
     paths = {case.name: str(case.place(root).path) for case in cases}
-    (root / "paths.json").write_text(json.dumps(paths))
-    process = _python("hostile.opening", str(root / "paths.json"), str(root / "opened.json"))
+    (folder / "paths.json").write_text(json.dumps(paths))
+    process = _python("hostile.opening", *(str(folder / f"{n}.json") for n in ("paths", "opened")))
     said = process.communicate()[0]
     assert process.returncode == 0, said.decode("utf-8", "replace")[-3000:]
-    found: dict[str, str] = json.loads((root / "opened.json").read_text())
+    found: dict[str, str] = json.loads((folder / "opened.json").read_text())
     return found
 
 

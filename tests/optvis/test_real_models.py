@@ -38,6 +38,7 @@ def test_units_of_imagenet_reach_more_than_the_usual_tool_does(opened):
     assert (images.scores > images.starts).all()
 
 
+@pytest.mark.matrix
 def test_an_address_reaches_into_a_nested_backbone(opened):
     model = opened("tm_BilalSardar_asl/keras_model.h5")
     address = "sequential_1/model1/block_3_project_BN"

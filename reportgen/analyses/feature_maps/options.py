@@ -215,3 +215,18 @@ class Options(AnalysisOptions):
             "attention_tokens": 256,
         },
     }
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "samples": 2,
+        "layers": 3,
+        "path_channels": 4,
+        "mosaic_channels": 8,
+        "depth_samples": 60,
+        "depth_layers": 4,
+        "effect_samples": 60,
+        "effect_layers": 2,
+        "embedded": 40,
+        "unit_layers": 2,
+        "units": 2,
+        "most_exciting": 3,
+        "attention_samples": 1,
+    }

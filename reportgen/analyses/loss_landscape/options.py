@@ -250,6 +250,21 @@ class Options(AnalysisOptions):
         ),
     )
 
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "seconds": 600.0,
+        "samples": 64,
+        "points": 9,
+        "planes": 2,
+        "rough_points": 5,
+        "path_points": 7,
+        "hessian_points": 5,
+        "eigenvalues": 1,
+        "products": 40,
+        "trace_draws": 4,
+        "density_starts": 2,
+        "density_steps": 6,
+        "ascents": 4,
+    }
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {
             "seconds": 40.0,

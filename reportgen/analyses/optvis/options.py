@@ -191,3 +191,16 @@ class Options(AnalysisOptions):
             "side": 128,
         },
     }
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "layers": 1,
+        "units": 2,
+        "variants": 2,
+        "classes": 2,
+        "dreams": 1,
+        "silent_units": 4,
+        "precision": "float32",
+        "seconds": 600.0,
+        "samples": 40,
+        "noise": 4,
+        "side": 32,
+    }

@@ -96,3 +96,8 @@ class Options(AnalysisOptions):
         "quick": {"shown_samples": 10, "shown_mistakes": 6, "shown_kinds": 20},
         "full": {"shown_samples": 60, "shown_mistakes": 48, "shown_kinds": 100},
     }
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "shown_samples": 4,
+        "shown_mistakes": 4,
+        "shown_kinds": 4,
+    }

@@ -177,3 +177,12 @@ class Options(AnalysisOptions):
             "shown_movements": 8,
         },
     }
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "shown_layers": 2,
+        "spectra_work": 1.0,
+        "null_draws": 20,
+        "bootstrap": 20,
+        "effect_samples": 60,
+        "effect_flags": 2,
+        "shown_movements": 1,
+    }

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
-QUICK = {
-    "points": 9,
-    "planes": 2,
-    "rough_points": 5,
-    "path_points": 7,
-    "hessian_points": 5,
-    "eigenvalues": 1,
-    "products": 40,
-    "trace_draws": 4,
-    "density_starts": 2,
-    "density_steps": 6,
-    "ascents": 4,
-}
+from reportgen.battery import find_analysis
+
+if TYPE_CHECKING:  # the verdicts here are tested without TensorFlow
+    import keras
+
+QUICK = {**find_analysis("loss_landscape").options.tiny, "samples": 512, "seconds": 150.0}
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +40,9 @@ def line_points(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 
 def linear_model(x: np.ndarray, y: np.ndarray, *, solved: bool) -> keras.Model:
     """One dense layer; ``solved``: at the least-squares solution, else at its start."""
+    import keras
+    from keras import layers
+
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1, name="only")])
     model.compile(loss="mean_squared_error")

@@ -5,38 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
-from reportgen.analyses.optvis.natural import Responses, read_responses
+if TYPE_CHECKING:  # what is presented here is tested without TensorFlow
+    import keras
+
+    from reportgen.analyses.optvis.natural import Responses
 
 
 def read_pictures(subject: Any, inputs: Any, addresses: Any, peaks: Any = ()) -> Responses:
     """What given inputs do to layers, as `read_natural` reads it of samples."""
+    from reportgen.analyses.optvis.natural import Responses, read_responses
+
     means, highs = read_responses(
         subject, lambda part: inputs[part], len(inputs), addresses, peaks, "pictures"
     )
     return Responses(means, highs, np.arange(len(inputs)), np.ones(len(inputs), np.bool_))
 
 
-SMALL = {
-    "layers": 1,
-    "units": 2,
-    "variants": 2,
-    "classes": 0,
-    "dreams": 0,
-    "silent_units": 4,
-    "samples": 40,
-    "noise": 4,
-    "side": 32,
-    "seconds": 60.0,
-    "precision": "float32",
-}
+SMALL = {"classes": 0, "dreams": 0}
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +45,7 @@ def paint(subject_of: Any, analyse: Any) -> Callable[..., SimpleNamespace]:
         given = {"preprocessing": "unit", **(settings or {})}
         subject = subject_of(model, x, y, **given)
         with mock.patch.object(module, "judge", wraps=module.judge) as judge:
-            found = analyse("optvis", subject, seed=seed, **{**SMALL, **options})
+            found = analyse("optvis", subject, seed=seed, tiny=True, **{**SMALL, **options})
         _, found.layers, found.classes, *_ = judge.call_args.args
         found.subject = subject
         return found
@@ -74,6 +65,8 @@ def noisy() -> Callable[..., np.ndarray]:
 
 def build(*parts: Any, shape: tuple[int, ...] = (10, 10, 3), seed: int = 1) -> keras.Model:
     """A stack of layers. The layers were made before this call: a seed set here comes too late."""
+    import keras
+
     inputs = keras.Input(shape)
     values = inputs
     for part in parts:
@@ -96,6 +89,7 @@ def stack() -> Callable[..., keras.Model]:
 @pytest.fixture(scope="session")
 def head() -> Callable[..., list[Any]]:
     """``head(units, activation)``: average over the map, then a dense layer 'out'."""
+    from keras import layers
 
     def make(units: int = 3, activation: str | None = "softmax") -> list[Any]:
         return [
@@ -109,6 +103,8 @@ def head() -> Callable[..., list[Any]]:
 @pytest.fixture(scope="session")
 def sound(paint: Any, stack: Any, head: Any, noisy: Any) -> SimpleNamespace:
     """Two convolutions and three classes; nothing is wrong with them. All kinds of pictures."""
+    from keras import layers
+
     model = stack(
         layers.Conv2D(8, 3, activation="relu", name="c1"),
         layers.Conv2D(12, 3, activation="relu", name="c2"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +15,7 @@ import pytest
 from reportgen.report.findings import Finding
 from reportgen.subject.subject import Subject
 
+from ...kept import keep
 from .networks import NETWORKS, Network, draw_pictures, train
 
 SAMPLES = 120
@@ -36,14 +39,17 @@ class Audit:
 
 
 @pytest.fixture(scope="session")
-def trained_network() -> Callable[[Network], keras.Model]:
+def trained_network(shelf: Path) -> Callable[[Network], keras.Model]:
     """``trained_network(network)``: the sound twin. Nobody changes it."""
-    kept: dict[str, keras.Model] = {}
+    source = Path(__file__).with_name("networks.py")
 
+    @cache
     def get(network: Network) -> keras.Model:
-        if network.name not in kept:
-            kept[network.name] = train(network)
-        return kept[network.name]
+        def build(folder: Path) -> None:
+            train(network).save(folder / "network.keras")
+
+        kept = keep(shelf, f"planted-{network.name}", build, source)
+        return keras.saving.load_model(kept / "network.keras")
 
     return get
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -32,7 +33,23 @@ def test_the_sound_twin_was_checked_and_gives_nothing(audit, copy):
     assert found.rows == ()
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def pairs():
+    """Each defect on two of the networks, each network at least twice; --all: every pair."""
+    for d, defect in enumerate(DEFECTS):
+        chosen = {2 * d % len(NETWORKS), (2 * d + 1) % len(NETWORKS)}
+        for n, network in enumerate(NETWORKS):
+            marks = [] if n in chosen else [pytest.mark.matrix]
+            yield pytest.param(network, defect, marks=marks, id=f"{network.name}-{defect.name}")
+
+
+def test_the_pairs_of_every_day_reach_every_defect_and_network():
+    chosen = [pair.values for pair in pairs() if not pair.marks]
+    assert set(Counter(defect.name for _, defect in chosen).values()) == {2}
+    assert min(Counter(network.name for network, _ in chosen).values()) >= 2
+    assert {network.name for network, _ in chosen} == {network.name for network in NETWORKS}
+
+
+@pytest.mark.parametrize(("network", "defect"), tuple(pairs()))
 def test_a_defect_gives_its_findings_and_no_others(audit, copy, network, defect: Defect):
     planted = defect.plant(copy, network)
     check(audit(copy), planted, defect.findings)

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import zipfile
+from functools import partial
 
 import h5py
 import numpy as np
@@ -15,18 +16,21 @@ from reportgen.subject.model_file import identify, open_repaired
 
 pytestmark = pytest.mark.real
 
+# A model of each repair and dialect every day, the others with --all.
+rest = partial(pytest.param, marks=pytest.mark.matrix)
+
 # (model, its images, repairs that it needs)
 MODELS = [
-    ("tonio73_data-science/CIFAR-10_CNN5.h5", "cifar10_test", {"missing_input"}),
-    ("tonio73_data-science/MNIST_LeNet60.h5", "mnist_test", {"missing_input"}),
+    rest(("tonio73_data-science/CIFAR-10_CNN5.h5", "cifar10_test", {"missing_input"})),
+    rest(("tonio73_data-science/MNIST_LeNet60.h5", "mnist_test", {"missing_input"})),
     ("tonio73_data-science/MNIST_dense128.h5", "mnist_test", {"missing_input"}),
-    ("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", set()),
+    rest(("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", set())),
     ("amaanrzv39_malaria/malaria_model.h5", "malaria_test", set()),
-    ("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"gone_arguments"}),
+    rest(("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"gone_arguments"})),
     ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", set()),
     ("xenmrph_fashion_k214/fashion_mnist.keras", "fashion_sprite", {"backslashes"}),
     ("codebasics_potato/saved_models/1", "potato_plantvillage", {"saved_model"}),
-    ("codebasics_potato/potatoes.h5", "potato_plantvillage", set()),
+    rest(("codebasics_potato/potatoes.h5", "potato_plantvillage", set())),
     (
         "st_modelzoo_imagenet_mobilenet_v1_025/mobilenet_v1_0.25_224.h5",
         "photos",

@@ -30,10 +30,10 @@ def test_a_graph_of_many_cross_references_is_judged_in_time():
         function.node_def.add(name="n2", op="Identity", input=["n2"])
         nodes.add().children.add(local_name="_initialize", node_id=0)
     own = parse_message("SavedModel", model.SerializeToString(), "graph")
-    start = time.monotonic()
+    start = time.process_time()  # not the wall's: the machine may be busy
     (said,) = find_file_operations(own.meta_graphs)
     assert "InitializeTableFromTextFileV2 reads a file" in str(said)  # a circle is no asset
-    assert time.monotonic() - start < 5  # the limit for a refusal; it takes a tenth of that
+    assert time.process_time() - start < 5  # the limit for a refusal; it takes a tenth of that
 
 
 def test_many_signatures_and_long_names_stay_short():
