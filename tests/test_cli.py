@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reportgen.battery import all_checks
 from reportgen.cli import terminal
 from reportgen.cli.audit import exit_code
-from reportgen.config import load_config
+from reportgen.config import AuditConfig, load_config
 from reportgen.errors import ExitCode
 from reportgen.report.report import Report
 
@@ -38,6 +39,39 @@ def test_help_and_import_load_nothing_heavy():
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_the_help_of_audit_is_made_of_the_fields():
+    text = run("audit", "--help").stdout
+    for name in AuditConfig.model_fields:
+        flag = {"formats": "format"}.get(name, name).replace("_", "-")
+        assert (f"--{flag} " in text) == (name not in ("model", "options"))
+    words = " ".join(text.split())
+    assert " ".join(AuditConfig.model_fields["split"].description.split()) in words
+    assert "[default: 1800]" in words
+
+
+def test_checks_and_options_print_json():
+    entries = json.loads(run("checks", "--json").stdout)
+    assert [entry["id"] for entry in entries] == list(all_checks())
+    (entry,) = json.loads(run("checks", "predictions.calibration", "--json").stdout)
+    assert (entry["bar"], entry["default"]) == ("predictions.max_calibration_error", 0.1)
+    schema = json.loads(run("options", "weights", "--json").stdout)
+    assert schema["properties"]["duplicate_cosine"]["default"] == 0.999
+
+
+def test_checks_and_options_load_neither_arrays_nor_pictures():
+    code = (
+        "import sys\n"
+        "from reportgen.cli import cli\n"
+        "from click.testing import CliRunner\n"
+        "for command in ('checks', 'options'):\n"
+        "    assert CliRunner().invoke(cli, [command]).exit_code == 0\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib', 'PIL'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_help_names_every_exit_code():
     text = run("audit", "--help").stdout
     for code in (0, 1, 2, 3, 4, 5, 6, 7, 70, 130, 143):
@@ -55,6 +89,9 @@ def test_help_names_every_exit_code():
         (["audit", "samples/digits", "--max-samples", "0"], "max_samples"),
         (["audit", "samples/digits", "--format", "docx"], "docx"),
         (["render", ".", "--format", "docx"], "docx"),
+        (["render", ".", "--format", "json"], "Name some of html, pdf"),
+        (["checks", "weights.ded_filters"], "Did you mean 'weights.dead_filters'?"),
+        (["options", "wieghts"], "Did you mean 'weights'?"),
         (["no-such-command"], "no-such-command"),
     ],
 )

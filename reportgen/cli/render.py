@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reportgen.errors import ExitCode
+from reportgen.errors import ConfigurationError, ExitCode
 
 
 @click.command()
@@ -24,6 +24,9 @@ def render(out_dir: Path, formats: str | None, max_size: float) -> int:
     usual = tuple(one for one in FORMATS if one.default)
     wanted = choose_formats(formats.split(",")) if formats is not None else usual
     chosen = [one for one in wanted if one is not REPORT_JSON]
+    if not chosen:
+        pages = ", ".join(one.name for one in FORMATS if one is not REPORT_JSON)
+        raise ConfigurationError(f"--format: report.json is what is drawn. Name some of {pages}.")
     with claim(out_dir):
         written = rewrite_pages(out_dir, chosen, int(max_size * 1e6))
     written.tell(click.echo, out_dir)
