@@ -543,3 +543,31 @@ def make_report() -> Report:
 def report() -> Report:
     """The synthetic report."""
     return make_report()
+
+
+def make_front(report: Report, count: int) -> Report:
+    """``report`` with ``count`` sections of one picture each, all of them on the front page."""
+    blocks = {block.id: block for section in report.sections for block in section.blocks}
+    chosen = (
+        "overview-graph",
+        "predictions-suspects",
+        "predictions-calibration",
+        "feature_maps-dead",
+        "weights-kernels",
+        "attributions-maps",
+        "curvature-plane",
+        "optvis-units",
+    )
+    title = "What the model makes of each class, from the first to the last"
+    sections = tuple(
+        Section(
+            id=block.split("-")[0] + f"_{index}",
+            title="Optimised images",
+            why="To be seen.",
+            status="done",
+            findings=(),
+            blocks=(blocks[block].model_copy(update={"title": title}),),
+        )
+        for index, block in enumerate(chosen[:count])
+    )
+    return report.model_copy(update={"sections": sections}).with_arrays(report.arrays)

@@ -6,6 +6,7 @@ from reportgen.rendering.html import content_hash, render_html
 from reportgen.report.report import Report
 from reportgen.text import printable
 
+from .conftest import make_front
 from .page import Page
 
 
@@ -86,6 +87,23 @@ def test_the_worst_stands_first(page: Page) -> None:
         )
     ]
     assert order == sorted(order)
+
+
+def test_titles_of_ours_are_whole_wherever_they_stand(report: Report) -> None:
+    source = render_html(make_front(report, 5))
+    words = Page(source).text
+    title = "What the model makes of each class, from the first to the last"
+    assert words.count(f"Optimised images: {title}") == 5
+    assert "\u2026" not in words
+
+
+def test_a_name_of_a_megabyte_is_still_cut(report: Report) -> None:
+    front = make_front(report, 1)
+    (section,) = front.sections
+    block = section.blocks[0].model_copy(update={"title": "x" * 1_000_000})
+    section = section.model_copy(update={"blocks": (block,)})
+    named = front.model_copy(update={"sections": (section,)}).with_arrays(report.arrays)
+    assert "x" * 200 not in Page(render_html(named)).text
 
 
 def test_a_report_without_problems_says_so(report: Report) -> None:

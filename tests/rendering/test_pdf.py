@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import itertools
 import json
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from reportgen.errors import ExitCode, ReportgenError
 from reportgen.rendering import pdf
 from reportgen.report.report import Report
 
+from .conftest import make_front
 from .test_html import HOSTILE, hostile
 
 pypdf = pytest.importorskip("pypdf")
@@ -57,6 +59,41 @@ def test_bookmarks_follow_the_chapters(document: Any, report: Report) -> None:
     titles = [item.title for item in document.outline if not isinstance(item, list)]
     for section in report.sections:
         assert section.title in titles
+
+
+# The text block of A4 with margins of 20 mm, in points from the left of the page.
+LEFT, RIGHT = 56.69, 538.58
+
+
+def link_boxes(page: Any) -> dict[str, list[tuple[float, ...]]]:
+    """Left, bottom, right and top of all that a link holds, by its target.
+
+    WeasyPrint makes a link of each box inside the element: frame, picture and words.
+    """
+    boxes: dict[str, list[tuple[float, ...]]] = {}
+    for note in page["/Annots"]:
+        x0, y0, x1, y1 = map(float, note.get_object()["/Rect"])
+        target = str(note.get_object()["/Dest"])
+        boxes.setdefault(target, []).append((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+    return boxes
+
+
+@pytest.mark.parametrize("count", [1, 5, 7])
+def test_every_thumbnail_of_the_front_page_is_whole(report: Report, count: int) -> None:
+    front = make_front(report, count)
+    page = pypdf.PdfReader(io.BytesIO(pdf.render_pdf(front))).pages[0]
+    boxes = link_boxes(page)
+    wholes = []
+    for section in front.sections:
+        parts = boxes[section.blocks[0].id]
+        assert len(parts) >= 4
+        for left, _, right, _ in parts:
+            assert LEFT - 0.1 <= left < right <= RIGHT + 0.1
+        lefts, bottoms, rights, tops = zip(*parts, strict=True)
+        wholes.append((min(lefts), min(bottoms), max(rights), max(tops)))
+    # None covers its neighbour.
+    for one, other in itertools.combinations(wholes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_the_report_is_attached(document: Any, report: Report) -> None:
