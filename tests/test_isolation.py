@@ -46,7 +46,7 @@ def run_fresh(code: str, user: int | None = None, **environment: str):
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

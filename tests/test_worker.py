@@ -213,11 +213,11 @@ def test_a_hanging_call_can_be_killed():
     asleep = threading.Event()
     with LocalWorker(listener=lambda *args: asleep.set()) as worker:
         future = worker.submit(sleep)
-        assert asleep.wait(30)
+        assert asleep.wait(120)
         pid = worker.pid
         worker.kill()
         with pytest.raises(WorkerDiedError, match="SIGKILL"):
-            future.result(30)
+            future.result(120)
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 

@@ -55,7 +55,7 @@ TIERS = {
 # A file is a group: its tests share what it builds once, and run in its order on one worker.
 # The tests of these files share nothing that is dear, and go to whoever is free.
 SPREAD = {
-    "tests/hostile/test_hostile.py": "one command a test; the files are kept beside the run",
+    "tests/hostile/test_hostile.py": "a command a test; what opens many files at once is a group",
     "tests/analyses/planted/test_planted.py": "one network and audit a test; training is kept",
     "tests/subject/model_file/test_damage.py": "a worker process of its own for each format",
     "tests/subject/model_file/test_neighbours.py": "a network of tf-keras a test",
