@@ -124,7 +124,7 @@ def images(root, **counts):
     ("text", "words"),
     [
         ("[audit]\nmodle = 'x'\n", ("audit.toml, line 2: unknown key modle",)),
-        ("[audit]\nseed = 'x'\n", ("line 2: seed", "valid integer")),
+        ("[audit]\nseed = 'x'\n", ("line 2: seed", "whole number")),
         ("[predictions]\nmin_accuracy = nan\n", ("line 2: predictions.min_accuracy",)),
         ("[audit\n", ("is not valid TOML",)),
     ],
