@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -171,7 +172,9 @@ def audit(
     config = config.model_copy(update={"out": Path(out)})
     with claim(config.out):
         report, timing = run_audit(config, live=live)
-        write_report(report, config, timing)
+        written = write_report(report, config, timing)
+    for remark in written.remarks:
+        warnings.warn(remark, stacklevel=3)  # past the wrapper that names unknown arguments
     return report
 
 

@@ -214,21 +214,22 @@ print(json.dumps(isolation.isolate(2**30).memory_limit_bytes))
 def test_reading_within_a_limit_stops_numpy_and_restores_the_limit():
     code = """
 import numpy as np
+from reportgen.subject.memory_limit import memory_within
 MIB, limit = 2**20, lambda: resource.getrlimit(resource.RLIMIT_DATA)
 before = limit()
-with isolation.memory_within(64 * MIB):
+with memory_within(64 * MIB):
     outer = limit()[0]
-    with isolation.memory_within(1024 * MIB):  # only ever tighter
+    with memory_within(1024 * MIB):  # only ever tighter
         inner = limit()[0]
 
 
 def within():
-    with isolation.memory_within(64 * MIB):
+    with memory_within(64 * MIB):
         np.ones(256 * MIB, np.uint8)
 
 
 refused, restored = attempt(within), limit() == before
-with isolation.memory_within(64 * MIB):
+with memory_within(64 * MIB):
     small = bool(np.ones(16 * MIB, np.uint8).all())
 print(json.dumps([inner == outer < 2**40, refused, restored, small, len(np.ones(256 * MIB, "u1"))]))
 """
@@ -239,17 +240,18 @@ print(json.dumps([inner == outer < 2**40, refused, restored, small, len(np.ones(
 def test_reading_within_a_limit_stops_a_zip_bomb_and_an_hdf5_bomb(tmp_path):
     code = """
 import h5py, zlib
+from reportgen.subject.memory_limit import memory_within
 MIB, path = 2**20, os.environ["BOMB"]
 bomb = zlib.compress(bytes(256 * MIB), 1)
 
 
 def unpack():
-    with isolation.memory_within(64 * MIB):
+    with memory_within(64 * MIB):
         zlib.decompress(bomb)
 
 
 def read():
-    with h5py.File(path) as file, isolation.memory_within(64 * MIB):
+    with h5py.File(path) as file, memory_within(64 * MIB):
         file["a"][0]
 
 

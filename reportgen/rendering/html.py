@@ -14,6 +14,7 @@ from reportgen.figures.drawing import Drawing
 from reportgen.figures.tiles import Encoding
 from reportgen.rendering import view
 from reportgen.rendering.pictures import Gallery, data_uri
+from reportgen.report.levels import WORDS
 from reportgen.report.report import Report
 from reportgen.resources import asset, render
 from reportgen.text import file_size
@@ -111,7 +112,7 @@ def compose(report: Report, gallery: Gallery, reductions: tuple[str, ...]) -> st
         "report.html.jinja",
         report=report,
         view=view.build(report, gallery),
-        words=view.WORDS,
+        words=WORDS,
         medium=medium,
         reductions=reductions,
         style=style,

@@ -22,18 +22,10 @@ from reportgen.rendering.tables import TableView, tabulate
 from reportgen.report.blocks import Block, ImageGrid, KeyValues, PictureBlock, Table, Text
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
-from reportgen.report.levels import Level
+from reportgen.report.levels import FIRING, WORDS, Level
 from reportgen.report.report import Report
 from reportgen.report.sections import Section
 
-WORDS: dict[Level, str] = {
-    "fail": "Fail",
-    "error": "Error",
-    "warn": "Warning",
-    "note": "Note",
-    "pass": "Pass",
-    "not_applicable": "Not checked",
-}
 # What is made of the blocks that no drawer knows, for the template of their kind.
 LAYOUTS: Mapping[type[Any], Callable[[Any, Gallery], GridView | TableView | None]] = {
     Text: lambda block, gallery: None,
@@ -41,7 +33,6 @@ LAYOUTS: Mapping[type[Any], Callable[[Any, Gallery], GridView | TableView | None
     Table: lambda block, gallery: tabulate(block),
     ImageGrid: lay_out,
 }
-_GRAVITY: tuple[Level, ...] = ("fail", "error", "warn", "note")
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,7 @@ def build(report: Report, gallery: Gallery) -> PageView:
     """Prepare ``report`` for the medium of ``gallery``."""
     sections = _sections(report, gallery)
     findings = [finding for section in sections for finding in section.findings]
-    grave = [f for level in _GRAVITY for f in findings if f.level == level]
+    grave = [f for level in FIRING for f in findings if f.level == level]
     return PageView(
         subject=report.subject,
         short_hash=(report.subject.sha256 or "")[:12],
@@ -139,7 +130,7 @@ def build(report: Report, gallery: Gallery) -> PageView:
 
 def _glances(report: Report, gallery: Gallery) -> tuple[Glance, ...]:
     """The first picture of each section that no finding on the front page shows already."""
-    shown = {finding.evidence for finding in report.findings if finding.level in _GRAVITY}
+    shown = {finding.evidence for finding in report.findings if finding.level in FIRING}
     found = []
     for section in report.sections:
         for block in section.blocks:
@@ -162,7 +153,7 @@ def _sections(report: Report, gallery: Gallery) -> tuple[SectionView, ...]:
             _finding(finding, section, blocks, gallery, seen) for finding in section.findings
         )
         levels: list[Level] = [f.level for f in findings]
-        worst = next((level for level in (*_GRAVITY, "pass") if level in levels), None)
+        worst = next((level for level in (*FIRING, "pass") if level in levels), None)
         views.append(
             SectionView(
                 # A dot: no block id can look like this, so anchors never meet.
@@ -187,7 +178,7 @@ def _finding(
     seen[finding.id] += 1
     again = seen[finding.id]
     evidence = blocks.get(finding.evidence) if finding.evidence else None
-    pictured = evidence is not None and finding.level in _GRAVITY
+    pictured = evidence is not None and finding.level in FIRING
     return FindingView(
         anchor=f"finding.{finding.id}" + (f".{again}" if again > 1 else ""),
         id=finding.id,
