@@ -88,13 +88,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         path = path_of(item.nodeid)
         item.add_marker(tier_of(path))
-        if group := group_of(path):
-            item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("matrix") and not config.getoption("--all"):
             item.add_marker(left_out)
     if hasattr(config, "workerinput"):  # both workers read the same, and sort alike
         seconds = config.cache.get(_SECONDS, {}) if config.cache else {}
         items.sort(key=lambda item: place_of(path_of(item.nodeid), seconds))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By the groups of `tiers`. The marker of pytest-xdist 3.8 does nothing under pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 def path_of(nodeid: str) -> str:
@@ -136,6 +146,7 @@ def pytest_terminal_summary(
     counts: Counter[str] = Counter()
     tiers: defaultdict[str, float] = defaultdict(float)
     files: defaultdict[str, float] = defaultdict(float)
+    tests: defaultdict[str, float] = defaultdict(float)
     seconds: defaultdict[str, float] = defaultdict(float)
     for report in reports:
         path = path_of(report.nodeid)
@@ -143,12 +154,17 @@ def pytest_terminal_summary(
         counts[tier_of(path)] += report.when == "call"
         tiers[tier_of(path)] += cpu
         files[path] += cpu
+        tests[report.nodeid] += cpu
         seconds[path] += report.duration
+    if not reports:
+        return
     terminalreporter.section("tiers")
     for tier, cpu in sorted(tiers.items()):
         terminalreporter.write_line(f"{tier}: {counts[tier]} tests, {cpu:.0f} s of CPU")
-    for path, cpu in sorted(files.items(), key=lambda row: -row[1])[: config.option.durations or 0]:
-        terminalreporter.write_line(f"{cpu:8.1f} s of CPU  {path}")
+    for spent in (files, tests):
+        terminalreporter.write_line("")
+        for name, cpu in sorted(spent.items(), key=lambda row: -row[1])[:25]:
+            terminalreporter.write_line(f"{cpu:8.1f} s of CPU  {name}")
     matrix = [r for r in reports if r.skipped and "of the long matrices" in str(r.longrepr)]
     if matrix:
         terminalreporter.write_line(f"left out: {len(matrix)} tests of the long matrices")

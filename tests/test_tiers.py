@@ -10,7 +10,9 @@ import pytest
 
 from .conftest import HEAVY, ROOT, is_unit_alone
 from .kept import keep
-from .tiers import LONGEST_FIRST, SPREAD, TIERS
+from .tiers import LONGEST_FIRST, SPREAD, TIERS, TOGETHER, group_of
+
+SEEN: list[int] = []
 
 
 def test_tensorflow_is_not_needed_here(pytestconfig):
@@ -31,6 +33,21 @@ def test_the_script_runs_the_tier_alone():
 @pytest.mark.parametrize("path", [*TIERS, *SPREAD, *LONGEST_FIRST])
 def test_the_tables_name_what_is_there(path):
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_tests_of_a_file_meet_on_one_worker(number):
+    SEEN.append(number)
+    assert len(SEEN) == number + 1  # all that came before came here
+
+
+def test_only_files_whose_tests_share_nothing_are_spread():
+    (html,) = [path for path in SPREAD if "test_html" in path]
+    first, other = f"{html}::test_a[0]", f"{html}::test_a[1]"
+    assert group_of(first) != group_of(other)
+    for function in TOGETHER:
+        assert group_of(f"{function}[a]") == group_of(f"{function}[b]")
+        assert group_of(f"{function}_through_the_command[a]") != group_of(f"{function}[a]")
 
 
 @pytest.fixture

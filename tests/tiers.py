@@ -55,13 +55,19 @@ TIERS = {
 # A file is a group: its tests share what it builds once, and run in its order on one worker.
 # The tests of these files share nothing that is dear, and go to whoever is free.
 SPREAD = {
-    "tests/hostile/test_hostile.py": "a command a test; what opens many files at once is a group",
+    "tests/hostile/test_hostile.py": "a command a test, but for the groups below",
     "tests/analyses/planted/test_planted.py": "one network and audit a test; training is kept",
     "tests/subject/model_file/test_damage.py": "a worker process of its own for each format",
     "tests/subject/model_file/test_neighbours.py": "a network of tf-keras a test",
     "tests/subject/model_file/test_neighbour_graphs.py": "a network of tf-keras a test",
-    "tests/analyses/test_calibration.py": "seeded draws, minutes of them with --all",
+    "tests/analyses/test_calibration.py": "seeded draws, a second of them a test",
     "tests/rendering/test_html.py": "a page a test",
+}
+# And these, of such files, stay together all the same.
+TOGETHER = {
+    "tests/hostile/test_hostile.py::test_payloads_are_real": "one process opens all, without care",
+    "tests/hostile/test_hostile.py::test_hostile_file": "one process judges them all",
+    "tests/hostile/test_hostile.py::test_twin_answers_as_before": "one process opens them all",
 }
 
 # Begun first in a fresh clone, so that no worker is left alone with them at the end. Later runs
@@ -89,9 +95,12 @@ def holds_tier(path: str, tier: str) -> bool:
     return tier in (tier_of(path), *inside)
 
 
-def group_of(path: str) -> str | None:
-    """The group of a file's tests; None if each may run anywhere."""
-    return None if path in SPREAD else path
+def group_of(nodeid: str) -> str:
+    """The group of a test: those of a group run on one worker, in their order."""
+    path, function = nodeid.partition("::")[0], nodeid.partition("[")[0]
+    if path not in SPREAD:
+        return path
+    return function if function in TOGETHER else nodeid
 
 
 def place_of(path: str, seconds: dict[str, float]) -> float:

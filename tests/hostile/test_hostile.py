@@ -112,14 +112,12 @@ def careless(collection):
     return seen, done.stdout + done.stderr
 
 
-@pytest.mark.xdist_group("hostile-careless")  # they share one process that opens files
 @pytest.mark.parametrize("name", REAL)
 def test_payloads_are_real(careless, name):
     seen, said = careless
     assert seen[name], said[-3000:]
 
 
-@pytest.mark.xdist_group("hostile-judged")  # they share one process that opens files
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_file(judged, case: Case):
     assert find_faults(case, "audit", judged[case.name]) == []
@@ -151,7 +149,6 @@ def test_twin_is_accepted(collection, tmp_path, case: Case):
     }
 
 
-@pytest.mark.xdist_group("hostile-opened")  # they share one process that opens files
 @pytest.mark.parametrize("case", TWINS)
 def test_twin_answers_as_before(opened, case: Case):
     assert opened[case.name] == ""
