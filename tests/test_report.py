@@ -209,3 +209,21 @@ def test_a_real_table():
     table = REPORT.to_dataframe()
     assert isinstance(table, pandas.DataFrame)
     assert table.set_index("id").loc["predictions.accuracy", "value"] == 0.875
+
+
+def test_a_format_that_could_not_be_written_is_a_warning(monkeypatch, tmp_path):
+    from reportgen import api, formats
+    from reportgen.errors import PdfUnavailableError
+    from reportgen.report.cards import Timing
+
+    def fail(writing):
+        raise PdfUnavailableError("The PDF cannot be made: no Pango.")
+
+    broken = formats.Format("pdf", "report.pdf", fail)
+    monkeypatch.setattr(formats, "FORMATS", (broken, formats.REPORT_JSON))
+    monkeypatch.setattr("reportgen.pipeline.run_audit", lambda *a, **k: (REPORT, Timing()))
+    (tmp_path / "m.keras").touch()
+    with pytest.warns(UserWarning, match="no Pango"):
+        api.audit(tmp_path / "m.keras", out=tmp_path / "out")
+    assert (tmp_path / "out/report.json").is_file()
+    assert not (tmp_path / "out/report.pdf").exists()
