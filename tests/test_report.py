@@ -10,12 +10,12 @@ import types
 import numpy as np
 import pytest
 
+from reportgen.api import Report
 from reportgen.battery import all_checks
 from reportgen.errors import OutputError, UsageError
 from reportgen.report.cards import Environment, SubjectCard
 from reportgen.report.findings import Finding, Metric
 from reportgen.report.registry import DIRECTIONS
-from reportgen.report.report import Report
 from reportgen.report.sections import Section
 from reportgen.report.verdict import judge
 
@@ -227,3 +227,9 @@ def test_a_format_that_could_not_be_written_is_a_warning(monkeypatch, tmp_path):
         api.audit(tmp_path / "m.keras", out=tmp_path / "out")
     assert (tmp_path / "out/report.json").is_file()
     assert not (tmp_path / "out/report.pdf").exists()
+
+
+def test_a_report_that_no_format_knows_of_says_where_to_take_it_from(monkeypatch):
+    monkeypatch.setattr("reportgen.report.registry.WRITERS", {})
+    with pytest.raises(UsageError, match="from reportgen import Report"):
+        REPORT.to_file("r.json")

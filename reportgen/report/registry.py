@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reportgen.errors import UsageError
+
 Better = Literal["higher", "lower"]
 
 
@@ -31,3 +33,17 @@ class Writer:
 DIRECTIONS: dict[str, Better] = {}
 # By name of a format, in the order of `reportgen.formats.FORMATS`.
 WRITERS: dict[str, Writer] = {}
+
+
+def find_writers() -> dict[str, Writer]:
+    """How a report is written, by name of a format.
+
+    Raises:
+        UsageError: the formats were never imported.
+    """
+    if not WRITERS:
+        raise UsageError(
+            "Nothing is known here that writes a report. Take Report from reportgen: "
+            "`from reportgen import Report`."
+        )
+    return WRITERS

@@ -136,7 +136,7 @@ class Report(Record):
         """
         target = Path(path)
         by_suffix: dict[str, str] = {}
-        for name, writer in registry.WRITERS.items():
+        for name, writer in registry.find_writers().items():
             by_suffix.setdefault(writer.suffix, name)
         if target.suffix not in by_suffix:
             raise UsageError(
@@ -153,7 +153,7 @@ class Report(Record):
         return target
 
     def _written(self, name: str, max_bytes: int | None) -> bytes:
-        return registry.WRITERS[name].write(self, max_bytes)
+        return registry.find_writers()[name].write(self, max_bytes)
 
     def to_dataframe(self) -> Any:
         """All findings as a ``pandas.DataFrame``, one a row, in the order of the report.
