@@ -14,7 +14,6 @@ from typing import Any
 
 def judge(path: Path, images: Path, sha256: str | None) -> tuple[int, str]:
     """Exit code and message of an audit that ends with opening the subject."""
-    from reportgen.battery import BATTERY
     from reportgen.config import load_config
     from reportgen.errors import ReportgenError
     from reportgen.text import printable
@@ -22,9 +21,8 @@ def judge(path: Path, images: Path, sha256: str | None) -> tuple[int, str]:
     from reportgen.worker.process import InlineExecutor
 
     executor = InlineExecutor()
-    ids = tuple(analysis.id for analysis in BATTERY)
     try:
-        config = load_config(path, {"images": images, "sha256": sha256}, ids)
+        config = load_config(path, {"images": images, "sha256": sha256})
         for job in (jobs.screen_job, jobs.load_job, jobs.open_job):
             executor.submit(job, config).result()
     except ReportgenError as error:
