@@ -11,6 +11,13 @@ from .generate import collect
 from .trial import Outcome, judge_files, open_files, write_collection, write_images
 
 HERE = Path(__file__).resolve().parent
+# What makes the files: all but what only opens and judges them.
+_JUDGES = {"judging.py", "opening.py", "runner.py"}
+SOURCES = sorted(
+    file
+    for file in HERE.glob("*.py")
+    if file.name not in _JUDGES and not file.name.startswith("test_")
+)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +28,7 @@ def collection(shelf: Path) -> Path:
         write_collection(folder)
         write_images(folder / "images")
 
-    return keep(shelf, "hostile", build, HERE)
+    return keep(shelf, "hostile", build, *SOURCES)
 
 
 @pytest.fixture(scope="session")
