@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -130,13 +130,19 @@ def write_report(report: Report, config: AuditConfig, timing: Timing) -> Written
 def rewrite_pages(out: Path, chosen: Sequence[Format], max_bytes: int) -> Written:
     """Write an existing report into ``chosen`` formats, from ``report.json`` and ``data/``.
 
+    What else the folder holds by its manifest stays as it is.
+
     Raises:
         InputError: ``out`` holds no report. OutputError: it cannot be written.
     """
-    report, manifest = Report.load(out), read_manifest(out)
+    report, manifest, inside = Report.load(out), read_manifest(out), out.resolve()
+    redrawn = {one.file for one in chosen}
     with _replacing(out) as folder:
-        _write(folder / REPORT_JSON.file, (out / REPORT_JSON.file).read_bytes())
-        shutil.copytree(out / "data", folder / "data")
+        (folder / "data").mkdir()
+        for name in manifest["outputs"]:
+            kept = out / PurePosixPath(name)
+            if name not in redrawn and kept.is_file() and kept.resolve().is_relative_to(inside):
+                _write(folder / PurePosixPath(name), kept.read_bytes())
         written = _write_formats(report, folder, chosen, max_bytes)
         manifest["outputs"] = _hash_outputs(folder)
         _write(folder / MANIFEST, _as_json(manifest))

@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("matrix") and not config.getoption("--all"):
             item.add_marker(left_out)
     if hasattr(config, "workerinput"):  # both workers read the same, and sort alike
-        seconds = config.cache.get(_SECONDS, {}) if config.cache else {}
+        seconds = config.cache.get(_SECONDS, {}) if getattr(config, "cache", None) else {}
         items.sort(key=lambda item: place_of(path_of(item.nodeid), seconds))
 
 
@@ -170,7 +170,7 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"left out: {len(matrix)} tests of the long matrices")
     for line in (*_told(reports), *_tell_refusals(reports)):
         terminalreporter.write_line(line)
-    if config.cache and not hasattr(config, "workerinput"):
+    if getattr(config, "cache", None) and not hasattr(config, "workerinput"):
         known = config.cache.get(_SECONDS, {})
         config.cache.set(_SECONDS, {**known, **{p: round(s, 1) for p, s in seconds.items()}})
 
@@ -199,7 +199,7 @@ def _tell_refusals(reports: Sequence[Any]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def shelf(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of what is kept between workers and runs, see `keep`."""
-    if pytestconfig.cache:
+    if getattr(pytestconfig, "cache", None):  # not under -p no:cacheprovider
         return Path(pytestconfig.cache.mkdir("reportgen"))
     base = tmp_path_factory.getbasetemp()
     return (base.parent if hasattr(pytestconfig, "workerinput") else base) / "kept"

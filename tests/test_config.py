@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from reportgen.battery import BATTERY, choose_battery, find_analysis
 from reportgen.config import AuditConfig, build_config, explain, load_config
 from reportgen.errors import ConfigurationError, ExitCode, InputError
-from reportgen.formats import formats_of
+from reportgen.formats import FORMATS, formats_of
+
+FORMAT_NAMES = ", ".join(one.name for one in FORMATS)
 
 
 def load(tmp_path, text, **given):
@@ -87,7 +89,7 @@ def test_a_model_file_needs_no_audit_toml(tmp_path):
         ("[audit]\nmodel = 3\n", "line 2: model: a path is needed, got 3."),
         (
             "[audit]\nformats = ['docx']\n",
-            "line 2: formats: there is no format 'docx'. Known: html, pdf, json.",
+            f"line 2: formats: there is no format 'docx'. Known: {FORMAT_NAMES}.",
         ),
         ("[audit]\nformats = ['hmtl']\n", "no format 'hmtl'. Did you mean 'html'?"),
         ("[audit]\noptions = {}\n", "line 2: unknown key 'options'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,14 @@ import pytest
 from reportgen import output
 from reportgen.config import build_config
 from reportgen.errors import InputError, OutputError
-from reportgen.output import claim, find_differences, read_manifest, write_report
+from reportgen.formats import Format
+from reportgen.output import (
+    claim,
+    find_differences,
+    read_manifest,
+    rewrite_pages,
+    write_report,
+)
 from reportgen.report.cards import Timing
 from reportgen.report.report import Report
 
@@ -70,6 +78,34 @@ def test_verify_sees_every_change(digits, tmp_path, harm, said):
     assert find_differences(out) == [said]
     done = run_cli("verify", out)
     assert (done.returncode, done.stdout.strip()) == (1, said)
+
+
+def test_rendering_one_format_keeps_the_files_of_the_others(digits, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(digits, out)
+    before = read_manifest(out)["outputs"]
+    assert "report.html" in before
+    rewrite_pages(out, [Format("note", "note.txt", lambda writing: b"new\n", default=False)], 10**7)
+    assert find_differences(out) == []
+    after = read_manifest(out)["outputs"]
+    assert set(after) == {*before, "note.txt"}
+    assert {name: after[name] for name in before} == before
+
+
+def test_rendering_copies_nothing_from_outside(digits, tmp_path):
+    """A manifest is as untrusted as the folder that it stands in."""
+    out = tmp_path / "copy"
+    shutil.copytree(digits, out)
+    (tmp_path / "secret.txt").write_text("of somebody else")
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["outputs"]["../secret.txt"] = "0" * 64
+    (out / "link.txt").symlink_to(tmp_path / "secret.txt")
+    manifest["outputs"]["link.txt"] = "0" * 64
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    rewrite_pages(out, [Format("note", "note.txt", lambda writing: b"new\n")], 10**7)
+    assert not (out / "link.txt").exists()
+    assert "../secret.txt" not in read_manifest(out)["outputs"]
+    assert find_differences(out) == []
 
 
 def test_a_foreign_folder_is_never_replaced(digits, tmp_path):

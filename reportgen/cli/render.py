@@ -9,14 +9,29 @@ import click
 from reportgen.errors import ConfigurationError, ExitCode
 
 
-@click.command()
+class RenderCommand(click.Command):
+    """A command that asks which formats there are when its help is looked at."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The parameters that were declared, with the names of the formats."""
+        from reportgen.formats import FORMATS, REPORT_JSON
+
+        params = super().get_params(ctx)
+        for param in params:
+            if param.name == "formats":
+                param.metavar = ",".join(one.name for one in FORMATS if one is not REPORT_JSON)
+        return params
+
+
+@click.command(cls=RenderCommand)
 @click.argument("out_dir", type=click.Path(path_type=Path))
-@click.option(
-    "--format", "formats", metavar="F,...", help="Which ones.  [default: those made by an audit]"
-)
+@click.option("--format", "formats", help="Which ones.  [default: those made by an audit]")
 @click.option("--max-size", type=float, default=5.0, show_default=True, metavar="MB")
 def render(out_dir: Path, formats: str | None, max_size: float) -> int:
-    """Redraw the pages of OUT_DIR from report.json and data/. Needs no TensorFlow."""
+    """Redraw the pages of OUT_DIR from report.json and data/. Needs no TensorFlow.
+
+    Files of other formats stay as they are.
+    """
     from reportgen.formats import FORMATS, REPORT_JSON, choose_formats
     from reportgen.output import claim, rewrite_pages
 

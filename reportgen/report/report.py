@@ -126,8 +126,9 @@ class Report(Record):
         return self._written("pdf", None)
 
     def to_file(self, path: str | Path) -> Path:
-        """Write the report as ``.html``, ``.pdf`` or ``.json``, chosen by the suffix.
+        """Write the report in the format that the suffix names: ``.html``, ``.pdf``, ``.json``, ...
 
+        Where several formats have one suffix, the first of `reportgen.formats.FORMATS` is written.
         The folder is made if it is not there. Returns the path that was written.
 
         Raises:
