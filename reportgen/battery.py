@@ -77,8 +77,10 @@ def choose_battery(config: AuditConfig, *, reproducible: bool = False) -> Chosen
         ConfigurationError: an unknown id, or an option that an analysis does not have.
     """
     _check_tables(config)
-    for id_ in (*config.only, *config.skip, *config.options):
+    for id_ in (*config.only, *config.skip):
         find_analysis(id_)
+    for id_, given in config.options.items():  # also of what is left out: a typo is a typo
+        find_analysis(id_).choose_options(config.preset, given)
     wanted = [a for a in BATTERY if (not config.only or a.id in config.only)]
     chosen = [a for a in wanted if a.id not in config.skip]
     if not chosen:
