@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # All that an audit of a sample reads, but for the machine: an audit is kept under their hash.
 PRODUCT = (ROOT / "reportgen", ROOT / "templates", ROOT / "samples")
-_GENERATIONS = 2
+_GENERATIONS, _SECONDS = 2, 24 * 3600  # of each thing; others stay so long after their last use
 _NUMERIC = ("TF_", "OMP_", "OPENBLAS_", "MKL_", "KERAS_", "CUDA_", "XLA_", "REPORTGEN_")
 
 
@@ -38,15 +39,17 @@ def keep(root: Path, name: str, build: Callable[[Path], None], *sources: Path | 
             build(folder)
             done.write_text(folder.name)
             _forget(shelf)
+        done.touch()
         return shelf / done.read_text()
 
 
 def _forget(shelf: Path) -> None:
-    """Only the latest generations stay, and nothing that was left half built."""
+    """Only the latest generations stay, those that a run may still use, and no half built ones."""
     latest = sorted(shelf.glob("*.done"), key=lambda path: path.stat().st_mtime)
     for old in latest[:-_GENERATIONS]:
-        old.unlink()
-    kept = {done.read_text() for done in latest[-_GENERATIONS:]}
+        if old.stat().st_mtime < time.time() - _SECONDS:
+            old.unlink()
+    kept = {done.read_text() for done in shelf.glob("*.done")}
     for folder in shelf.iterdir():
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

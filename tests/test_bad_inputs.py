@@ -146,7 +146,7 @@ def test_configurations(run, tmp_path, text, words):
     ],
 )
 def test_options(run, models, options, word):
-    refused(run(models / "conv.keras", *options), 2, word)
+    refused(run(models / "conv.keras", *options, only=None), 2, word)
 
 
 def test_no_such_target(run, tmp_path):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from ..kept import keep
+from ..kept import PRODUCT, keep
 from .generate import collect
-from .trial import Outcome, judge_files, open_files, write_collection, write_images
+from .trial import (
+    Outcome,
+    judge_files,
+    open_files,
+    read_judged,
+    write_collection,
+    write_images,
+)
 
 HERE = Path(__file__).resolve().parent
 # What makes the files: all but what only opens and judges them.
@@ -32,14 +40,17 @@ def collection(shelf: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def judged(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+def judged(collection: Path, shelf: Path) -> dict[str, Outcome]:
     """What opening each hostile file as an audit does it comes to, by name; in one process."""
     cases = [case for case in collect() if not case.benign]
-    return judge_files(collection, cases, tmp_path_factory.mktemp("judged"))
+    kept = keep(shelf, "judged", lambda to: judge_files(collection, cases, to), *PRODUCT, HERE)
+    return read_judged(kept)
 
 
 @pytest.fixture(scope="session")
-def opened(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def opened(collection: Path, shelf: Path) -> dict[str, str]:
     """What is wrong with each honest file once it is open: "" or a sentence."""
     cases = [case for case in collect() if case.benign]
-    return open_files(collection, cases, tmp_path_factory.mktemp("opened"))
+    kept = keep(shelf, "opened", lambda to: open_files(collection, cases, to), *PRODUCT, HERE)
+    found: dict[str, str] = json.loads((kept / "opened.json").read_text())
+    return found

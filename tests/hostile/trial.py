@@ -88,8 +88,8 @@ def try_file(root: Path, case: Case, folder: Path) -> dict[str, Outcome]:
     return {result["key"]: Outcome(**result) for result in results}
 
 
-def judge_files(root: Path, cases: list[Case], folder: Path) -> dict[str, Outcome]:
-    """Every file opened as an audit does, in one process, by name."""
+def judge_files(root: Path, cases: list[Case], folder: Path) -> None:
+    """Open every file as an audit does, in one process; `read_judged` reads what it came to."""
     jobs = []
     for case in cases:
         place = case.place(root)
@@ -108,6 +108,10 @@ def judge_files(root: Path, cases: list[Case], folder: Path) -> dict[str, Outcom
         process = _python("hostile.judging", *files)
         said = process.communicate()[0]
     assert process.returncode == 0, said.decode("utf-8", "replace")[-3000:]
+
+
+def read_judged(folder: Path) -> dict[str, Outcome]:
+    """What `judge_files` left, by name."""
     found = json.loads((folder / "judged.json").read_text())
     return {name: Outcome(name, **each) for name, each in found.items()}
 
@@ -156,15 +160,13 @@ def _pinned(case: Case, path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if case.pin == "right" else "0" * 64
 
 
-def open_files(root: Path, cases: list[Case], folder: Path) -> dict[str, str]:
-    """Every honest file opened and compared: "" or what is wrong, by name."""
+def open_files(root: Path, cases: list[Case], folder: Path) -> None:
+    """Open and compare every honest file; ``opened.json``: "" or what is wrong, by name."""
     paths = {case.name: str(case.place(root).path) for case in cases}
     (folder / "paths.json").write_text(json.dumps(paths))
     process = _python("hostile.opening", *(str(folder / f"{n}.json") for n in ("paths", "opened")))
     said = process.communicate()[0]
     assert process.returncode == 0, said.decode("utf-8", "replace")[-3000:]
-    found: dict[str, str] = json.loads((folder / "opened.json").read_text())
-    return found
 
 
 def find_faults(case: Case, command: str, outcome: Outcome) -> list[str]:

@@ -7,11 +7,12 @@ from keras import layers
 
 import reportgen
 from reportgen.analyses.feature_maps.depth import count_hits
+from reportgen.battery import find_analysis
 
 SAMPLES = 40
 # Few and small pictures in the sections that this is not about.
 BRIEF = {
-    "optvis": {"units": 2, "layers": 2, "classes": 1, "dreams": 1},
+    "optvis": {**find_analysis("optvis").options.tiny, "classes": 1},
     "loss_landscape": {
         "samples": 16,
         "points": 7,
