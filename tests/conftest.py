@@ -27,7 +27,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 import pytest
 
 from .kept import PRODUCT, keep
-from .tiers import UNIT, group_of, holds_tier, place_of, tier_of
+from .tiers import UNIT, group_of, holds_tier, is_other_form, place_of, tier_of
 
 CLI = (sys.executable, "-c", "from reportgen.cli import main; main()")
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,6 +89,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         path = path_of(item.nodeid)
         item.add_marker(tier_of(path))
+        if is_other_form(item):
+            item.add_marker("matrix")
         if item.get_closest_marker("matrix") and not config.getoption("--all"):
             item.add_marker(left_out)
     if hasattr(config, "workerinput"):  # both workers read the same, and sort alike
@@ -104,6 +106,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     gc.collect()
     gc.freeze()
+    # Tracing a network makes objects by the hundred thousand, and hardly any cycles among them.
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(optionalhook=True)

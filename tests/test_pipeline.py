@@ -95,12 +95,21 @@ def test_a_hang_is_ended_at_the_time_limit(samples, monkeypatch):
         run_audit(config)
 
 
-def test_the_same_seed_gives_the_same_report(samples, monkeypatch, tiny):
+# Of optvis and the landscape, `test_contract` holds the same in one process.
+NUMBERS = ("overview", "predictions", "feature_maps", "weights")
+
+
+@pytest.mark.parametrize(
+    "only", [NUMBERS, pytest.param((), marks=pytest.mark.matrix)], ids=["numbers", "all"]
+)
+def test_the_same_seed_gives_the_same_report(samples, monkeypatch, tiny, only):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     # A busy machine must neither end a picture early nor make another precision the faster one.
     lifted = {"optvis": {"seconds": 3600.0}, "loss_landscape": {"seconds": 3600.0}}
     steady = {id_: {**options, **lifted.get(id_, {})} for id_, options in tiny.items()}
-    config = load_config(samples / "digits", {"preset": "quick", "seed": 5, "options": steady})
+    config = load_config(
+        samples / "digits", {"preset": "quick", "seed": 5, "options": steady, "only": only}
+    )
     with LocalWorker() as first, LocalWorker() as second:
         one, two = (run_audit(config, executor=w)[0] for w in (first, second))
     assert one.to_json() == two.to_json()

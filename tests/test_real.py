@@ -20,11 +20,13 @@ rest = partial(pytest.param, marks=pytest.mark.matrix)
 CASES = [
     rest(("amaanrzv39_malaria/malaria_model.h5", "malaria_test", "unit", 0.960)),
     rest(("mlcommons_tiny/pretrainedResnet.h5", "cifar10_test", "none", 0.745)),
-    (
-        "Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras",
-        "fashion_sprite",
-        "unit",
-        0.948,
+    rest(
+        (
+            "Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras",
+            "fashion_sprite",
+            "unit",
+            0.948,
+        )
     ),
 ]
 

@@ -115,6 +115,14 @@ MODELS = {
 }
 
 
+# What the others show as well, or a sample of the house: with --all.
+ALIKE = ("one channel", "flattened sequence")
+
+
+def daily(names):
+    return [pytest.param(n, marks=pytest.mark.matrix) if n in ALIKE else n for n in names]
+
+
 def draw(shape):
     rng = np.random.default_rng(0)
     if shape == "tokens":
@@ -151,7 +159,7 @@ def blocks(audited):
     return collect
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", daily(MODELS))
 def test_every_section_is_done_and_every_check_answered(audited, name):
     report = audited(name)
     failed = [finding.message for finding in report.findings if finding.level == "error"]
@@ -166,7 +174,7 @@ def test_every_section_is_done_and_every_check_answered(audited, name):
     assert "feature_maps" in report.to_html()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", daily(MODELS))
 def test_pictures_are_of_finite_numbers(audited, name):
     arrays = audited(name).arrays
     kinds = ("excites", "attention", "channels", "input", "units")
@@ -186,7 +194,7 @@ PICTURES = [
 ]
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", daily(PICTURES))
 def test_pictures_have_patches_paths_and_an_embedding(blocks, name):
     found = blocks(name)
     assert "absent" not in found
