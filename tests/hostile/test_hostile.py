@@ -13,35 +13,36 @@ import pytest
 from ..kept import locked
 from .case import Case
 from .generate import collect
-from .trial import AUDITED, LOCK, commands_of, find_faults, try_file
+from .trial import LOCK, commands_of, find_faults, try_file
 
 CASES = tuple(collect())
 HOSTILE = [pytest.param(case, id=case.name) for case in CASES if not case.benign]
 TWINS = [pytest.param(case, id=case.name) for case in CASES if case.benign]
 
 
-def through_the_command(cases, key):
-    """The first case of each key; with --all every one."""
+def through_the_command(cases, facts):
+    """The cases that bring a fact that no case before them has; with --all every one."""
     seen, params = set(), []
     for case in cases:
-        marks = [pytest.mark.matrix] if key(case) in seen else []
-        seen.add(key(case))
+        marks = [pytest.mark.matrix] if seen.issuperset(facts(case)) else []
+        seen.update(facts(case))
         params.append(pytest.param(case, id=case.name, marks=marks))
     return params
 
 
-# A file of each row and guard, and of each way to end, goes through the whole command; and of
-# the honest ones those that are audited to the end, and one of each container.
+# Every file is judged by the calls of an audit (`test_hostile_file`). Through the whole command go
+# one of each guard, of each row of the list of bad inputs and of each way to end; and of the honest
+# ones one of each container, and one of each that has a name of the other.
 COMMANDED = through_the_command(
-    [case for case in CASES if not case.benign], lambda case: (case.row, case.guard, case.codes)
+    [case for case in CASES if not case.benign], lambda case: {case.row, case.guard, case.codes}
 )
 COMMANDED_TWINS = through_the_command(
     [case for case in CASES if case.benign],
-    lambda case: (
+    lambda case: {
         case.name
-        if case.name.removeprefix("benign-") in AUDITED
+        if case.name.removeprefix("benign-").startswith("suffix-")
         else (case.pin, PurePath(case.name).suffix)
-    ),
+    },
 )
 
 # Opened without care, in the folder of the case: what a user would have done who trusts a file.
