@@ -24,6 +24,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("theme",),
     ("resources",),
     ("report",),
+    ("audit_toml",),
     ("config",),
     ("subject",),
     ("optvis", "landscape"),
