@@ -35,7 +35,7 @@ def with_inputs(model: Any, x: Any) -> Any:
     try:
         wrapped = keras.Model(given, model(given), name=model.name)
     except Exception as error:
-        first = str(error).splitlines()[0][:200]
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UsageError(
             f"The model does not say what it takes, and cannot be called on samples of "
             f"shape {np.shape(x)[1:]}: {first}"
