@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reportgen.errors import ConfigurationError, InputError
+from reportgen.files import leads_out, read_regular
 
-# Settings that are paths: in a file they are relative to it.
+# Settings that are paths: in a file they are relative to it, and lead nowhere but below its folder.
 PATHS = ("model", "images", "data", "labels", "classes", "history", "train", "out")
 _MAX_BYTES = 2**20
 # They decide what code runs. A folder that somebody else made must not decide that.
 _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
+_MAYBE_CODE = ("preprocessing", "architecture")
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,23 @@ class TomlFile:
         )
 
 
-def read_toml(file: Path) -> TomlFile:
-    """Values of ``[audit]`` and the other tables. Paths are relative to the file."""
+def read_toml(file: Path, overruled: Collection[str] = ()) -> TomlFile:
+    """Values of ``[audit]`` and the other tables. Paths are relative to the file.
+
+    The file holds data: whoever made the folder decides neither what code runs, nor which files
+    outside of it are read or written.
+
+    Args:
+        overruled: settings that were typed; what the file says of them does not count.
+
+    Raises:
+        ConfigurationError: no TOML, or a setting that is not taken from a file; says what to type.
+        InputError: it cannot be read.
+    """
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise ConfigurationError(f"{file} is larger than {_MAX_BYTES} bytes.")
-        text = file.read_text("utf-8")
+        if leads_out(file, file.parent):
+            raise ConfigurationError(f"{file} is a link out of its folder. Put the file there.")
+        text = read_regular(file, _MAX_BYTES).decode("utf-8")
         tables = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
@@ -76,19 +90,45 @@ def read_toml(file: Path) -> TomlFile:
             f"{file}{_line_of(text, 'options', 'audit')}: unknown key 'options'. "
             "Options of an analysis stand in a table of its name."
         )
-    for key in _COMMAND_LINE_ONLY:
-        if key in values:
-            raise ConfigurationError(
-                f"{file}{_line_of(text, key, 'audit')}: {key} is not taken from a file. "
-                f"Say --{key.replace('_', '-')} on the command line."
-            )
+    found = TomlFile(file, text, values, tables)
+    for key in sorted(values.keys() - set(overruled)):
+        _check_data(found, key)
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = file.parent / values[key]
     network = values.get("architecture")
     if isinstance(network, str) and network.endswith(".json"):
         values["architecture"] = str(file.parent / network)
-    return TomlFile(file, text, values, tables)
+    return found
+
+
+def _check_data(file: TomlFile, key: str) -> None:
+    """Refuse what would run code or lead out of the folder.
+
+    Raises:
+        ConfigurationError: says what to type instead.
+    """
+    value, flag = file.audit[key], f"--{key.replace('_', '-')}"
+    where = file.where("audit", key)
+    if key in _COMMAND_LINE_ONLY:
+        raise ConfigurationError(
+            f"{where}{key} is not taken from a file. Say {flag} on the command line."
+        )
+    if not isinstance(value, str):
+        return
+    if key in _MAYBE_CODE and ":" in value:
+        raise ConfigurationError(
+            f"{where}{key} names code ({value[:80]!r}), which is not taken from a file: whoever "
+            f"made the folder would decide what runs. If you trust it, type {flag} {value[:80]}"
+        )
+    is_path = key in PATHS or (key == "architecture" and value.endswith(".json"))
+    if is_path and ("\0" in value or leads_out(file.path.parent / value, file.path.parent)):
+        raise ConfigurationError(
+            f"{where}{key} leads out of the folder of the file ({value[:80]!r}), which is not "
+            f"taken from a file. If you mean it, type {flag} {value[:80]}"
+        )
+    if key == "out" and (file.path.parent / value).resolve() == file.path.parent.resolve():
+        raise ConfigurationError(f"{where}out is the audited folder itself. Name one in it.")
 
 
 def _line_of(text: str, key: str, table: str | None) -> str:

@@ -20,6 +20,7 @@ from pydantic import (
 from reportgen.audit_toml import PATHS, TomlFile, read_toml
 from reportgen.errors import ConfigurationError, InputError
 from reportgen.invalid import describe_setting, describe_unknown
+from reportgen.memory import default_memory_limit
 from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
@@ -323,8 +324,9 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
         if not target.exists():
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
         return build_config({"model": target, **given})
-    file = read_toml(path)
-    build_config(file.audit, file)  # on its own first: its line is named, and no other's fault
+    file = read_toml(path, given)
+    # On its own first: its line is named, and no other's fault.
+    _check_limits(build_config(file.audit, file), file, given)
     options = dict(file.options)
     for analysis, table in dict(given.get("options") or {}).items():
         if not isinstance(table, dict):
@@ -333,6 +335,28 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
     config = build_config({**file.audit, **given, "options": options})
     config._file = file.without(given)
     return config
+
+
+def _check_limits(config: AuditConfig, file: TomlFile, given: dict[str, Any]) -> None:
+    """A limit protects whoever audits: a file may lower it, and only a person may raise it.
+
+    Raises:
+        ConfigurationError: the file raises one; says what to type.
+    """
+    usual: dict[str, float] = {
+        "time_limit": AuditConfig.model_fields["time_limit"].default,
+        "max_size": AuditConfig.model_fields["max_size"].default,
+        "max_samples": max(MAX_SAMPLES.values()),
+        "memory_limit": default_memory_limit() / 2**30,
+    }
+    for key, most in usual.items():
+        asked = getattr(config, key) if key in file.audit and key not in given else None
+        if asked is not None and asked > most:
+            raise ConfigurationError(
+                f"{file.where('audit', key)}{key} = {asked:g} raises a limit ({most:.4g}), which "
+                "is not taken from a file. If you mean it, type "
+                f"--{key.replace('_', '-')} {asked:g}"
+            )
 
 
 def build_config(values: dict[str, Any], file: TomlFile | None = None) -> AuditConfig:

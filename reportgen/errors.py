@@ -25,6 +25,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from reportgen.text import printable
+
+_LONGEST = 4000  # characters of a message
+
 
 class ExitCode(IntEnum):
     """What the command returns to the shell. Public: CI jobs branch on it."""
@@ -45,11 +49,17 @@ class ExitCode(IntEnum):
 class ReportgenError(Exception):
     """Base of all errors that reportgen raises on purpose.
 
+    Its message is one inert line: it may name files and layers, and what they are called was
+    somebody else's choice.
+
     Attributes:
         exit_code: what the command returns to the shell for it.
     """
 
     exit_code = ExitCode.BUG
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message), _LONGEST))
 
 
 def find_error(names: Iterable[str]) -> type[ReportgenError] | None:

@@ -18,18 +18,23 @@ LONGEST_NAME = 80
 # Bidirectional overrides, embeddings and isolates can make "gpj.exe" read as "exe.jpg".
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SPACES = {"\t": " ", "\n": " ", "\r": " ", "\v": " ", "\f": " ", "\u2028": " ", "\u2029": " "}
+# What a CI runner takes for a command to itself when it reads it in a log: GitHub at the start of
+# a line, GitHub's older form, Azure's and TeamCity's anywhere in it.
+_RUNNER_COMMAND = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))|^(\s*):(?=:)", re.IGNORECASE)
 
 
 def printable(text: str, limit: int = LONGEST_TEXT) -> str:
     """Make ``text`` one inert line of at most ``limit`` characters.
 
-    Line ends become spaces. Control characters, bidirectional overrides and lone surrogates
-    become their code in brackets (``[U+202E]``): seen, and without effect. What is longer
-    than ``limit`` ends in an ellipsis.
+    Line ends become spaces. Control characters, bidirectional overrides, lone surrogates and the
+    first sign of a command to a CI runner (``::error::``, ``##vso[``) become their code in
+    brackets (``[U+202E]``): seen, and without effect. What is longer than ``limit`` ends in an
+    ellipsis.
     """
     # Twice the limit is more than can survive, and keeps a megabyte from being walked through.
     kept = text[: 2 * limit + 1].translate(_TRANSLATION)
     shown = kept if kept.isprintable() else "".join(_visible(char) for char in kept)
+    shown = _RUNNER_COMMAND.sub(_spell_out, shown)
     if len(shown) > limit or len(text) > 2 * limit + 1:
         return shown[: max(limit - 1, 0)].rstrip() + ELLIPSIS
     return shown
@@ -42,6 +47,10 @@ def _visible(char: str) -> str:
     if char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"}:
         return f"[U+{ord(char):04X}]"
     return char
+
+
+def _spell_out(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}[U+{ord(found[0][-1]):04X}]"
 
 
 def name(text: str, limit: int = LONGEST_NAME) -> str:

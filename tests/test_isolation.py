@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.memory import default_memory_limit
 from reportgen.worker import isolation
-from reportgen.worker.isolation import clean_environment, default_memory_limit
+from reportgen.worker.isolation import clean_environment
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these measures")
 MIB = 2**20
@@ -60,13 +61,13 @@ def choose_user(as_root: bool) -> int | None:
 
 
 NEEDED = (
-    "PATH HOME LC_ALL PYTHONHASHSEED TF_ENABLE_ONEDNN_OPTS CUDA_VISIBLE_DEVICES TF_KEYWORDS "
+    "PATH HOME LC_ALL TF_ENABLE_ONEDNN_OPTS CUDA_VISIBLE_DEVICES TF_KEYWORDS "
     "SOURCE_DATE_EPOCH REPORTGEN_REAL MPLCONFIGDIR LD_LIBRARY_PATH"
 )
 UNWANTED = (
     "AWS_SECRET_ACCESS_KEY GITHUB_TOKEN HF_TOKEN SSH_AUTH_SOCK HTTPS_PROXY ANYTHING PATHS "
     "TF_TOKEN_app_terraform_io TF_VAR_db tf_var_x KERAS_API_KEY REPORTGEN_APIKEY LD_PRELOAD "
-    "REPORTGEN_PASSWORD PYTHON_CREDENTIALS REPORTGEN_KEY_2"
+    "REPORTGEN_PASSWORD PYTHON_CREDENTIALS PYTHONPATH PYTHONHASHSEED PYTHONSTARTUP REPORTGEN_KEY_2"
 )
 
 
@@ -214,7 +215,7 @@ print(json.dumps(isolation.isolate(2**30).memory_limit_bytes))
 def test_reading_within_a_limit_stops_numpy_and_restores_the_limit():
     code = """
 import numpy as np
-from reportgen.subject.memory_limit import memory_within
+from reportgen.memory import memory_within
 MIB, limit = 2**20, lambda: resource.getrlimit(resource.RLIMIT_DATA)
 before = limit()
 with memory_within(64 * MIB):
@@ -240,7 +241,7 @@ print(json.dumps([inner == outer < 2**40, refused, restored, small, len(np.ones(
 def test_reading_within_a_limit_stops_a_zip_bomb_and_an_hdf5_bomb(tmp_path):
     code = """
 import h5py, zlib
-from reportgen.subject.memory_limit import memory_within
+from reportgen.memory import memory_within
 MIB, path = 2**20, os.environ["BOMB"]
 bomb = zlib.compress(bytes(256 * MIB), 1)
 

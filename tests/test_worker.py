@@ -20,6 +20,7 @@ from reportgen.progress import tell, track
 from reportgen.worker import isolation
 from reportgen.worker.process import InlineExecutor, LocalWorker
 
+HERE = (str(Path(__file__).parent),)  # the functions below are called in the worker
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these measures")
 
 
@@ -133,7 +134,7 @@ def predict_with_tensorflow() -> bytes:
 
 @pytest.fixture(scope="module")
 def worker():
-    with LocalWorker() as worker:
+    with LocalWorker(folders=HERE) as worker:
         yield worker
 
 
@@ -207,14 +208,14 @@ def test_a_dead_worker_is_replaced(worker, job, said):
 
 def test_progress_arrives_in_order():
     seen = []
-    with LocalWorker(listener=lambda *args: seen.append(args)) as worker:
+    with LocalWorker(folders=HERE, listener=lambda *args: seen.append(args)) as worker:
         assert worker.submit(count).result() == bytes((0, 1, 2))
     assert seen == [(i, 3, "counting") for i in range(4)]
 
 
 def test_a_hanging_call_can_be_killed():
     asleep = threading.Event()
-    with LocalWorker(listener=lambda *args: asleep.set()) as worker:
+    with LocalWorker(folders=HERE, listener=lambda *args: asleep.set()) as worker:
         future = worker.submit(sleep)
         assert asleep.wait(120)
         pid = worker.pid
@@ -226,7 +227,7 @@ def test_a_hanging_call_can_be_killed():
 
 
 def test_leaving_the_worker_ends_its_process():
-    with LocalWorker() as worker:
+    with LocalWorker(folders=HERE) as worker:
         pid = int(worker.submit(find_pid).result())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -245,7 +246,7 @@ def test_secrets_do_not_reach_the_worker(monkeypatch):
     for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "REPORTGEN_PASSWORD", "TF_VAR_x"):
         monkeypatch.setenv(name, "hush")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    with LocalWorker(device="cpu") as worker:
+    with LocalWorker(folders=HERE, device="cpu") as worker:
         found = json.loads(worker.submit(read_environment).result())
     assert "hush" not in found.values()
     assert found["TF_ENABLE_ONEDNN_OPTS"] == "0"
@@ -276,7 +277,7 @@ def test_the_worker_reaches_no_network(worker):
 
 @linux
 def test_memory_beyond_the_limit_is_an_error_and_the_process_lives():
-    with LocalWorker(memory_limit=2**30) as worker:
+    with LocalWorker(folders=HERE, memory_limit=2**30) as worker:
         before = worker.submit(find_pid).result()
         assert json.loads(worker.submit(read_isolation).result())[1:] == ["", 2**30]
         with pytest.raises(
@@ -289,7 +290,7 @@ def test_memory_beyond_the_limit_is_an_error_and_the_process_lives():
 
 @linux
 def test_tensorflow_runs_within_four_gib():
-    with LocalWorker(device="cpu", memory_limit=2**32) as worker:
+    with LocalWorker(folders=HERE, device="cpu", memory_limit=2**32) as worker:
         assert worker.submit(predict_with_tensorflow).result() == b"(4, 7200)"
 
 
@@ -305,7 +306,7 @@ def test_tensorflow_out_of_memory_names_the_limit_unless_it_is_the_gpus(worker):
 @linux
 @pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV"])
 def test_a_death_that_hunger_may_explain_names_the_limit(name):
-    with LocalWorker(memory_limit=2**31) as worker:
+    with LocalWorker(folders=HERE, memory_limit=2**31) as worker:
         said = rf"ended by {name}\. .* limit of 2\.0 GiB\. Raise --memory-limit"
         with pytest.raises(WorkerDiedError, match=said):
             worker.submit(send_signal, signal.Signals[name]).result()
@@ -313,7 +314,7 @@ def test_a_death_that_hunger_may_explain_names_the_limit(name):
 
 
 def test_a_kill_names_the_limit_and_does_not_ask_to_raise_it():
-    with LocalWorker(memory_limit=2**31) as worker:
+    with LocalWorker(folders=HERE, memory_limit=2**31) as worker:
         with pytest.raises(WorkerDiedError, match=r"out of memory .*2\.0 GiB") as caught:
             worker.submit(die).result()
         assert "Raise" not in str(caught.value)

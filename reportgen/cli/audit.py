@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reportgen.cli.fields import Spelling, make_options
+from reportgen.cli.printer import say
 from reportgen.errors import ExitCode, UsageError
 from reportgen.report.levels import PROBLEMS, reaches
+from reportgen.text import printable
 
 if TYPE_CHECKING:
     from reportgen.config import AuditConfig
@@ -84,7 +86,7 @@ def audit(target: Path, settings: tuple[str, ...], **given: Any) -> int:
         written = write_report(report, config, timing)
     if not config.quiet:
         _summarise(report)
-        written.tell(click.echo, config.out)
+        written.tell(say, config.out)
     return exit_code(report, config, incomplete=bool(written.remarks))
 
 
@@ -113,12 +115,10 @@ def _read_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _summarise(report: Report) -> None:
-    from reportgen.text import printable
-
-    click.echo(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
+    say(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
     for finding in report.findings:
         if finding.level in PROBLEMS:
-            click.echo(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))
+            say(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))
 
 
 def exit_code(report: Report, config: AuditConfig, *, incomplete: bool) -> ExitCode:

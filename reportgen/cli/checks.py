@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
+
+from reportgen.cli.printer import say, say_json, say_table
 
 
 @click.command()
@@ -15,38 +15,14 @@ def checks(check_id: str | None, as_json: bool) -> None:
 
     Their ids are public: findings, gates and badges name them.
     """
-    import json
-
     from reportgen.catalogue import check_fields, list_checks
 
     entries = list_checks(check_id)
     if as_json:
-        click.echo(json.dumps(entries, indent=2))
+        say_json(entries)
     elif check_id:
-        _print_fields(check_fields(entries[0]))
+        say_table(check_fields(entries[0]))
     else:
-        _print_table(entries)
-        click.echo("`reportgen checks ID` says what one means, and what to do when it fires.")
-
-
-def _print_fields(rows: list[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for name, words in rows:
-        table.add_row(name, words)
-    Console(highlight=False, markup=False).print(table)
-
-
-def _print_table(entries: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("Check", "Fires at", "Title", box=None, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
-    for entry in entries:
-        table.add_row(entry["id"], ", ".join(entry["levels"]), entry["title"])
-    Console(highlight=False, markup=False).print(table)
+        rows = [(one["id"], ", ".join(one["levels"]), one["title"]) for one in entries]
+        say_table(rows, ("Check", "Fires at", "Title"), narrow=2)
+        say("`reportgen checks ID` says what one means, and what to do when it fires.")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.printer import say, say_json
 from reportgen.errors import ExitCode
+from reportgen.text import printable
 
 
 @click.command()
@@ -18,18 +20,15 @@ def inspect(model: Path, as_json: bool, custom_objects: tuple[str, ...]) -> int:
 
     Exit codes: 0 it can be audited; 3 unsafe, or 4 unreadable, or something is missing.
     """
-    import json
-
     from reportgen.subject.model_file.inspection import describe
-    from reportgen.text import printable
     from reportgen.worker.opening import inspect_file
 
     facts = inspect_file(model, custom_objects)
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        say_json(facts)
     else:
         for word, said in describe(facts):
-            click.echo(f"{word + ':':12} {printable(said, 1000)}")
+            say(f"{word + ':':12} {printable(said, 1000)}")
     if not facts["safe"]:
         return ExitCode.UNSAFE
     return ExitCode.INPUT if facts["needs"] else ExitCode.DONE

@@ -12,6 +12,7 @@ from reportgen.cli.audit import audit
 from reportgen.cli.checks import checks
 from reportgen.cli.inspect import inspect
 from reportgen.cli.options import options
+from reportgen.cli.printer import log
 from reportgen.cli.render import render
 from reportgen.cli.verify import verify
 from reportgen.errors import ExitCode, ReportgenError
@@ -72,9 +73,7 @@ def _say_untouched(what: str, code: ExitCode) -> ExitCode:
 
 
 def _say(words: str, code: ExitCode) -> ExitCode:
-    from reportgen.text import printable
-
-    click.echo(printable(words, 2000), err=True)
+    log(words)
     return code
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reportgen.cli.printer import say, say_json, say_table
+
 
 @click.command()
 @click.argument("analysis", required=False)
@@ -13,31 +15,16 @@ def options(analysis: str | None, as_json: bool) -> None:
 
     Each is set in an audit.toml under the name of its analysis, or with --set.
     """
-    import json
-
     from reportgen.catalogue import list_options, settings_schema
 
     if as_json:
-        click.echo(json.dumps(settings_schema(analysis), indent=2))
+        say_json(settings_schema(analysis))
         return
     for table, rows in list_options(analysis).items():
-        _print_table(table, rows)
-    click.echo(
-        "Set one with --set ID.OPTION=VALUE, or in an audit.toml: [ID], then OPTION = VALUE."
-    )
-
-
-def _print_table(title: str, rows: list[dict[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "Option", "Default", "What it does", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(row["name"], row["default"], row["description"])
-    console = Console(highlight=False, markup=False)
-    console.print(f"[{title}]")
-    console.print(table)
-    console.print()
+        say(f"[{table}]")
+        say_table(
+            [(row["name"], row["default"], row["description"]) for row in rows],
+            ("Option", "Default", "What it does"),
+        )
+        say("")
+    say("Set one with --set ID.OPTION=VALUE, or in an audit.toml: [ID], then OPTION = VALUE.")

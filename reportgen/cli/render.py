@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.printer import say
 from reportgen.errors import ConfigurationError, ExitCode
 
 
@@ -44,5 +45,5 @@ def render(out_dir: Path, formats: str | None, max_size: float) -> int:
         raise ConfigurationError(f"--format: report.json is what is drawn. Name some of {pages}.")
     with claim(out_dir):
         written = rewrite_pages(out_dir, chosen, int(max_size * 1e6))
-    written.tell(click.echo, out_dir)
+    written.tell(say, out_dir)
     return ExitCode.PARTIAL if written.remarks and named else ExitCode.DONE

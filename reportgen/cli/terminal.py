@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from reportgen.cli.printer import log
 from reportgen.progress import Display, Silence
+from reportgen.text import printable
 
 
 class Bars:
@@ -65,7 +66,7 @@ class Bars:
                 self._task,  # type: ignore[arg-type]
                 completed=done,
                 total=total,
-                label=escape(label),
+                label=escape(printable(label)),
             )
 
     def _finish(self) -> None:
@@ -90,7 +91,7 @@ class PlainLines:
         self.close()
         self._name, self._label, self._started = name, "", time.monotonic()
         self._said = self._started
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        log(f"{name} ...")
 
     def advance(self, done: int, total: int, label: str) -> None:
         """Say how far it is, if it has been silent for a while."""
@@ -103,13 +104,13 @@ class PlainLines:
         gone = done - self._first
         rest = (now - self._began) * (total - done) / gone if gone else None
         guess = f", about {rest:.0f} s left" if rest is not None else ""
-        print(f"{self._name}: {label} {done}/{total}{guess}", file=sys.stderr, flush=True)
+        log(f"{self._name}: {label} {done}/{total}{guess}")
 
     def close(self) -> None:
         """Say that the open stage is done."""
         if self._name:
             took = time.monotonic() - self._started
-            print(f"{self._name}: {took:.1f} s", file=sys.stderr, flush=True)
+            log(f"{self._name}: {took:.1f} s")
         self._name = ""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.printer import say
 from reportgen.errors import ExitCode
 
 
@@ -13,11 +14,11 @@ from reportgen.errors import ExitCode
 @click.argument("out_dir", type=click.Path(path_type=Path))
 def verify(out_dir: Path) -> int:
     """Check that the files of OUT_DIR are what its manifest says."""
-    from reportgen.output import find_differences
+    from reportgen.report.folder import find_differences
 
     differences = find_differences(out_dir)
     for line in differences:
-        click.echo(line)
+        say(line)
     if not differences:
-        click.echo("All files are as the manifest says.")
+        say("All files are as the manifest says.")
     return ExitCode.GATE if differences else ExitCode.DONE

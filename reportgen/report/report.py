@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr
 
-from reportgen.errors import InputError, OutputError, UsageError
+from reportgen.errors import OutputError, UsageError
 from reportgen.report import registry
 from reportgen.report.cards import Environment, SubjectCard
 from reportgen.report.findings import Finding, Metric, Verdict, read_metric
+from reportgen.report.folder import REPORT, open_report, read_arrays, read_record
 from reportgen.report.levels import Level
 from reportgen.report.record import Record
 from reportgen.report.sections import Arrays, Section
@@ -196,32 +196,5 @@ class Report(Record):
         Raises:
             InputError: the folder has no report, or one that we did not write.
         """
-        root = Path(folder)
-        source = root / "report.json"
-        try:
-            report = cls.model_validate_json(source.read_bytes())
-        except OSError as error:
-            raise InputError(
-                f"{source} cannot be read ({error.strerror}). "
-                "Give the output folder of `reportgen audit`."
-            ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the top level"
-            raise InputError(
-                f"{source} is not a report of this version: {first['msg']} at {where}. "
-                "Run the audit again, or use the reportgen that wrote it."
-            ) from None
-        return report.with_arrays(read_arrays(root / "data"))
-
-
-def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of ``folder/*.npz`` by ``"stem/key"``. Pickled objects are refused."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for file in sorted(folder.glob("*.npz")):
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays |= {f"{file.stem}/{key}": archive[key] for key in archive.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file} cannot be read ({error}). Run the audit again.") from None
-    return arrays
+        with open_report(Path(folder)) as inside:
+            return read_record(inside, REPORT, cls).with_arrays(read_arrays(inside))

@@ -6,9 +6,9 @@ before pixels are decoded, and nothing that a file does ends the audit.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from reportgen.config import Resize
+from reportgen.files import open_regular
 
 PixelArray = NDArray[np.uint8]
 
@@ -65,7 +66,7 @@ class Decoder:
         """
         try:
             with (
-                open_regular(path) as stream,
+                _open(path) as stream,
                 warnings.catch_warnings(record=True) as said,
                 _whole_images_only(),
             ):
@@ -191,21 +192,19 @@ def _is_deep_colour(image: Image.Image) -> bool:
     return image.mode in ("RGB", "RGBA", "LA") and any(";16" in mode for mode in modes)
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """Open for reading, unless it is a FIFO, device or folder (a FIFO would block for ever)."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+def _open(path: Path) -> IO[bytes]:
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SkippedImageError("not a regular file")
-        if status.st_size == 0:
-            raise SkippedImageError("empty file (0 bytes)")
-        if status.st_size > MAX_FILE_BYTES:
-            raise SkippedImageError(f"larger than {MAX_FILE_BYTES // 2**20} MiB")
-    except BaseException:
-        os.close(descriptor)
+        stream = open_regular(path, MAX_FILE_BYTES)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise SkippedImageError("not a regular file") from None
+        if error.errno == errno.EFBIG:
+            raise SkippedImageError(f"larger than {MAX_FILE_BYTES >> 20} MiB") from None
         raise
-    return os.fdopen(descriptor, "rb")
+    if os.fstat(stream.fileno()).st_size:
+        return stream
+    stream.close()
+    raise SkippedImageError("empty file (0 bytes)")
 
 
 def _check_size(size: tuple[int, int]) -> None:

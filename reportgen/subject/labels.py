@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError, InputError
+from reportgen.files import read_regular
 from reportgen.subject.outputs import Reading
 
 _SEVERAL = (
@@ -43,11 +44,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         InputError: the file cannot be read, or a name stands twice.
     """
     try:
-        if path.stat().st_size > _MAX_NAMES_BYTES:
-            raise InputError(f"{path} is too large for a list of class names.")
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}.") from None
+        text = read_regular(path, _MAX_NAMES_BYTES).decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}). Save it so.") from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
     numbered = [name.split(maxsplit=1) for name in names]
     if all(len(p) == 2 and p[0] == str(i) for i, p in enumerate(numbered)):

@@ -19,10 +19,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.files import leads_out, read_regular
 from reportgen.subject.images import SUFFIXES
 
 MAX_CLASSES = 20_000
 _EXAMPLES = 5
+_MAX_TABLE_BYTES = 256 * 2**20
+# A link in a folder of somebody else's could put any picture of the user's into the report.
+_LINK_OUT = "link out of the folder"
 K = TypeVar("K")
 
 
@@ -150,6 +154,8 @@ def _class_folders(root: Path, skips: SkippedNames) -> list[str]:
             continue
         if (root / name).is_symlink() and real.is_relative_to((root / name).resolve()):
             skips.add("link back to a folder above", _spelled(name))
+        elif (root / name).is_symlink() and leads_out(root / name, real):
+            skips.add(_LINK_OUT, _spelled(name))
         else:
             classes.append(name)
     return classes
@@ -175,9 +181,12 @@ def _walk(root: Path, folder: Path, label: str | None, skips: SkippedNames) -> I
             if path.is_symlink() and not (label is None and parent == str(root)):
                 skips.add("link to a folder", _spelled(path.relative_to(root).as_posix()))
         for file in files:
-            if not file.startswith("."):
-                path = Path(parent, file)
-                yield Entry(path, _spelled(path.relative_to(root).as_posix()), label)
+            path = Path(parent, file)
+            spelled = _spelled(path.relative_to(root).as_posix())
+            if path.is_symlink() and not file.startswith(".") and leads_out(path, root):
+                skips.add(_LINK_OUT, spelled)
+            elif not file.startswith("."):
+                yield Entry(path, spelled, label)
 
 
 def _spelled(name: str) -> str:
@@ -210,9 +219,11 @@ def list_csv(table: Path, root: Path, *, limit: int, seed: int) -> Listing:
             skips.add("label file: conflicting labels", name)
     usable = {name: label for name, label in labels_of.items() if label}
     labels = tuple(sorted(set(usable.values())))
-    draw = BalancedDraw(limit, seed, max(1, len(labels)))
+    draw, real = BalancedDraw(limit, seed, max(1, len(labels))), root.resolve()
     for name, label in usable.items():
-        if _exists(root / name):
+        if leads_out(root / name, real):
+            skips.add(_LINK_OUT, name)
+        elif _exists(root / name):
             draw.offer(Entry(root / name, name, label))
         else:
             skips.add("label file: file is missing", name)
@@ -246,7 +257,7 @@ def _refuse_outside(table: Path, number: int, name: str) -> None:
 
 def _read_rows(table: Path) -> Iterable[tuple[int, list[str]]]:
     try:
-        raw = table.read_bytes()
+        raw = read_regular(table, _MAX_TABLE_BYTES)
     except OSError as error:
         raise InputError(f"{table} cannot be read: {error.strerror}.") from None
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"

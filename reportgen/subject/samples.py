@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import lzma
 import tempfile
-import tokenize
 import zipfile
-import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import InputError
+from reportgen.files import open_regular
+from reportgen.npz import DAMAGE, survey_npz
 from reportgen.progress import track
 from reportgen.report.cards import Skipped
 from reportgen.subject.images import Decoder, SkippedImageError
@@ -26,20 +24,6 @@ from reportgen.subject.listing import Listing, share_evenly
 _IN_MEMORY_BYTES = 256 * 2**20
 _MAX_ARCHIVE_BYTES = 8 * 2**30
 _EXAMPLES = 5
-_MAX_HEADER_BYTES = 2**16
-# What zipfile and NumPy raise on bytes that are not what they claim to be; RuntimeError: encrypted.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    tokenize.TokenError,
-    SyntaxError,
-)
 
 
 @dataclass(frozen=True)
@@ -151,41 +135,32 @@ def read_archive(path: Path, shape: tuple[int, ...], *, limit: int, seed: int) -
         InputError: not an archive of plain arrays, or shapes that do not fit the model.
     """
     try:
-        _check_headers(path)
-        with np.load(path, allow_pickle=False) as archive:
-            if "x" not in archive.files:
-                raise InputError(
-                    f"{path} holds {', '.join(archive.files) or 'nothing'}; "
-                    "an array named x (and y for labels) is needed."
-                )
-            x = archive["x"]
-            y = archive["y"] if "y" in archive.files else None
-    except _DAMAGE as error:
+        with open_regular(path) as stream:
+            x, y = _read_pair(stream, path)
+    except DAMAGE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{path} cannot be read as .npz of plain arrays: {reason}.") from None
     return take_arrays(x, y, shape, limit=limit, seed=seed, origin=str(path))
 
 
-def _check_headers(path: Path) -> None:
-    """Refuse arrays that claim more memory than an audit needs, before any is allocated."""
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as stream:
-                # NumPy reads a header of any length before it looks at that length.
-                stream = io.BytesIO(stream.read(_MAX_HEADER_BYTES))
-                version = np.lib.format.read_magic(stream)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = read(stream)
-            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            if claimed > _MAX_ARCHIVE_BYTES:
-                raise InputError(
-                    f"{path}: {member.filename} claims shape {shape}, more than "
-                    f"{_MAX_ARCHIVE_BYTES // 2**30} GiB. Save a part of the samples."
-                )
+def _read_pair(stream: IO[bytes], path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """``x`` and ``y``, after the headers of all arrays were looked at."""
+    with zipfile.ZipFile(stream) as archive:
+        claimed = survey_npz(archive)
+    if "x" not in claimed:
+        raise InputError(
+            f"{path} holds {', '.join(claimed) or 'nothing'}; "
+            "an array named x (and y for labels) is needed."
+        )
+    for name in ("x", "y"):
+        if claimed.get(name, 0) > _MAX_ARCHIVE_BYTES:
+            raise InputError(
+                f"{path}: {name} takes {claimed[name] >> 30} GiB, more than "
+                f"{_MAX_ARCHIVE_BYTES >> 30}. Save a part of the samples."
+            )
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as archive:
+        return archive["x"], archive["y"] if "y" in claimed else None
 
 
 def take_arrays(

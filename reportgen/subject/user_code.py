@@ -11,6 +11,15 @@ from typing import Any
 
 from reportgen.errors import ConfigurationError, UsageError
 
+# Where to look for it; None: where this process looks for modules, and beside the call.
+_search: tuple[str, ...] | None = None
+
+
+def search_in(folders: Iterable[str]) -> None:
+    """Look for the user's code in ``folders`` from now on; nothing else is looked for there."""
+    global _search
+    _search = tuple(folders)
+
 
 def names_of(specs: Iterable[str]) -> frozenset[str]:
     """The names that ``[NAME=]module:name`` supplies, without importing anything.
@@ -99,10 +108,8 @@ def load_named(target: str, setting: str) -> Any:
         ConfigurationError: it cannot be imported; names ``setting`` and the cause.
     """
     module, _, attribute = target.partition(":")
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # asked for by name: the user's own module beside the call
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = _import(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except Exception as error:  # the user's module may raise anything while it is imported
@@ -110,3 +117,17 @@ def load_named(target: str, setting: str) -> Any:
             f"{setting}: {target!r} cannot be imported ({type(error).__name__}: {error})."
         ) from None
     return found
+
+
+def _import(module: str) -> Any:
+    """The module as the user's own process would find it; what it needs later is found too."""
+    wanted = [*(_search if _search is not None else sys.path)]
+    if "" not in wanted and os.getcwd() not in wanted:
+        wanted.append(os.getcwd())
+    before = sys.path[:]
+    sys.path[:] = [*wanted, *(entry for entry in before if entry not in wanted)]
+    try:
+        return importlib.import_module(module)
+    finally:
+        # Behind everything else: no other module is to be found there first.
+        sys.path[:] = [*before, *(entry for entry in wanted if entry not in before)]

@@ -16,7 +16,7 @@ import re
 import resource
 import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,18 +25,16 @@ from pathlib import Path
 _ALLOWED = re.compile(
     r"(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|CONDA_PREFIX|"
     r"LD_LIBRARY_PATH|VECLIB_MAXIMUM_THREADS|SOURCE_DATE_EPOCH|MPLCONFIGDIR|XDG_CACHE_HOME|"
-    r"XDG_CONFIG_HOME)$|LC_|PYTHON|DYLD_|REPORTGEN_|TF_|XLA_|KERAS_|OMP_|MKL_|OPENBLAS_|KMP_|"
+    r"XDG_CONFIG_HOME)$|LC_|DYLD_|REPORTGEN_|TF_|XLA_|KERAS_|OMP_|MKL_|OPENBLAS_|KMP_|"
     r"MALLOC_|CUDA_|NVIDIA_|HIP_|ROCM_|ROCR_"
 )
 # A prefix lets strangers in: TF_TOKEN_app_terraform_io is a login of Terraform and not of
-# TensorFlow, TF_VAR_db_pass is whatever somebody handed to Terraform, and our own prefix and
-# Python's are open to anyone. KEY only ends a word (APIKEY), since it also begins KEYWORDS.
+# TensorFlow, TF_VAR_db_pass is whatever somebody handed to Terraform, and our own prefix is open
+# to anyone. KEY only ends a word (APIKEY), since it also begins KEYWORDS.
 _SECRET_NAME = re.compile(
     r"^TF_VAR_|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|KEYS?(?![A-Z])"
 )
 _SECRET_VALUE = re.compile(r"://[^/\s]*@")  # an address with a login in it
-
-_SHARE = 0.8  # the rest is for the parent, the system and what the limit does not count
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
@@ -142,12 +140,6 @@ def limit_memory(limit_bytes: int) -> str:
     return ""
 
 
-def default_memory_limit(root: Path = Path("/")) -> int:
-    """80 % of the memory of this machine or of its control group, if that has less."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(min([machine, *_group_limits(root)]) * _SHARE)
-
-
 def _call(name: str, *arguments: object) -> int:
     """A function of the C library: 0, or the error number."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -244,24 +236,3 @@ def _socket_rules(machine: str, *, keep_unix: bool) -> bytes:
     ]
     # fmt: on
     return b"".join(struct.pack("HBBI", *step) for step in steps)
-
-
-def _group_limits(root: Path) -> Iterator[int]:
-    """The limits of this process's control group and of all groups above it."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            homes, name = ["memory"], "memory.limit_in_bytes"
-        elif not controllers:  # version 2
-            homes, name = ["", "unified"], "memory.max"
-        else:
-            continue
-        # Inside a container the path may be the host's; walking up ends at what is ours.
-        inner = Path(path.strip("/"))
-        for folder in (Path(home) / step for home in homes for step in (inner, *inner.parents)):
-            with contextlib.suppress(OSError, ValueError):  # "max" is no number
-                yield int((root / "sys/fs/cgroup" / folder / name).read_text())

@@ -23,11 +23,11 @@ from pydantic import TypeAdapter
 
 from reportgen.config import AuditConfig
 from reportgen.errors import UnsafeInputError, WeightsChangedError
+from reportgen.memory import memory_within
 from reportgen.report.blocks import Block
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
 from reportgen.report.sections import SectionBody
-from reportgen.subject.memory_limit import memory_within
 from reportgen.worker import isolation
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@
 subprocess and not through multiprocessing, because that would import the user's main script
 again. Calls go in as pickles (they come from us); what comes back is
 bytes and JSON, which the parent does not execute. The process opens files that nobody vouches
-for, so it first gives up its network, most memory and the secrets (`reportgen.worker.isolation`).
+for, so it finds modules in the installation only (`reportgen.worker.start`), and first gives up
+its network, most memory and the secrets (`reportgen.worker.isolation`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import json
 import os
 import pickle
+import select
 import signal
 import struct
 import subprocess
@@ -20,25 +22,22 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ReportgenError, WorkerDiedError, WorkerError, find_error
+from reportgen.memory import default_memory_limit
 from reportgen.progress import Listener, within
 from reportgen.worker import isolation
+from reportgen.worker.search_path import PACKAGE, installation_folders
 
 _HEADER = struct.Struct("<cQ")
 _PROGRESS, _RESULT, _ERROR = b"P", b"R", b"E"
 _LOG_TAIL_BYTES = 2000
 # What libraries do when an allocation fails: abort, or use the pointer that is none.
 _DEATHS_OF_HUNGER = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
-# The worker looks for modules exactly where its parent does, in the same order.
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from reportgen.worker.process import main; main(int(sys.argv[2]))"
-)
 
 
 class LocalWorker(Executor):
@@ -52,6 +51,7 @@ class LocalWorker(Executor):
         device: "cpu" hides the GPUs from the process.
         listener: is told how far a call is.
         memory_limit: bytes; default: 80 % of what the machine or its control group has.
+        folders: where the functions to be called stand, if not in the installation.
     """
 
     def __init__(
@@ -60,10 +60,12 @@ class LocalWorker(Executor):
         device: str = "auto",
         listener: Listener | None = None,
         memory_limit: int | None = None,
+        folders: Sequence[str] = (),
     ) -> None:
         self._device = device
         self._listener = listener
-        self._memory_limit = memory_limit or isolation.default_memory_limit()
+        self._memory_limit = memory_limit or default_memory_limit()
+        self._folders = tuple(folders)
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._lock = threading.Lock()
@@ -130,7 +132,7 @@ class LocalWorker(Executor):
             self._drop_process()
             self._log = self._log or tempfile.TemporaryFile()  # noqa: SIM115  closed in shutdown
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, json.dumps(sys.path), str(self._memory_limit)],
+                [sys.executable, "-I", str(PACKAGE / "worker/start.py"), self._settings()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -139,6 +141,18 @@ class LocalWorker(Executor):
                 start_new_session=True,
             )
         return self._process
+
+    def _settings(self) -> str:
+        """What `reportgen.worker.start` is told."""
+        return json.dumps(
+            {
+                "package": str(PACKAGE),
+                "memory_limit": self._memory_limit,
+                "installation": [*self._folders, *installation_folders()],
+                # Only for code that the user named (`user_code`): found as it would be here.
+                "search": [entry or os.getcwd() for entry in sys.path],
+            }
+        )
 
     def _environment(self) -> dict[str, str]:
         environment = isolation.clean_environment(os.environ)
@@ -278,14 +292,21 @@ def _send(stream: IO[bytes], kind: bytes, payload: bytes) -> None:
     stream.flush()
 
 
-def main(memory_limit: int) -> None:
-    """Serve calls from standard input until it closes."""
-    isolation.isolate(memory_limit)  # before anything else: nothing else is to be trusted
+def serve(search: Sequence[str]) -> None:
+    """Answer calls from standard input until it closes. This process is shut in already.
+
+    Args:
+        search: folders where the parent would look for code that the user names.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints goes to the log, never between our messages
+    threading.Thread(target=_end_with_parent, args=(replies.fileno(),), daemon=True).start()
     from reportgen.progress import listening
+    from reportgen.subject import user_code
+
+    user_code.search_in(search)
 
     def report(done: int, total: int, label: str) -> None:
         _send(replies, _PROGRESS, json.dumps([done, total, label]).encode())
@@ -296,6 +317,14 @@ def main(memory_limit: int) -> None:
         except EOFError:
             return
         _answer(payload, replies, lambda: listening(report))
+
+
+def _end_with_parent(replies: int) -> None:
+    """A parent that was killed reads no more: then nothing here is worth its memory."""
+    watch = select.poll()
+    watch.register(replies, 0)  # an error, which is always told: the other end is closed
+    watch.poll()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _answer(payload: bytes, replies: IO[bytes], watch: Callable[[], Any]) -> None:

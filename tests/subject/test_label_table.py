@@ -105,7 +105,7 @@ def test_tables_that_cannot_be_used(root, content, said):
 def test_a_table_that_is_not_there(root):
     with pytest.raises(InputError, match=r"none\.csv cannot be read: No such file"):
         list_csv(root / "none.csv", root, limit=1, seed=0)
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="it is a folder, not a regular file"):
         list_csv(root, root, limit=1, seed=0)
 
 

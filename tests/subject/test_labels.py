@@ -176,7 +176,7 @@ def test_numbers_that_do_not_count_belong_to_the_name(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("cat\ncat\n", "names a class twice"), ("cat".encode("utf-16"), "cannot be read as UTF-8")],
+    [("cat\ncat\n", "names a class twice"), ("cat".encode("utf-16"), "is not UTF-8 text")],
 )
 def test_files_of_names_that_cannot_be_used(tmp_path, content, said):
     with pytest.raises(InputError, match=said):
@@ -188,5 +188,5 @@ def test_a_file_of_names_that_is_not_there_or_too_large(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="cannot be read"):
             read_class_names(path)
     monkeypatch.setattr("reportgen.subject.labels._MAX_NAMES_BYTES", 3)
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(InputError, match="it is larger than"):
         read_class_names(write(tmp_path, "cats"))

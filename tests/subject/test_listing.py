@@ -84,9 +84,30 @@ def test_a_flat_folder_with_a_loop(tmp_path):
     assert folder(tmp_path).skipped == (("link back to a folder above", "again"),)
 
 
-def test_a_class_folder_may_be_a_link_to_elsewhere(tmp_path):
-    make(tmp_path, "store/1.png", "images/dog/2.png")
-    (tmp_path / "images" / "cat").symlink_to(tmp_path / "store")
+def test_a_link_is_followed_below_the_folder_and_no_further(tmp_path):
+    make(tmp_path, "store/1.png", "images/dog/2.png", "images/dog/3.png", "images/dog/4.png")
+    images = tmp_path / "images"
+    (images / "cat").symlink_to(tmp_path / "store")
+    (images / "wolf").symlink_to("dog")
+    (images / "dog/5.png").symlink_to("2.png")
+    (images / "dog/6.png").symlink_to(tmp_path / "store/1.png")
+    (images / "dog/7.png").symlink_to("../../store/1.png")
+    (images / "dog/8.png").symlink_to("8.png")
+    found = folder(images)
+    assert [name for name in names(found) if name.startswith("dog")] == [
+        "dog/2.png",
+        "dog/3.png",
+        "dog/4.png",
+        "dog/5.png",
+    ]
+    assert found.skipped_counts["link out of the folder"] == 1 + 2 * 3  # of dog and of wolf
+    assert ("link out of the folder", "cat") in found.skipped
+    assert found.found["cat"] == 0
+
+
+def test_a_folder_that_is_a_link_itself_was_named_by_the_user(tmp_path):
+    make(tmp_path, "store/cat/1.png", "store/dog/2.png")
+    (tmp_path / "images").symlink_to("store")
     assert names(folder(tmp_path / "images")) == ["cat/1.png", "dog/2.png"]
 
 

@@ -72,7 +72,7 @@ class _Payload:
 def test_pickles_are_refused_and_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "a.npz", x=X, y=np.array([_Payload()] * 6, object))
-    with pytest.raises(InputError, match="Object arrays cannot be loaded"):
+    with pytest.raises(InputError, match="it holds Python objects"):
         read(tmp_path / "a.npz")
     assert not (tmp_path / "payload-was-run").exists()
 
@@ -81,7 +81,7 @@ def test_pickles_are_refused_and_not_run(tmp_path, monkeypatch):
 def test_a_huge_claim_is_refused_before_memory_is_taken(tmp_path, monkeypatch, version):
     path = header_only(tmp_path / "a.npz", (2**40, 32, 32, 3), version=version)
     monkeypatch.setattr(np, "load", None)  # would allocate
-    with pytest.raises(InputError, match=r"claims shape .* more than 8 GiB"):
+    with pytest.raises(InputError, match=r"claims shape .* not so many|no plain numbers"):
         read(path)
 
 

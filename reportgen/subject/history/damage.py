@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
-import zipfile
-import zlib
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from reportgen.errors import UnsafeInputError
-
-# What zipfile and NumPy raise on bytes that are not what they claim to be.
-_DECODING = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError, *_DECODING)
 
 
 def one_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.files import read_regular
 from reportgen.subject.history.damage import one_line, refuse_link
 
 INDEX_NAME = "history.json"
@@ -132,10 +133,8 @@ def _parse(folder: Path) -> _Index:
             "leave the history out"
         )
     try:
-        if path.stat().st_size > _MAX_INDEX_BYTES:
-            raise UnsafeInputError(f"history {path}: larger than {_MAX_INDEX_BYTES} bytes; refused")
-        return _Index.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return _Index.model_validate_json(read_regular(path, _MAX_INDEX_BYTES))
+    except (OSError, ValidationError, RecursionError) as error:
         raise InputError(
             f"history {path}: damaged, or from another version of reportgen "
             f"({one_line(error)}); use that version, or record the training again"

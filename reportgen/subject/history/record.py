@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import InputError, UnsafeInputError, UsageError
-from reportgen.subject.history.damage import DAMAGE, one_line
+from reportgen.files import open_regular
+from reportgen.npz import DAMAGE, read_header
+from reportgen.subject.history.damage import one_line
 
 FloatArray = NDArray[np.floating[Any]]
 Precision = Literal["full", "float16", "differences"]
 # Far above any model that fits a report; below what a small zip can unpack into.
 _MAX_BYTES = 8 * 2**30
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 # The last member of a record of differences: by which powers of two they were divided.
 _EXPONENTS = "exponents of the differences"
 # Scaled differences stay below this; float16 ends at 65504.
@@ -97,7 +95,7 @@ class Record:
 
     def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
         with self._archive.open(member) as stream:
-            shape, dtype = _read_header(stream)
+            shape, dtype = read_header(stream)
         if dtype.kind not in "fiub":
             raise ValueError(f"{member.filename}: not an array of numbers")
         # Before NumPy makes room for what the header claims.
@@ -125,7 +123,8 @@ def open_record(path: Path, base: Path | None = None) -> Iterator[Record]:
     with ExitStack() as stack:
         start = stack.enter_context(open_record(base)) if base else None
         with _naming(path):
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            opened = stack.enter_context(open_regular(path))
+            archive = stack.enter_context(zipfile.ZipFile(opened))
             _check_size(path, archive)
             record = Record(path, archive, start)
         yield record
@@ -188,14 +187,6 @@ def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
         raise UnsafeInputError(
             f"history {path}: would unpack into {unpacked} bytes; do not trust this history"
         )
-
-
-def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise ValueError(f"version {version} of .npy, which holds no plain numbers")
-    shape, _, dtype = _HEADERS[version](stream)
-    return shape, dtype
 
 
 def widen(array: NDArray[Any]) -> FloatArray:

@@ -59,8 +59,11 @@ def _children(node: Any) -> Any:
 
 
 def clean_name(name: str) -> str:
-    """``name`` with the characters that TensorFlow takes in names of layers."""
-    return re.sub(r"[^A-Za-z0-9_.>-]", "_", name)
+    """``name`` with the characters that TensorFlow takes in names of layers.
+
+    It takes ``>`` too, but not in every place: ``b>/kernel`` is refused when the graph is run.
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
 def is_object(value: Any) -> TypeGuard[Node]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
-from reportgen.subject.model_file.configuration import is_object, parse, walk
+from reportgen.files import open_regular, read_regular
+from reportgen.subject.model_file.configuration import MAX_BYTES, is_object, parse, walk
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
 from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
@@ -227,7 +228,7 @@ def read_file(path: Path, sha256: str | None = None) -> tuple[Content, str, int,
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file. Copy the model into one.")
     try:
-        with path.open("rb") as stream:  # one descriptor for the hash and for everything read
+        with open_regular(path) as stream:  # one descriptor for the hash and for everything read
             digest, stamp = hashlib.file_digest(stream, "sha256").hexdigest(), stamp_of(stream)
             _check_hash(path, digest, sha256)
             stream.seek(0)
@@ -294,7 +295,7 @@ def _with_architecture(path: Path, content: Content, architecture: Path | None) 
             "Leave --architecture away."
         )
     try:
-        config = parse(architecture.read_bytes(), str(architecture))
+        config = parse(read_regular(architecture, MAX_BYTES), str(architecture))
     except OSError as error:
         raise InputError(f"{architecture} cannot be read: {error.strerror}.") from None
     return replace(content, config=config)

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
-from reportgen.subject.memory_limit import memory_within
+from reportgen.memory import memory_within
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey

@@ -50,10 +50,11 @@ def read_archive(stream: IO[bytes]) -> Content:
             return Content(Format.KERAS, hazards=hazards)
         if "config.json" not in archive.namelist():
             raise InputError("is a zip archive without config.json, so it is no Keras model.")
-        config = _read_json(archive, "config.json")
+        text = _read_text(archive, "config.json")
+        config = parse(text, "config.json")
         metadata = _read_json(archive, "metadata.json") if _has(archive, "metadata.json") else {}
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None
-        weights = _survey_weights(archive)
+        weights = _survey_weights(archive, hdf5_file.count_described(text))
     return Content(
         Format.KERAS,
         str(version)[:40] if version else None,
@@ -141,19 +142,23 @@ def _show(member: zipfile.ZipInfo) -> str:
 
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
+    return parse(_read_text(archive, name), name)
+
+
+def _read_text(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).is_dir():
         raise InputError(f"has a folder where {name} should be. Copy the model again.")
     buffer = io.BytesIO()
     _unpack(archive, name, buffer)
-    return parse(buffer.getvalue(), name)
+    return buffer.getvalue()
 
 
-def _survey_weights(archive: zipfile.ZipFile) -> Content:
+def _survey_weights(archive: zipfile.ZipFile, described: int) -> Content:
     if not _has(archive, _WEIGHTS):
         return Content(Format.WEIGHTS)
     with tempfile.TemporaryFile() as unpacked:
         _unpack(archive, _WEIGHTS, unpacked)
-        return hdf5_file.read_weights(unpacked)
+        return hdf5_file.read_weights(unpacked, described)
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:

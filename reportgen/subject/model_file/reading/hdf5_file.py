@@ -46,15 +46,18 @@ def read_hdf5(stream: IO[bytes]) -> Content:
         raise InputError(f"is a broken or truncated HDF5 file ({error}). Copy it again.") from None
 
 
-def read_weights(stream: IO[bytes]) -> Content:
+def read_weights(stream: IO[bytes], described: int) -> Content:
     """What the file of weights inside an archive holds, by its groups.
+
+    Args:
+        described: how many objects its configuration describes, at most.
 
     Raises:
         InputError: it is broken; the message is a predicate.
     """
     try:
         with h5py.File(stream, "r") as file:
-            hazards, datasets = survey(file)
+            hazards, datasets = survey(file, described)
     except DAMAGE as error:
         raise InputError(f"holds broken weights ({error}). Copy it again.") from None
     return Content(Format.WEIGHTS, arrays=tuple(datasets), hazards=hazards)
@@ -63,10 +66,10 @@ def read_weights(stream: IO[bytes]) -> Content:
 def _read(file: h5py.File) -> Content:
     if not len(file) and not len(file.attrs):
         raise InputError(_EMPTY)
-    hazards, datasets = survey(file)
+    text = _read_text(file, "model_config")
+    hazards, datasets = survey(file, count_described(text) if text else None)
     if hazards:  # nothing more is read from a file that points elsewhere
         return Content(Format.HDF5, hazards=hazards)
-    text = _read_text(file, "model_config")
     root = file.get("model_weights", file)
     writer = _read_text(file, "keras_version") or _read_text(root, "keras_version")
     hazards, arrays = _list_arrays(root) if "layer_names" in names(root) else ((), ())
@@ -87,6 +90,12 @@ def _read(file: h5py.File) -> Content:
         rest=tuple(rest),
         backend=_read_text(file, "backend") or _read_text(root, "backend"),
     )
+
+
+def count_described(text: str | bytes) -> int:
+    """How many objects a configuration describes, at most: each has a class."""
+    key = "class_name"
+    return text.count(key.encode()) if isinstance(text, bytes) else text.count(key)
 
 
 def _parse_training(text: str | None) -> Any:

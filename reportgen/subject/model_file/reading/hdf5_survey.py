@@ -5,7 +5,9 @@ Through the low-level interface of h5py: a hostile file may hold tens of thousan
 
 from __future__ import annotations
 
+import math
 import os
+from functools import cache
 from typing import Any
 
 import h5py
@@ -13,7 +15,10 @@ import numpy as np
 
 from reportgen.subject.model_file.content import Array, Hazard
 
-MAX_OBJECTS = 40_000
+MAX_OBJECTS = 20_000
+# Layers, initializers and the rest that a configuration describes bring along so many groups and
+# datasets each, at most; and a few more.
+_OBJECTS_EACH, _MORE_OBJECTS = 40, 2000
 BFLOAT16 = "bfloat16"
 _MAX_LEVELS = 64
 # Filters that h5py brings along; any other would be a library loaded from the disk.
@@ -22,21 +27,33 @@ _ALLOCATION_BYTES = 64 * 2**20
 _RATIO = 200
 
 
-def survey(root: h5py.Group) -> tuple[tuple[Hazard, ...], list[Array]]:
-    """Every dataset below ``root``, and every reason not to follow what is there."""
+def survey(
+    root: h5py.Group, described: int | None = None
+) -> tuple[tuple[Hazard, ...], list[Array]]:
+    """Every dataset below ``root``, and every reason not to follow what is there.
+
+    Args:
+        described: how many objects the configuration describes, at most; None: not known.
+    """
+    most = MAX_OBJECTS
+    if described is not None:
+        most = min(most, _OBJECTS_EACH * described + _MORE_OBJECTS)
+    file_bytes = root.file.id.get_filesize()
     hazards: list[Hazard] = []
     datasets: list[Array] = []
+    made: list[int] = []  # bytes that reading each makes
     seen, stack, count = {_token(root.id)}, [(root.id, "", 0)], 0
     while stack and not hazards:
         group, above, level = stack.pop()
-        count += group.get_num_objs()
-        for name in group:
+        count += group.get_num_objs()  # what a group says of itself; nothing in it is opened yet
+        if count > most or level > _MAX_LEVELS:
+            deep = "groups are nested deeper than any network needs"
+            said = deep if level > _MAX_LEVELS else f"the file holds more than {most:,} objects"
+            hazards.append(Hazard("hdf5", shorten(above), said))
+            break
+        for name, kind in _list_links(group):
             path = f"{above}/{os.fsdecode(name)}"
-            reason = _refuse_link(group, name)
-            if count > MAX_OBJECTS:
-                reason = f"the file holds more than {MAX_OBJECTS} objects"
-            elif level > _MAX_LEVELS:
-                reason = "groups are nested deeper than any network needs"
+            reason = _refuse_link(group, name, kind)
             if reason is None:
                 item = h5py.h5o.open(group, name)
                 reason = _refuse_again(item, seen)
@@ -45,12 +62,12 @@ def survey(root: h5py.Group) -> tuple[tuple[Hazard, ...], list[Array]]:
                 elif not isinstance(item, h5py.h5d.DatasetID):
                     reason = "an object that is neither a group nor a dataset"
                 elif reason is None:
-                    datasets.append(_describe(item, path))
-                    reason = _refuse_dataset(item, datasets[-1])
+                    datasets.append(_describe(item, path, file_bytes))
+                    reason = _refuse_dataset(item, datasets[-1], made)
             if reason:
                 hazards.append(Hazard("hdf5", shorten(path), reason))
                 break
-    return tuple(hazards or _weigh(datasets)), datasets
+    return tuple(hazards or _weigh(made, datasets, file_bytes)), datasets
 
 
 def shorten(text: str) -> str:
@@ -58,6 +75,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+@cache
 def type_name(dtype: np.dtype[Any]) -> str:
     """A type by name; HDF5 has no bfloat16, so Keras writes two bytes of no type."""
     return BFLOAT16 if dtype == np.dtype("V2") else str(dtype)
@@ -75,8 +93,14 @@ def _refuse_again(item: Any, seen: set[Any]) -> str | None:
     return None
 
 
-def _refuse_link(group: Any, name: bytes) -> str | None:
-    kind = group.links.get_info(name).type
+def _list_links(group: Any) -> list[tuple[bytes, int]]:
+    """Names in a group, and which kind of link each is."""
+    found: list[tuple[bytes, int]] = []
+    group.links.iterate(lambda name, info: found.append((name, info.type)), info=True)
+    return found
+
+
+def _refuse_link(group: Any, name: bytes, kind: int) -> str | None:
     if kind == h5py.h5l.TYPE_HARD:
         return None
     if kind == h5py.h5l.TYPE_EXTERNAL:
@@ -85,35 +109,49 @@ def _refuse_link(group: Any, name: bytes) -> str | None:
     return "a soft link, which no Keras file holds"
 
 
-def _describe(item: Any, path: str) -> Array:
+def _describe(item: Any, path: str, file_bytes: int) -> Array:
     shape = tuple(map(int, item.shape or ()))
-    stored = int(item.get_storage_size())
+    # An index of chunks may claim any size for each; none is larger than the file.
+    stored = min(int(item.get_storage_size()), file_bytes)
     return Array("", path.lstrip("/"), path, shape, type_name(item.dtype), stored)
 
 
-def _refuse_dataset(item: Any, array: Array) -> str | None:
+def _refuse_dataset(item: Any, array: Array, made: list[int]) -> str | None:
+    """Why not to read it, or None; then ``made`` gets the bytes that reading it makes."""
     creation = item.get_create_plist()
-    if creation.get_layout() == h5py.h5d.VIRTUAL:
+    layout = creation.get_layout()
+    if layout == h5py.h5d.VIRTUAL:
         return "a virtual dataset, which reads other files"
     if creation.get_external_count():
         return "a dataset whose values lie in another file"
-    filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
-    if filters - _OWN_FILTERS:
+    filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+    if set(filters) - _OWN_FILTERS:
         return "a dataset with a filter that would load a library from the disk"
+    if len(set(filters)) < len(filters):
+        return "a dataset that is packed by the same filter twice, as bombs are"
     # People add fixed texts, such as the names of classes.
     if item.dtype.kind not in "biufS" and array.dtype != BFLOAT16:
         return "a dataset of something else than numbers, which are no weights"
     size = array.claimed_bytes
+    if layout == h5py.h5d.CHUNKED:
+        size = max(size, _chunk_bytes(array, creation.get_chunk()))
     if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
         return f"a dataset of {size >> 20} MB that takes {array.stored_bytes} bytes: a bomb"
+    made.append(size)
     return None
 
 
-def _weigh(datasets: list[Array]) -> list[Hazard]:
-    """Many datasets that are each small enough, and together claim far more than they take."""
-    claimed = sum(array.claimed_bytes for array in datasets)
-    stored = sum(array.stored_bytes for array in datasets)
-    if claimed <= _ALLOCATION_BYTES or claimed <= _RATIO * stored:
+def _chunk_bytes(array: Array, chunk: tuple[int, ...]) -> int:
+    """What reading it unpacks: whole chunks, however little of them it needs."""
+    count = math.prod(-(-side // step) for side, step in zip(array.shape, chunk, strict=True))
+    return count * math.prod(chunk) * (array.claimed_bytes // max(array.elements, 1) or 1)
+
+
+def _weigh(made: list[int], datasets: list[Array], file_bytes: int) -> list[Hazard]:
+    """Many datasets that are each small enough, and together make far more than they take."""
+    total = sum(made)
+    stored = min(sum(array.stored_bytes for array in datasets), file_bytes)
+    if total <= _ALLOCATION_BYTES or total <= _RATIO * stored:
         return []
-    said = f"its datasets claim {claimed >> 20} MB and take {stored} bytes: a bomb"
+    said = f"its datasets unpack to {total >> 20} MB and take {stored} bytes: a bomb"
     return [Hazard("hdf5_size", "", said)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from reportgen.subject.model_file.configuration import Node, clean_name, layers_of
 from reportgen.subject.model_file.repairs.layer_rules import settings_of
 from reportgen.subject.model_file.repairs.node_rules import map_references
@@ -34,6 +36,19 @@ def clean_names(node: Node) -> bool:
         if key in config:
             config[key] = map_references(config[key], rename)
     return True
+
+
+def replace_root_name(root: Node) -> str | None:
+    """Give the outermost model a name that TensorFlow takes; the name it had, if it needed one.
+
+    No weight is stored under it. What it was is told in the report, and everywhere else a model is
+    called as its file is.
+    """
+    own = settings_of(root).get("name")
+    if not isinstance(own, str) or not own or re.match(r"[A-Za-z0-9.]", own):
+        return None
+    settings_of(root)["name"] = f"model{own}"
+    return own
 
 
 def _choose_names(layers: list[Node]) -> dict[str, str]:

@@ -135,6 +135,9 @@ def repair(config: Any, writer: str | None) -> tuple[Any, tuple[Repair, ...]]:
             details = dict.fromkeys(did for did in changed.values() if isinstance(did, str))
             done[rule.name] = Repair(rule.name, rule.what, tuple(changed), tuple(details))
     layer_rules.unmark_era(config)
+    if replaced := name_rules.replace_root_name(config):
+        said = "The network's own name, which TensorFlow does not take, was replaced"
+        done["root_name"] = Repair("root_name", said, details=(replaced,))
     return config, tuple(done.values())
 
 

@@ -14,7 +14,7 @@ from reportgen.subject.model_file.safety.evidence import Evidence
 from reportgen.subject.model_file.safety.references import Origin, Reference, references
 
 MAX_PARAMETERS = 2 * 10**9  # 8 GB of float32
-MAX_ACTIVATION = 2**31  # numbers in one layer's output for one sample
+MAX_ACTIVATION = 2**31  # numbers in one layer's output, for one sample or a batch of fixed size
 _MAX_INTEGER = 2**31
 _SLACK = 1_000_000  # parameters that a file may declare beyond what it stores
 # Settings that become so many objects of Python, and not one array.
@@ -124,9 +124,10 @@ def guard_activations(evidence: Evidence) -> Iterator[Hazard]:
     """Outputs that no memory holds: the first prediction would allocate them."""
     for layer in evidence.declared.layers:
         for shape in layer.output_shapes or ():
-            size = math.prod(side for side in shape[1:] if side is not None)
+            # The first axis too: it is open, or a size that the file has chosen.
+            size = math.prod(side for side in shape if side is not None)
             if size > MAX_ACTIVATION:
-                said = f"gives {_number(size)} numbers for one sample"
+                said = f"gives {_number(size)} numbers at once"
                 yield Hazard("activations", f"layer {layer.address[:80]}", said)
                 return
 

@@ -1,4 +1,4 @@
-"""Starts coverage in every Python process of a run of scripts/coverage; on PYTHONPATH only there.
+"""Starts coverage in every Python process of a run of scripts/coverage, by a line in site-packages.
 
 REPORTGEN_COVERAGE is the folder of the data, and passes the cleaning of the worker's environment.
 Workers do not live to write what they have counted: they are ended by SIGKILL, and those of

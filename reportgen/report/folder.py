@@ -1,0 +1,144 @@
+"""An output folder read back, whoever made it. Everything that reads one comes through here.
+
+Only regular files of a bounded size are opened, and no link is followed. What is wrong with the
+folder is an `InputError` of one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from reportgen.errors import InputError
+from reportgen.files import Folder
+from reportgen.npz import DAMAGE, read_npz
+from reportgen.report.manifest import MANIFEST, Manifest
+
+REPORT = "report.json"
+# Far above what an audit writes, and little enough for any machine.
+_MAX_JSON_BYTES = 64 * 2**20
+_MAX_FILE_BYTES = 2**30
+_MAX_ARRAY_BYTES = 2**30
+R = TypeVar("R", bound=BaseModel)
+
+
+@contextmanager
+def open_report(path: Path) -> Iterator[Folder]:
+    """The output folder ``path``.
+
+    Raises:
+        InputError: it cannot be opened, or something in it cannot be read.
+    """
+    try:
+        with Folder(path) as folder:
+            yield folder
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}. "
+            "Give the output folder of `reportgen audit`."
+        ) from None
+
+
+def read_record(folder: Folder, name: str, kind: type[R]) -> R:
+    """The record that stands in ``name`` as JSON.
+
+    Raises:
+        InputError: it is not there, or not of this form; says which part.
+    """
+    try:
+        return kind.model_validate_json(read_bytes(folder, name))
+    except (ValidationError, RecursionError) as error:
+        raise InputError(
+            f"{folder.path / name} is not one of this version: {_explain(error)}. "
+            "Run the audit again, or use the reportgen that wrote it."
+        ) from None
+
+
+def read_bytes(folder: Folder, name: str) -> bytes:
+    """All of the JSON file ``name``.
+
+    Raises:
+        InputError: it is not there, no regular file, or larger than 64 MiB.
+    """
+    try:
+        return folder.read(name, _MAX_JSON_BYTES)
+    except OSError as error:
+        raise InputError(
+            f"{folder.path / name} cannot be read: {error.strerror}. "
+            "Give the output folder of `reportgen audit`."
+        ) from None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """``manifest.json`` of an output folder.
+
+    Raises:
+        InputError: there is none that reads.
+    """
+    with open_report(path) as folder:
+        return read_record(folder, MANIFEST, Manifest)
+
+
+def read_arrays(folder: Folder) -> dict[str, NDArray[Any]]:
+    """All arrays of ``data/*.npz`` by ``"stem/key"``; together at most 1 GiB.
+
+    Raises:
+        InputError: one is damaged, too large, or holds Python objects.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    left = _MAX_ARRAY_BYTES
+    for name in folder.names():
+        if not (name.startswith("data/") and name.endswith(".npz")):
+            continue
+        try:
+            with folder.open(name, _MAX_FILE_BYTES) as stream:
+                found = read_npz(stream, left)
+        except DAMAGE as error:
+            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise InputError(
+                f"{folder.path / name} cannot be read: {said}. Run the audit again."
+            ) from None
+        left -= sum(array.nbytes for array in found.values())
+        stem = name.removeprefix("data/").removesuffix(".npz")
+        arrays |= {f"{stem}/{key}": array for key, array in found.items()}
+    return arrays
+
+
+def find_differences(path: Path) -> list[str]:
+    """What is not as the manifest says: missing, changed and unlisted files, one line each.
+
+    Raises:
+        InputError: there is no manifest, or a file that it lists is no regular one.
+    """
+    with open_report(path) as folder:
+        listed = read_record(folder, MANIFEST, Manifest).outputs
+        there = set(folder.names()) - {MANIFEST}
+        lines = [f"missing: {name}" for name in listed if name not in there]
+        lines += [
+            f"changed: {name}"
+            for name, wanted in listed.items()
+            if name in there and folder.hash(name, _MAX_FILE_BYTES) != wanted
+        ]
+        return lines + [f"not listed: {name}" for name in sorted(there - set(listed))]
+
+
+def read_listed(folder: Folder, name: str) -> bytes:
+    """All of a file that the manifest lists.
+
+    Raises:
+        OSError: it is not there, no regular file, or larger than 1 GiB.
+    """
+    return folder.read(name, _MAX_FILE_BYTES)
+
+
+def _explain(error: ValidationError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the top level"
+    return f"{first['msg']} at {where}"
