@@ -13,18 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from reportgen import output
 from reportgen.config import build_config
 from reportgen.errors import InputError, OutputError
 from reportgen.formats import Format
-from reportgen.output import (
-    claim,
-    find_differences,
-    read_manifest,
-    rewrite_pages,
-    write_report,
-)
+from reportgen.output import claim, replacing, rewrite_pages, write_report, writing
 from reportgen.report.cards import Timing
+from reportgen.report.folder import find_differences, read_manifest
 from reportgen.report.report import Report
 
 MAIN = "from reportgen.cli import main; main()"
@@ -35,6 +29,15 @@ def run_cli(*args: object, **options: object) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
+def beside(out: Path) -> list[str]:
+    """What stands beside the report, besides its lock."""
+    return sorted(
+        path.name
+        for path in out.parent.iterdir()
+        if path.name not in (out.name, f".{out.name}.lock")
+    )
+
+
 def write_again(digits: Path, out: Path, **settings: object) -> list[str]:
     config = build_config({"out": out, "formats": ("json",), **settings})
     return write_report(Report.load(digits), config, Timing())
@@ -42,7 +45,7 @@ def write_again(digits: Path, out: Path, **settings: object) -> list[str]:
 
 def test_the_folder_holds_what_the_manifest_says(digits):
     assert find_differences(digits) == []
-    listed = read_manifest(digits)["outputs"]
+    listed = read_manifest(digits).outputs
     assert set(listed) == {
         "report.html",
         "report.json",
@@ -83,36 +86,13 @@ def test_verify_sees_every_change(digits, tmp_path, harm, said):
 def test_rendering_one_format_keeps_the_files_of_the_others(digits, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(digits, out)
-    before = read_manifest(out)["outputs"]
+    before = read_manifest(out).outputs
     assert "report.html" in before
     rewrite_pages(out, [Format("note", "note.txt", lambda writing: b"new\n", default=False)], 10**7)
     assert find_differences(out) == []
-    after = read_manifest(out)["outputs"]
+    after = read_manifest(out).outputs
     assert set(after) == {*before, "note.txt"}
     assert {name: after[name] for name in before} == before
-
-
-def test_rendering_copies_nothing_from_outside(digits, tmp_path):
-    """A manifest is as untrusted as the folder that it stands in."""
-    out = tmp_path / "copy"
-    shutil.copytree(digits, out)
-    (tmp_path / "secret.txt").write_text("of somebody else")
-    manifest = json.loads((out / "manifest.json").read_text())
-    manifest["outputs"]["../secret.txt"] = "0" * 64
-    (out / "link.txt").symlink_to(tmp_path / "secret.txt")
-    manifest["outputs"]["link.txt"] = "0" * 64
-    (out / "manifest.json").write_text(json.dumps(manifest))
-    rewrite_pages(out, [Format("note", "note.txt", lambda writing: b"new\n")], 10**7)
-    assert not (out / "link.txt").exists()
-    assert "../secret.txt" not in read_manifest(out)["outputs"]
-    assert find_differences(out) == []
-
-
-def test_a_foreign_folder_is_never_replaced(digits, tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="not a report"), claim(tmp_path):
-        pytest.fail("claimed a folder with files of others")
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
@@ -129,22 +109,34 @@ def test_the_second_run_into_one_folder_is_refused(tmp_path):
         pytest.fail("claimed twice")
     with claim(out):
         assert not out.exists()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".report.lock"]
 
 
-@pytest.mark.parametrize("broken", ["_write_arrays", "_sync", "_hash_outputs", "_as_json"])
-def test_a_failing_disk_leaves_the_previous_report_whole(digits, tmp_path, monkeypatch, broken):
+@pytest.mark.parametrize(
+    ("module", "broken"),
+    [
+        (writing, "_write_arrays"),
+        (writing, "_hash_outputs"),
+        (writing, "_as_json"),
+        (replacing, "_sync"),
+        (replacing, "_keep_others"),
+        (replacing, "_exchange"),
+    ],
+)
+def test_a_failing_disk_leaves_the_previous_report_whole(
+    digits, tmp_path, monkeypatch, module, broken
+):
     out = tmp_path / "report"
     write_again(digits, out)
 
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output, broken, fail)
+    monkeypatch.setattr(module, broken, fail)
     with pytest.raises(OutputError, match=r"No space left.*Nothing was changed"):
         write_again(digits, out)
     assert find_differences_unpatched(out) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert beside(out) == []
 
 
 def find_differences_unpatched(out: Path) -> list[str]:
@@ -163,11 +155,12 @@ def test_a_failing_move_puts_the_previous_report_back(digits, tmp_path, monkeypa
             raise OSError(5, "Input/output error")
         real_rename(source, target)
 
-    monkeypatch.setattr(output.os, "rename", rename)
+    monkeypatch.setattr(replacing, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(replacing.os, "rename", rename)
     with pytest.raises(OutputError):
         write_again(digits, out)
     assert find_differences(out) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert beside(out) == []
 
 
 @pytest.fixture
@@ -196,7 +189,7 @@ def test_an_interrupt_leaves_the_previous_report_whole(digits, samples, tmp_path
     assert "untouched" in said
     assert "Traceback" not in said
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert beside(out) == []
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -223,27 +216,6 @@ def test_no_worker_outlives_an_interrupt(samples, tmp_path):
         run.wait(120)
     psutil.wait_procs(children, timeout=120)
     assert not any(child.is_running() for child in children)
-
-
-def test_a_lock_of_a_run_that_just_ended_does_not_count(tmp_path, monkeypatch):
-    """Between our opening of the lock file and our lock, its holder ends and removes it."""
-    import fcntl
-
-    lock, real_flock, calls = tmp_path / ".report.lock", fcntl.flock, []
-
-    def flock(handle, operation):
-        calls.append(os.fstat(handle.fileno()).st_ino)
-        if len(calls) == 1:
-            lock.rename(tmp_path / "gone")  # kept, so that its inode is not given out again
-        real_flock(handle, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with claim(tmp_path / "report"):
-        assert len(calls) == 2
-        assert lock.stat().st_ino == calls[1] != calls[0]
-        with pytest.raises(OutputError, match="another run"), claim(tmp_path / "report"):
-            pytest.fail("claimed twice")
-    assert not lock.exists()
 
 
 # Each run makes a folder that must not be there yet, and removes it: two at once would fail.
