@@ -320,7 +320,7 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
         InputError: TARGET does not exist.
     """
     path = target / "audit.toml"
-    if not (target.is_dir() and path.is_file()):
+    if not (target.is_dir() and os.path.lexists(path)):
         if not target.exists():
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
         return build_config({"model": target, **given})

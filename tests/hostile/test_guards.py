@@ -37,7 +37,7 @@ REMOVALS = [
     ("reading.hdf5_survey", "_refuse_dataset", none, "compound.h5"),
     ("reading.hdf5_file", "_is_inside", lambda _: True, "weight-name-absolute.h5"),
     ("reading.hdf5_survey", "_MAX_LEVELS", 10**9, "deep-groups.h5"),
-    ("reading.hdf5_survey", "MAX_OBJECTS", 10**9, "many-groups.h5"),
+    ("reading.hdf5_survey", "_most_objects", lambda _: 10**9, "many-groups.h5"),
     ("reading.archive", "_refuse_member", none, "zip-parent.keras"),
     ("reading.archive", "_refuse_member", none, "zip-link.keras"),
     ("reading.archive", "_find_twins", lambda _: [], "zip-first-config.keras"),
@@ -126,7 +126,7 @@ def test_the_guard_of_activations(tmp_path, monkeypatch):
 
     path = saved(tmp_path / "flow.keras", keras.layers.UpSampling2D(2))
     edit(path, lambda layers: layers[1]["config"].update(size=[40_000, 40_000]))
-    with pytest.raises(UnsafeInputError, match="numbers for one sample"):
+    with pytest.raises(UnsafeInputError, match="numbers at once"):
         identify(path)
     left = tuple(guard for guard in guards.GUARDS if guard is not guards.guard_activations)
     monkeypatch.setattr(guards, "GUARDS", left)

@@ -71,7 +71,7 @@ def test_many_datasets_that_were_never_written(functional, tmp_path):
     with zipfile.ZipFile(functional, "w") as archive:
         for name, content in {**members, "model.weights.h5": bomb}.items():
             archive.writestr(name, content)
-    with pytest.raises(UnsafeInputError, match="its datasets claim 152 MB"):
+    with pytest.raises(UnsafeInputError, match="its datasets unpack to 152 MB"):
         identify(functional)
 
 
@@ -100,21 +100,56 @@ def test_a_dataset_beside_a_layer_whose_weights_are_not_derived(tmp_path):
         opening(path)
 
 
-def test_an_operation_whose_output_is_known_only_when_it_is_built(tmp_path):
+def tile(x):
+    import keras
+
+    return keras.ops.tile(x, [1, 2, 2, 1])
+
+
+def broadcast(x):
+    import keras
+
+    return keras.ops.broadcast_to(keras.ops.mean(x, axis=0, keepdims=True), [7, 1, 1, 3])
+
+
+def repeat(x):
+    import keras
+
+    return keras.ops.repeat(keras.ops.mean(x, axis=0, keepdims=True), 77, axis=0)
+
+
+def pad(x):
+    import keras
+
+    return keras.ops.pad(
+        keras.ops.mean(x, axis=0, keepdims=True), ((0, 77), (0, 0), (0, 0), (0, 0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("operate", "small", "large"),
+    [
+        (tile, "[1, 2, 2, 1]", "[1, 40000, 40000, 1]"),
+        (broadcast, "[7, 1, 1, 3]", "[1500000000, 1, 1, 3]"),
+        (repeat, "77", "1500000000"),
+        (pad, "77", "1500000000"),
+    ],
+)
+def test_an_operation_whose_output_is_known_only_when_it_is_built(tmp_path, operate, small, large):
+    """In whatever axis it is large, also in the first one, which is that of the samples."""
     import keras
 
     inputs = keras.Input((1, 1, 3))
-    tiled = keras.ops.tile(inputs, [1, 2, 2, 1])
     path = tmp_path / "model.keras"
-    keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(tiled)).save(path)
-    text = json.dumps([1, 2, 2, 1])
+    keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(operate(inputs))).save(path)
 
     def enlarge(config):
-        changed = json.dumps(config).replace(text, json.dumps([1, 40_000, 40_000, 1]))
+        changed = json.dumps(config).replace(small, large)
         assert changed != json.dumps(config)
         config.update(json.loads(changed))
 
-    with pytest.raises(UnsafeInputError, match="numbers for one sample"):
+    opening(path)  # small, it is accepted
+    with pytest.raises(UnsafeInputError, match="numbers at once"):
         opening(edit(path, enlarge))
 
 

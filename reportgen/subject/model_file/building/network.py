@@ -91,10 +91,11 @@ def _refuse_large_outputs(model: keras.Model) -> None:
     for operation in [*getattr(model, "operations", ()), *model._flatten_layers()]:
         for node in operation._inbound_nodes:
             for tensor in node.output_tensors:
-                size = math.prod(side for side in tensor.shape[1:] if side)
+                # The first axis too: an operation may make it as long as it likes.
+                size = math.prod(side for side in tensor.shape if side)
                 if size > MAX_ACTIVATION:
                     raise UnsafeInputError(
-                        f"layer {operation.name[:80]}: gives {size:,} numbers for one sample."
+                        f"layer {operation.name[:80]}: gives {size:,} numbers at once."
                     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -111,11 +112,16 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
     layers = _read_names(root, "layer_names")
     if "top_level_model_weights" in root and "top_level_model_weights" not in layers:
         layers.append("top_level_model_weights")
+    if twice := _find_twice(layers):
+        return (Hazard("hdf5", shorten(twice), "a layer that is listed twice"),), ()
     for layer in layers:
         if not _is_inside(layer):
             return (Hazard("hdf5", shorten(layer), "a layer name that leaves its group"),), ()
         group = root[layer]
-        for name in _read_names(group, "weight_names"):
+        weights = _read_names(group, "weight_names")
+        if twice := _find_twice(weights):
+            return (Hazard("hdf5", shorten(twice), "a weight that is listed twice"),), ()
+        for name in weights:
             if not _is_inside(name):
                 return (Hazard("hdf5", shorten(name), "a weight name that leaves its group"),), ()
             item = group[name]
@@ -135,6 +141,11 @@ def _list_arrays(root: h5py.Group) -> tuple[tuple[Hazard, ...], tuple[Array, ...
                 )
             )
     return (), tuple(arrays)
+
+
+def _find_twice(listed: list[str]) -> str | None:
+    """A name that stands in a list more than once: a short list could cost hours of reading."""
+    return next((name for name, count in Counter(listed).items() if count > 1), None)
 
 
 def _is_inside(name: str) -> bool:

@@ -35,9 +35,7 @@ def survey(
     Args:
         described: how many objects the configuration describes, at most; None: not known.
     """
-    most = MAX_OBJECTS
-    if described is not None:
-        most = min(most, _OBJECTS_EACH * described + _MORE_OBJECTS)
+    most = _most_objects(described)
     file_bytes = root.file.id.get_filesize()
     hazards: list[Hazard] = []
     datasets: list[Array] = []
@@ -68,6 +66,12 @@ def survey(
                 hazards.append(Hazard("hdf5", shorten(path), reason))
                 break
     return tuple(hazards or _weigh(made, datasets, file_bytes)), datasets
+
+
+def _most_objects(described: int | None) -> int:
+    if described is None:
+        return MAX_OBJECTS
+    return min(MAX_OBJECTS, _OBJECTS_EACH * described + _MORE_OBJECTS)
 
 
 def shorten(text: str) -> str:
