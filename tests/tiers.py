@@ -14,11 +14,15 @@ UNIT, ENGINE, AUDIT = "unit", "engine", "audit"
 # The first that fits, longest path first.
 TIERS = {
     "tests": AUDIT,
+    "tests/test_audit_toml.py": UNIT,
     "tests/test_cli.py": UNIT,
     "tests/test_config.py": UNIT,
     "tests/test_isolation.py": UNIT,
     "tests/test_jobs.py": UNIT,
     "tests/test_documents.py": UNIT,
+    "tests/test_files.py": UNIT,
+    "tests/test_printer.py": UNIT,
+    "tests/test_security_page.py": UNIT,
     "tests/test_report.py": UNIT,
     "tests/test_suggest.py": UNIT,
     "tests/test_tiers.py": UNIT,

@@ -26,6 +26,7 @@ from reportgen.subject.model_file.training import describe_training
 
 _SHOWN = 5
 MAX_LAYERS = 10_000
+_MAX_FILE_BYTES = 64 * 2**30  # hashing it takes a minute
 MAX_OBJECTS = 150_000
 _READERS = {Format.KERAS: archive.read_archive, Format.HDF5: hdf5_file.read_hdf5}
 Stamp = tuple[int, ...]
@@ -228,7 +229,8 @@ def read_file(path: Path, sha256: str | None = None) -> tuple[Content, str, int,
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file. Copy the model into one.")
     try:
-        with open_regular(path) as stream:  # one descriptor for the hash and for everything read
+        # One descriptor for the hash and for everything that is read.
+        with open_regular(path, _MAX_FILE_BYTES) as stream:
             digest, stamp = hashlib.file_digest(stream, "sha256").hexdigest(), stamp_of(stream)
             _check_hash(path, digest, sha256)
             stream.seek(0)
