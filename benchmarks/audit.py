@@ -42,6 +42,7 @@ def _audit_once() -> tuple[float, dict[str, Any]]:
         out = Path(folder) / "report"
         command = [
             sys.executable,
+            "-I",  # as the installed command: nothing of the working directory is imported
             "-c",
             "from reportgen.cli import main; main()",
             "audit",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from reportgen.output import writing
 from reportgen.worker import search_path
 from reportgen.worker.process import LocalWorker
 
@@ -18,6 +20,7 @@ COMMAND = str(Path(sys.executable).with_name("reportgen"))
 # Importing it leaves a mark, and then behaves as if it were not there.
 CANARY = """
 import os
+import shutil
 os.close(os.open({marks!r} + "/" + {name!r}, os.O_CREAT | os.O_WRONLY))
 raise ImportError({name!r} + " of the working directory was imported")
 """
@@ -192,3 +195,32 @@ def test_an_orphaned_worker_ends(tmp_path: Path) -> None:
 
 def tell_pid() -> bytes:
     return str(os.getpid()).encode()
+
+
+def test_git_runs_nothing_that_the_folder_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest tells the revision of the working directory, which may be a stranger's."""
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    script = tmp_path / "evil"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    script.chmod(0o755)
+    folder = tmp_path / "folder"
+    who = ("-c", "user.name=x", "-c", "user.email=x@y")
+    subprocess.run([git, "init", "-q", folder], check=True)
+    commit = (git, *who, "-C", folder, "commit", "-q", "--allow-empty", "-m", "x")
+    subprocess.run(commit, check=True)
+    hooks = folder / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("post-checkout", "post-index-change", "reference-transaction"):
+        shutil.copy(script, hooks / name)
+    with (folder / ".git/config").open("a") as config:
+        config.write(
+            f"[core]\n fsmonitor = {script}\n pager = {script}\n sshCommand = {script}\n"
+            f" editor = {script}\n[alias]\n rev-parse = !{script}\n[pager]\n rev-parse = {script}\n"
+        )
+    monkeypatch.chdir(folder)
+    assert writing._git_revision() is not None
+    assert not (tmp_path / "ran").exists()

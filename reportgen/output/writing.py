@@ -181,10 +181,18 @@ def _hash(path: Path) -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of the folder where the audit was started, if it is a git checkout."""
+    """The revision of the folder where the audit was started, if it is a git checkout.
+
+    Whose folder that is, is not known: git is told to run nothing that its settings name.
+    """
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+            [*command, "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

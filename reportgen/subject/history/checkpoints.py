@@ -18,8 +18,9 @@ from typing import Any
 import keras
 
 from reportgen.errors import InputError, OutputError, UnsafeInputError
+from reportgen.files import leads_out
 from reportgen.subject.history.checkpoint_names import list_checkpoints, sort_names
-from reportgen.subject.history.damage import one_line, refuse_link
+from reportgen.subject.history.damage import one_line
 from reportgen.subject.history.history import History, Weights
 from reportgen.subject.history.index import HistoryStep
 from reportgen.subject.history.live import LiveWeights
@@ -80,9 +81,11 @@ def read_checkpoints(
             copied.
         UnsafeInputError: one is a link or a bomb, or leads elsewhere.
     """
-    names = list_checkpoints(folder)
+    listed = list_checkpoints(folder)
+    names = tuple(name for name in listed if not leads_out(folder / name, folder))
     if not names:
-        raise InputError(f"history {folder}: there is no checkpoint (.keras, .h5) in it")
+        outside = f" ({len(listed)} are links out of it)" if listed else ""
+        raise InputError(f"history {folder}: there is no checkpoint (.keras, .h5) in it{outside}")
     order = sort_names(names)
     wanted = Counter(LiveWeights(model).shapes)
     files = tuple(_survey(folder / name, wanted) for name in order.names)
@@ -96,6 +99,10 @@ def read_checkpoints(
             f"Of the checkpoints, {name} was left out: it is not named like the others, so its "
             "place among them is not known."
             for name in order.left_out
+        )
+        + tuple(
+            f"Of the checkpoints, {name} was left out: it is a link out of the folder."
+            for name in sorted(set(listed) - set(names))
         ),
         # Keras leaves the outer names away in the paths of a copy.
         loader=_Loader(files, _copy(model, custom or {}), tuple(LiveWeights(model))),
@@ -105,7 +112,6 @@ def read_checkpoints(
 
 def _survey(path: Path, wanted: Counter[tuple[int, ...]]) -> _Surveyed:
     """Read what the file holds, and refuse what must not or cannot be loaded."""
-    refuse_link(path)
     try:
         content, _, _, stamp = read_file(path)
     except InputError as error:

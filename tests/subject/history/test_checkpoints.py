@@ -232,11 +232,6 @@ def test_a_broken_checkpoint_is_named_with_the_way_out(folder, spoil, said):
         read_history(path, model)
 
 
-def link(file):
-    file.rename(file.parent / "elsewhere")
-    file.symlink_to(file.parent / "elsewhere")
-
-
 def external(file):
     with h5py.File(file, "a") as weights:
         weights["more"] = h5py.ExternalLink("/etc/passwd", "/")
@@ -255,7 +250,6 @@ def bomb(file):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (link, "symbolic link"),
         (external, "a link to another file"),
         (soft, "soft link"),
         (bomb, "a bomb"),
@@ -265,6 +259,26 @@ def test_a_hostile_checkpoint_is_refused(folder, spoil, said):
     path, model = folder
     spoil(path / "model.2.weights.h5")
     with pytest.raises(UnsafeInputError, match=rf"model\.2\.weights\.h5.*{said}"):
+        read_history(path, model)
+
+
+def test_a_link_is_followed_below_the_folder_and_no_further(folder, tmp_path):
+    path, model = folder
+    second = path / "model.2.weights.h5"
+    second.rename(path / "second")
+    second.symlink_to("second")
+    assert len(read_history(path, model).steps) == 3
+    (path / "second").rename(path.parent / "outside")
+    second.unlink()
+    second.symlink_to("../outside")
+    history = read_history(path, model)
+    assert [step.file for step in history.steps] == ["model.1.weights.h5", "model.3.weights.h5"]
+    assert history.notes == (
+        "Of the checkpoints, model.2.weights.h5 was left out: it is a link out of the folder.",
+    )
+    for name in ("model.1.weights.h5", "model.3.weights.h5"):
+        (path / name).unlink()
+    with pytest.raises(InputError, match="1 are links out of it"):
         read_history(path, model)
 
 
