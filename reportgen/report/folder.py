@@ -48,29 +48,20 @@ def read_record(folder: Folder, name: str, kind: type[R]) -> R:
     """The record that stands in ``name`` as JSON.
 
     Raises:
-        InputError: it is not there, or not of this form; says which part.
+        InputError: it is not there, no regular file, too large, or not of this form; says which
+            part.
     """
     try:
-        return kind.model_validate_json(read_bytes(folder, name))
-    except (ValidationError, RecursionError) as error:
-        raise InputError(
-            f"{folder.path / name} is not one of this version: {_explain(error)}. "
-            "Run the audit again, or use the reportgen that wrote it."
-        ) from None
-
-
-def read_bytes(folder: Folder, name: str) -> bytes:
-    """All of the JSON file ``name``.
-
-    Raises:
-        InputError: it is not there, no regular file, or larger than 64 MiB.
-    """
-    try:
-        return folder.read(name, _MAX_JSON_BYTES)
+        return kind.model_validate_json(folder.read(name, _MAX_JSON_BYTES))
     except OSError as error:
         raise InputError(
             f"{folder.path / name} cannot be read: {error.strerror}. "
             "Give the output folder of `reportgen audit`."
+        ) from None
+    except (ValidationError, RecursionError) as error:
+        raise InputError(
+            f"{folder.path / name} is not one of this version: {_explain(error)}. "
+            "Run the audit again, or use the reportgen that wrote it."
         ) from None
 
 

@@ -24,7 +24,9 @@ def installation_folders() -> list[str]:
     working directory and the folder of the running script are not taken for an installation,
     unless reportgen itself stands there.
     """
-    unsafe = {os.getcwd()} if sys.flags.safe_path else {os.getcwd(), os.path.abspath(sys.path[0])}
+    unsafe = {os.getcwd()}
+    if not sys.flags.safe_path:
+        unsafe.update(map(os.path.abspath, sys.path[:1]))
     unsafe.discard(str(PACKAGE.parent))
     return [
         entry
