@@ -20,7 +20,6 @@ COMMAND = str(Path(sys.executable).with_name("reportgen"))
 # Importing it leaves a mark, and then behaves as if it were not there.
 CANARY = """
 import os
-import shutil
 os.close(os.open({marks!r} + "/" + {name!r}, os.O_CREAT | os.O_WRONLY))
 raise ImportError({name!r} + " of the working directory was imported")
 """

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from reportgen.config import build_config
-from reportgen.output import find_differences, write_report
+from reportgen.output import write_report
 from reportgen.report.cards import Timing
+from reportgen.report.folder import find_differences
 from reportgen.report.report import Report
 
 pytest.importorskip("hatchling", reason="the wheel is built with hatchling")

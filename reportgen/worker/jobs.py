@@ -8,9 +8,11 @@ arrays. Nothing that a model file could have influenced is ever unpickled by the
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
+import sys
 import time
 import zlib
 from dataclasses import dataclass
@@ -83,6 +85,7 @@ def _bomb(path: Path | None) -> UnsafeInputError:
 
 def load_job(config: AuditConfig) -> bytes:
     """Build the network and load its weights."""
+    _import_keras()
     from reportgen.subject.network import open_network, screen
 
     key = config.model_dump_json()
@@ -90,6 +93,16 @@ def load_job(config: AuditConfig) -> bytes:
     _loaded.clear()
     _loaded[key] = open_network(config, screened)
     return b""
+
+
+def _import_keras() -> None:
+    """Import Keras, which imports matplotlib, which reads a file of the working directory.
+
+    That may be a folder of somebody else's, and its ``matplotlibrc`` a pipe that never ends.
+    """
+    if "keras" not in sys.modules:
+        with contextlib.chdir(Path(__file__).parent):
+            import keras  # noqa: F401
 
 
 def open_job(config: AuditConfig, live: LiveInput | None = None) -> bytes:
@@ -206,7 +219,6 @@ def close_subject() -> None:
 def peak_memory_bytes() -> int:
     """The most memory this process has had resident."""
     import resource
-    import sys
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

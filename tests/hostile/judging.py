@@ -34,7 +34,8 @@ def judge(path: Path, images: Path, sha256: str | None) -> tuple[int, str]:
 
 def main() -> None:
     """Read what to open from the first file, write what came of it into the second."""
-    from reportgen.worker.isolation import default_memory_limit, isolate
+    from reportgen.memory import default_memory_limit
+    from reportgen.worker.isolation import isolate
 
     isolate(default_memory_limit())
     found: dict[str, Any] = {}
