@@ -21,6 +21,8 @@ DAMAGE = (
     ValueError,
     EOFError,
     KeyError,
+    TypeError,
+    IndexError,
     RuntimeError,
     MemoryError,
     OverflowError,
@@ -32,6 +34,7 @@ DAMAGE = (
 )
 _MAX_HEADER_BYTES = 2**16
 _MAX_MEMBERS = 10_000
+_MAX_AXES = 32
 # Version 3 is for names of fields beyond Latin-1: no plain numbers.
 _HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -53,7 +56,11 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     shape, _, dtype = _HEADERS[version](head)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
-    return tuple(map(int, shape)), dtype
+    if dtype.kind not in "biufcSU" or not dtype.itemsize:
+        raise ValueError(f"it holds {dtype}, which is neither numbers nor text")
+    if len(shape) > _MAX_AXES or any(type(side) is not int or side < 0 for side in shape):
+        raise ValueError("its shape is none of an array")
+    return tuple(shape), dtype
 
 
 def survey_npz(archive: zipfile.ZipFile) -> dict[str, int]:
@@ -73,7 +80,7 @@ def survey_npz(archive: zipfile.ZipFile) -> dict[str, int]:
         with archive.open(member) as stream:
             shape, dtype = read_header(stream)
         claimed[name] = math.prod(shape) * dtype.itemsize
-        if claimed[name] > member.file_size or min(shape, default=0) < 0:
+        if claimed[name] > member.file_size:
             raise ValueError(f"{name[:80]!r} claims shape {shape}, and has not so many values")
     return claimed
 

@@ -17,8 +17,13 @@
   };
   applyTheme();
 
+  // Anchors are named by the report, and may hold any sign.
+  const decode = (text) => {
+    try { return decodeURIComponent(text); } catch { return text; }
+  };
+
   const setUpTheme = () => {
-    const button = document.getElementById("theme");
+    const button = document.querySelector("button#theme");
     const label = () => { button.textContent = `Theme: ${theme}`; };
     button.addEventListener("click", () => {
       theme = themes[(themes.indexOf(theme) + 1) % themes.length];
@@ -38,8 +43,8 @@
         return { target, kind, label: first.textContent.trim(),
                  text: target.textContent.toLowerCase() };
       }));
-    const box = document.getElementById("search");
-    const list = document.getElementById("hits");
+    const box = document.querySelector("input#search");
+    const list = document.querySelector("ul#hits");
     const show = () => {
       const words = box.value.trim().toLowerCase();
       list.replaceChildren();
@@ -83,7 +88,7 @@
   };
 
   const setUpLightbox = () => {
-    const dialog = document.getElementById("lightbox");
+    const dialog = document.querySelector("dialog#lightbox");
     const shown = dialog.querySelector("img");
     const words = dialog.querySelector("figcaption");
     const pictures = [...document.querySelectorAll(".block img[alt]")]
@@ -117,8 +122,8 @@
         if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); }
       });
     });
-    document.getElementById("previous").addEventListener("click", () => show(at - 1));
-    document.getElementById("next").addEventListener("click", () => show(at + 1));
+    document.querySelector("button#previous").addEventListener("click", () => show(at - 1));
+    document.querySelector("button#next").addEventListener("click", () => show(at + 1));
     dialog.querySelector("button[type=submit]").addEventListener("click", (event) => {
       event.preventDefault(); dialog.close();
     });
@@ -139,7 +144,7 @@
     wide.addEventListener("change", fold);
     fold();
     const links = new Map([...document.querySelectorAll(".contents a")]
-      .map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
+      .map((link) => [decode(link.hash.slice(1)), link]));
     const watcher = new IntersectionObserver((seen) => {
       for (const { target, isIntersecting } of seen) {
         if (!isIntersecting) continue;

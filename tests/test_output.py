@@ -15,7 +15,7 @@ import pytest
 
 from reportgen.config import build_config
 from reportgen.errors import InputError, OutputError
-from reportgen.formats import Format
+from reportgen.formats.pdf import PDF
 from reportgen.output import claim, replacing, rewrite_pages, write_report, writing
 from reportgen.report.cards import Timing
 from reportgen.report.folder import find_differences, read_manifest
@@ -88,11 +88,13 @@ def test_rendering_one_format_keeps_the_files_of_the_others(digits, tmp_path):
     shutil.copytree(digits, out)
     before = read_manifest(out).outputs
     assert "report.html" in before
-    rewrite_pages(out, [Format("note", "note.txt", lambda writing: b"new\n", default=False)], 10**7)
+    inode = (out / "report.html").stat().st_ino
+    rewrite_pages(out, [PDF], 10**7)
     assert find_differences(out) == []
     after = read_manifest(out).outputs
-    assert set(after) == {*before, "note.txt"}
+    assert set(after) == {*before, "report.pdf"}
     assert {name: after[name] for name in before} == before
+    assert (out / "report.html").stat().st_ino == inode  # the file itself
 
 
 def test_a_file_in_the_way_is_named(tmp_path):

@@ -28,7 +28,15 @@ class RenderCommand(click.Command):
 @click.argument("out_dir", type=click.Path(path_type=Path))
 @click.option("--format", "formats", help="Which ones.  [default: those made by an audit]")
 @click.option("--max-size", type=float, default=5.0, show_default=True, metavar="MB")
-def render(out_dir: Path, formats: str | None, max_size: float) -> int:
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for reading and drawing.",
+)
+def render(out_dir: Path, formats: str | None, max_size: float, time_limit: float) -> int:
     """Redraw the pages of OUT_DIR from report.json and data/. Needs no TensorFlow.
 
     Files of other formats stay as they are.
@@ -46,6 +54,6 @@ def render(out_dir: Path, formats: str | None, max_size: float) -> int:
         raise ConfigurationError(f"--format: report.json is what is drawn. Name some of {pages}.")
     read_manifest(out_dir)  # what is no report is told as such, before it would be written to
     with claim(out_dir):
-        written = rewrite_pages(out_dir, chosen, int(max_size * 1e6))
+        written = rewrite_pages(out_dir, chosen, int(max_size * 1e6), time_limit)
     written.tell(say, out_dir)
     return ExitCode.PARTIAL if written.remarks and named else ExitCode.DONE

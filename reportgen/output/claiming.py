@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reportgen.errors import InputError, OutputError
 from reportgen.formats import FORMATS
-from reportgen.output.replacing import clear_leftovers
+from reportgen.output.replacing import clear_leftovers, find_mounts, make_sibling
 from reportgen.report.folder import read_manifest
 from reportgen.report.manifest import MANIFEST
 
@@ -25,15 +25,21 @@ def claim(out: Path) -> Iterator[None]:
     Raises:
         OutputError: another run holds it, it cannot be written, or it is not ours to replace.
     """
-    target = out.resolve()
     try:
+        target = out.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target.parent / f".{target.name}.lock", out):
+        lock = target.parent / f".{target.name}.lock"
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise OutputError(f"{out} cannot be written: {error}.") from None
+    with _locked(lock, out):
+        try:
             clear_leftovers(target)
             _check_replaceable(target)
-            yield
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror or error}.") from None
+            make_sibling(target).rmdir()  # what cannot be made is told now, not after the audit
+        except (OSError, RecursionError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise OutputError(f"{out} cannot be written: {said}.") from None
+        yield
 
 
 @contextlib.contextmanager
@@ -50,7 +56,7 @@ def _locked(lock: Path, out: Path) -> Iterator[None]:
             raise OutputError(
                 f"{lock} is a link, where only a file of reportgen may be. Remove it."
             ) from None
-        raise error
+        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OutputError(f"{lock} is no regular file, as a lock must be. Remove it.")
@@ -75,6 +81,11 @@ def _check_replaceable(target: Path) -> None:
         if target.exists() or target.is_symlink():
             raise OutputError(f"{target} is a file. Give a folder with --out.")
         return
+    if mounts := find_mounts(target):
+        raise OutputError(
+            f"{mounts[0]} is mounted there, so {target} cannot be replaced as a whole. Give a "
+            "folder beside or below it with --out."
+        )
     if not any(target.iterdir()):
         return
     if not os.path.lexists(target / MANIFEST):

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from reportgen.config import AuditConfig
-from reportgen.errors import FormatUnavailableError
+from reportgen.errors import FormatUnavailableError, OutputError
 from reportgen.formats import REPORT_JSON, Format, Writing, formats_of
-from reportgen.output.replacing import UNFINISHED, replacing
+from reportgen.output.drawing import draw
+from reportgen.output.replacing import UNFINISHED, link_own, replacing
 from reportgen.report.cards import Timing
-from reportgen.report.folder import open_report, read_listed, read_manifest
+from reportgen.report.folder import MAX_MANIFEST_BYTES, read_manifest
 from reportgen.report.manifest import KIND, MANIFEST, Manifest
 from reportgen.report.report import Report
 from reportgen.report.sections import Arrays
 
+DRAWING_SECONDS = 300.0
 _NAMED = 5  # of the files that stayed
 
 
@@ -75,26 +78,33 @@ def write_report(report: Report, config: AuditConfig, timing: Timing) -> Written
     return replace(written, kept=tuple(kept))
 
 
-def rewrite_pages(out: Path, chosen: Sequence[Format], max_bytes: int) -> Written:
+def rewrite_pages(
+    out: Path, chosen: Sequence[Format], max_bytes: int, seconds: float = DRAWING_SECONDS
+) -> Written:
     """Write an existing report into ``chosen`` formats, from ``report.json`` and ``data/``.
 
-    What else the folder holds by its manifest stays as it is.
+    What else the folder holds stays as it is.
+
+    Args:
+        max_bytes: of a page. seconds: for reading and drawing the report.
 
     Raises:
-        InputError: ``out`` holds no report. OutputError: it cannot be written.
+        InputError: ``out`` holds no report, or one that cannot be drawn.
+        OutputError: it cannot be written.
     """
-    report, manifest = Report.load(out), read_manifest(out)
+    manifest = read_manifest(out)
+    pages, remarks = draw(out, chosen, max_bytes, seconds)
     redrawn, kept = {one.file for one in chosen}, list[str]()
     with replacing(out, kept) as folder:
         (folder / "data").mkdir()
-        with open_report(out) as before:
-            for name in set(manifest.outputs) - redrawn:
-                with contextlib.suppress(FileNotFoundError):
-                    _write(folder / PurePosixPath(name), read_listed(before, name))
-        written = _write_formats(report, folder, chosen, max_bytes)
+        for name in sorted(set(manifest.outputs) - redrawn):
+            with contextlib.suppress(FileNotFoundError):
+                link_own(out / PurePosixPath(name), folder / PurePosixPath(name))
+        for name, content in pages.items():
+            _write(folder / name, content)
         manifest = manifest.model_copy(update={"outputs": _hash_outputs(folder)})
         _write(folder / MANIFEST, _as_json(manifest))
-    return replace(written, kept=tuple(kept))
+    return Written(tuple(pages), tuple(remarks), tuple(kept))
 
 
 def _write_formats(
@@ -129,8 +139,12 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
 
 
 def _as_json(manifest: Manifest) -> bytes:
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=True)
-    return f"{text}\n".encode()
+    values = manifest.model_dump(mode="json")
+    for indent in (1, None):  # a manifest of somebody else's may be nested so that spaces are most
+        text = json.dumps(values, indent=indent, sort_keys=True, ensure_ascii=True)
+        if len(text) < MAX_MANIFEST_BYTES:
+            return f"{text}\n".encode()
+    raise OutputError(f"The manifest takes {len(text)} bytes, more than are ever read.")
 
 
 def _describe(report: Report, config: AuditConfig, timing: Timing, folder: Path) -> Manifest:
@@ -189,11 +203,12 @@ def _git_revision() -> str | None:
     try:
         done = subprocess.run(
             [*command, "rev-parse", "--verify", "HEAD"],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=5,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    said = done.stdout.strip().decode("ascii", "replace")
+    return said if re.fullmatch(r"[0-9a-f]{40,64}", said) else None

@@ -6,8 +6,10 @@ folder is an `InputError` of one sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +23,15 @@ from reportgen.report.manifest import MANIFEST, Manifest
 
 REPORT = "report.json"
 # Far above what an audit writes, and little enough for any machine.
-_MAX_JSON_BYTES = 64 * 2**20
+_MAX_JSON_BYTES = 32 * 2**20
+MAX_MANIFEST_BYTES = 2**20
 _MAX_FILE_BYTES = 2**30
 _MAX_ARRAY_BYTES = 2**30
+_MAX_HASHED_BYTES = 4 * 2**30  # of all files together
 R = TypeVar("R", bound=BaseModel)
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_report(path: Path) -> Iterator[Folder]:
     """The output folder ``path``.
 
@@ -52,7 +56,8 @@ def read_record(folder: Folder, name: str, kind: type[R]) -> R:
             part.
     """
     try:
-        return kind.model_validate_json(folder.read(name, _MAX_JSON_BYTES))
+        most = MAX_MANIFEST_BYTES if name == MANIFEST else _MAX_JSON_BYTES
+        return kind.model_validate_json(folder.read(name, most))
     except OSError as error:
         raise InputError(
             f"{folder.path / name} cannot be read: {error.strerror}. "
@@ -109,22 +114,33 @@ def find_differences(path: Path) -> list[str]:
     with open_report(path) as folder:
         listed = read_record(folder, MANIFEST, Manifest).outputs
         there = set(folder.names()) - {MANIFEST}
+        _check_total(folder, listed)
         lines = [f"missing: {name}" for name in listed if name not in there]
         lines += [
             f"changed: {name}"
             for name, wanted in listed.items()
-            if name in there and folder.hash(name, _MAX_FILE_BYTES) != wanted
+            if name in there and hash_listed(folder, name) != wanted
         ]
         return lines + [f"not listed: {name}" for name in sorted(there - set(listed))]
 
 
-def read_listed(folder: Folder, name: str) -> bytes:
-    """All of a file that the manifest lists.
+def hash_listed(folder: Folder, name: str) -> str:
+    """SHA-256 of a file that the manifest lists.
 
     Raises:
         OSError: it is not there, no regular file, or larger than 1 GiB.
     """
-    return folder.read(name, _MAX_FILE_BYTES)
+    return folder.hash(name, _MAX_FILE_BYTES)
+
+
+def _check_total(folder: Folder, names: Iterable[str]) -> None:
+    """Refuse a folder whose files are so large that reading them takes minutes."""
+    total = 0
+    for name in names:
+        with contextlib.suppress(FileNotFoundError), folder.open(name, _MAX_FILE_BYTES) as stream:
+            total += os.fstat(stream.fileno()).st_size
+        if total > _MAX_HASHED_BYTES:
+            raise OSError(errno.EFBIG, f"its files are larger than {_MAX_HASHED_BYTES >> 30} GiB")
 
 
 def _explain(error: ValidationError | RecursionError) -> str:

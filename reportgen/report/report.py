@@ -18,6 +18,7 @@ from reportgen.report.levels import Level
 from reportgen.report.record import Record
 from reportgen.report.sections import Arrays, Section
 from reportgen.suggest import nearest
+from reportgen.text import printable
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
@@ -95,9 +96,10 @@ class Report(Record):
     def __str__(self) -> str:
         counts: dict[Level, int] = self.verdict.counts
         said = ", ".join(f"{n} {level.replace('_', ' ')}" for level, n in counts.items() if n)
+        first = f"Report of {self.subject.name[:60]!r}: {self.verdict.level.upper()}. "
         return (
-            f"Report of {self.subject.name[:60]!r}: {self.verdict.level.upper()}. "
-            f"{self.verdict.sentence}\n{len(self.sections)} sections; findings: {said or 'none'}."
+            f"{printable(first + self.verdict.sentence)}\n"
+            f"{len(self.sections)} sections; findings: {said or 'none'}."
         )
 
     def __repr__(self) -> str:

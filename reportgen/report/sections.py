@@ -17,6 +17,7 @@ from pydantic import FiniteFloat
 from reportgen.report.blocks import Block
 from reportgen.report.findings import Finding
 from reportgen.report.record import Record
+from reportgen.text import printable
 
 SectionStatus = Literal["done", "not_applicable", "error"]
 Arrays = Mapping[str, NDArray[Any]]
@@ -50,7 +51,7 @@ class Section(Record):
 
     def __str__(self) -> str:
         said = ", ".join(f"{finding.id} {finding.level}" for finding in self.findings)
-        return f"{self.title}: {self.status.replace('_', ' ')}; {said or 'no findings'}"
+        return printable(f"{self.title}: {self.status.replace('_', ' ')}; {said or 'no findings'}")
 
     def __repr__(self) -> str:
         counts = f"{len(self.findings)} findings, {len(self.blocks)} blocks"

@@ -147,8 +147,8 @@ def test_mutations(
     monkeypatch.chdir(around)
     outside = snapshot(around)
     allowed = {"audit": AUDITING, "render": RENDERING, "verify": READING}[verb]
+    _lend(worker, monkeypatch)
     if verb == "audit":
-        _lend(worker, monkeypatch)
         # As it is first, which also lets the worker import what it needs before time counts.
         whole = str(fresh(originals[which], tmp_path / "whole"))
         assert call([*_words(verb, whole, name), "--out", str(tmp_path / "out")]) == ExitCode.DONE
@@ -202,3 +202,4 @@ def _lend(worker: LocalWorker, monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     monkeypatch.setattr("reportgen.pipeline.LocalWorker", Lent)
+    monkeypatch.setattr("reportgen.output.drawing.LocalWorker", Lent)
