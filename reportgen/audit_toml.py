@@ -18,6 +18,11 @@ _MAX_BYTES = 2**20
 # They decide what code runs. A folder that somebody else made must not decide that.
 _COMMAND_LINE_ONLY = ("allow_unsafe", "custom_objects")
 _MAYBE_CODE = ("preprocessing", "architecture")
+# The parser keeps every beginning of a dotted key: 100,000 parts would take all memory.
+_MAX_PARTS = 30
+_DEEP_KEY = re.compile(
+    rf"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MAX_PARTS}}}"""
+)
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,12 @@ def read_toml(file: Path, overruled: Collection[str] = ()) -> TomlFile:
         if leads_out(file, file.parent):
             raise ConfigurationError(f"{file} is a link out of its folder. Put the file there.")
         text = read_regular(file, _MAX_BYTES).decode("utf-8")
+        if _DEEP_KEY.search(text):
+            raise ConfigurationError(f"{file} holds a key of more than {_MAX_PARTS} parts.")
         tables = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also: a number of 5000 digits
         raise ConfigurationError(f"{file} is not valid TOML: {error}.") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -120,6 +127,11 @@ def _check_data(file: TomlFile, key: str) -> None:
         raise ConfigurationError(
             f"{where}{key} names code ({value[:80]!r}), which is not taken from a file: whoever "
             f"made the folder would decide what runs. If you trust it, type {flag} {value[:80]}"
+        )
+    if key == "architecture" and not value.endswith(".json") and not value.isidentifier():
+        raise ConfigurationError(
+            f"{where}architecture is neither a .json file nor a name of keras.applications "
+            f"({value[:80]!r}). If you mean it, type {flag} {value[:80]}"
         )
     is_path = key in PATHS or (key == "architecture" and value.endswith(".json"))
     if is_path and ("\0" in value or leads_out(file.path.parent / value, file.path.parent)):

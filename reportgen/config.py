@@ -145,6 +145,7 @@ class AuditConfig(BaseModel):
     max_samples: int | None = Field(
         default=None,
         ge=1,
+        le=2**40,
         description=(
             "Draw at most so many samples, balanced by class; of training samples as well. Unset: "
             "500 in the preset quick, 2000 in standard, 20,000 in full."
@@ -320,8 +321,8 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
         InputError: TARGET does not exist.
     """
     path = target / "audit.toml"
-    if not (target.is_dir() and os.path.lexists(path)):
-        if not target.exists():
+    if not (os.path.isdir(target) and os.path.lexists(path)):
+        if not os.path.exists(target):
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
         return build_config({"model": target, **given})
     file = read_toml(path, given)

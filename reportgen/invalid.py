@@ -108,5 +108,8 @@ def _choices(error: Mapping[str, Any]) -> list[str]:
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of 5000 digits, tables in tables in tables
+        return f"a {type(value).__name__} too large to show"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

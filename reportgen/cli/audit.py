@@ -76,6 +76,7 @@ def audit(target: Path, settings: tuple[str, ...], **given: Any) -> int:
     from reportgen.pipeline import run_audit
 
     config = load_config(target, _read_given(given, settings))
+    _check_default_out(config, given)
     choose_battery(config)  # a wrong name is told before anything is claimed or opened
     formats_of(config)
     spelled = os.fsencode(target).decode("utf-8", "backslashreplace")
@@ -88,6 +89,18 @@ def audit(target: Path, settings: tuple[str, ...], **given: Any) -> int:
         _summarise(report)
         written.tell(say, config.out)
     return exit_code(report, config, incomplete=bool(written.remarks))
+
+
+def _check_default_out(config: AuditConfig, given: dict[str, Any]) -> None:
+    """Nobody named ``report``: where it is a link out of the working directory, a stranger did."""
+    from reportgen.files import leads_out
+
+    named = given.get("out") or (config.file and "out" in config.file.audit)
+    if not named and leads_out(config.out, Path()):
+        raise UsageError(
+            f"{config.out} is a link out of the working directory. If you mean where it leads, "
+            f"type --out {config.out}"
+        )
 
 
 def _read_given(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:

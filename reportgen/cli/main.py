@@ -49,8 +49,10 @@ def main() -> None:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
+        context = getattr(error, "ctx", None)
+        for line in context.get_usage().splitlines() if context else ():
+            log(line)
+        code = _say(f"Error: {error.format_message()}", ExitCode.USAGE)
     except (KeyboardInterrupt, click.Abort):
         code = _say_untouched("Interrupted", ExitCode.INTERRUPTED)
     except Terminated:

@@ -119,7 +119,7 @@ def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
     Raises:
         InputError: the folder is missing or holds no image by name.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{root} is not a folder. Give --images a folder of images.")
     skips = SkippedNames()
     classes = _class_folders(root, skips)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +58,7 @@ def open_network(config: AuditConfig, file: ModelFile) -> tuple[ModelFile, keras
 
 
 def _json_file(architecture: str | None) -> Path | None:
-    if architecture and (architecture.endswith(".json") or Path(architecture).is_file()):
+    if architecture and (architecture.endswith(".json") or os.sep in architecture):
         return Path(architecture)
     return None
 

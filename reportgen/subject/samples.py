@@ -223,7 +223,11 @@ def _as_names(labels: NDArray[Any]) -> NDArray[Any]:
         return labels.astype(np.int64)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "backslashreplace")
-    return labels.astype(str).astype(object)
+    try:
+        names = [str(one).encode("utf-8", "backslashreplace").decode() for one in labels.flat]
+    except (SystemError, ValueError):  # signs that no text has
+        raise InputError("y holds text that cannot be read. Save the labels again.") from None
+    return np.array(names, dtype=object).reshape(labels.shape)
 
 
 def _match_shape(x: NDArray[Any], shape: tuple[int, ...], origin: str) -> NDArray[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import importlib.machinery
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -120,14 +122,30 @@ def load_named(target: str, setting: str) -> Any:
 
 
 def _import(module: str) -> Any:
-    """The module as the user's own process would find it; what it needs later is found too."""
+    """The module as the user's own process would find it.
+
+    What is installed is imported as it is. For what stands elsewhere, the user's folders are looked
+    into while it is imported; afterwards only the one where it was found stays, behind all others.
+    """
     wanted = [*(_search if _search is not None else sys.path)]
-    if "" not in wanted and os.getcwd() not in wanted:
-        wanted.append(os.getcwd())
+    with contextlib.suppress(FileNotFoundError):  # a working directory that was removed
+        if "" not in wanted and os.getcwd() not in wanted:
+            wanted.append(os.getcwd())
+    home = _home_of(module, wanted)
+    if home is None or home in sys.path:
+        return importlib.import_module(module)
     before = sys.path[:]
     sys.path[:] = [*wanted, *(entry for entry in before if entry not in wanted)]
     try:
         return importlib.import_module(module)
     finally:
-        # Behind everything else: no other module is to be found there first.
-        sys.path[:] = [*before, *(entry for entry in wanted if entry not in before)]
+        sys.path[:] = [*before, home]
+
+
+def _home_of(module: str, folders: list[str]) -> str | None:
+    """The folder among ``folders`` where a module, or the package it is of, is found first."""
+    top = module.partition(".")[0]
+    for folder in folders:
+        if importlib.machinery.PathFinder.find_spec(top, [folder]) is not None:
+            return folder
+    return None

@@ -32,7 +32,7 @@ _ALLOWED = re.compile(
 # TensorFlow, TF_VAR_db_pass is whatever somebody handed to Terraform, and our own prefix is open
 # to anyone. KEY only ends a word (APIKEY), since it also begins KEYWORDS.
 _SECRET_NAME = re.compile(
-    r"^TF_VAR_|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|KEYS?(?![A-Z])"
+    r"^TF_VAR_|^TF_CLI_|TOKEN|SECRET|PASS(?!ES)|PWD|_PW(?![A-Z])|CRED|AUTH|KEYS?(?![A-Z])"
 )
 _SECRET_VALUE = re.compile(r"://[^/\s]*@")  # an address with a login in it
 

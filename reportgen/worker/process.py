@@ -36,6 +36,7 @@ from reportgen.worker.search_path import PACKAGE, installation_folders
 _HEADER = struct.Struct("<cQ")
 _PROGRESS, _RESULT, _ERROR = b"P", b"R", b"E"
 _LOG_TAIL_BYTES = 2000
+_LARGEST_MESSAGE = 8 * 2**30
 # What libraries do when an allocation fails: abort, or use the pointer that is none.
 _DEATHS_OF_HUNGER = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
 
@@ -111,7 +112,9 @@ class LocalWorker(Executor):
                 future.set_result(self._await_result(process.stdout))
             except ReportgenError as error:
                 future.set_exception(error)
-            except (OSError, EOFError):
+            except Exception as error:  # gone; or, with --allow-unsafe, what it sent is no answer
+                if not isinstance(error, OSError | EOFError):
+                    self.kill()
                 death = self._explain_death()
                 self._drop_process()
                 future.set_exception(death)
@@ -150,7 +153,11 @@ class LocalWorker(Executor):
                 "memory_limit": self._memory_limit,
                 "installation": [*self._folders, *installation_folders()],
                 # Only for code that the user named (`user_code`): found as it would be here.
-                "search": [entry or os.getcwd() for entry in sys.path],
+                "search": [
+                    os.path.abspath(entry)
+                    for entry in sys.path
+                    if os.path.isabs(entry) or _has_folder()
+                ],
             }
         )
 
@@ -216,6 +223,14 @@ class InlineExecutor(Executor):
         return future
 
 
+def _has_folder() -> bool:
+    """Whether the working directory is still there."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
+
+
 def describe(error: BaseException) -> str:
     """What was raised and where, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -277,6 +292,8 @@ def _kinds(error: BaseException) -> list[str]:
 
 def _receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
     kind, size = _HEADER.unpack(_read_exactly(stream, _HEADER.size))
+    if size > _LARGEST_MESSAGE:
+        raise ValueError(f"a message of {size} bytes")
     return kind, _read_exactly(stream, size)
 
 

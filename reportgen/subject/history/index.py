@@ -16,7 +16,7 @@ from reportgen.files import read_regular
 from reportgen.subject.history.damage import one_line, refuse_link
 
 INDEX_NAME = "history.json"
-_RECORD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz")
+_RECORD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\.npz")
 # Far above any index; below what would fill the memory.
 _MAX_INDEX_BYTES = 64 * 2**20
 
@@ -55,8 +55,8 @@ class _Row(BaseModel):
     # JSON has no NaN, and a diverged training has: "NaN" and "Infinity" travel as strings.
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings", from_attributes=True)
 
-    epoch: StrictInt | StrictFloat = Field(ge=0, allow_inf_nan=False)
-    step: StrictInt | None = Field(default=None, ge=0)
+    epoch: StrictInt | StrictFloat = Field(ge=0, le=2**53, allow_inf_nan=False)
+    step: StrictInt | None = Field(default=None, ge=0, le=2**53)
     file: str
     base: str | None = None
     metrics: dict[str, float]

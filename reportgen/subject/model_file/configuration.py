@@ -25,6 +25,9 @@ def parse(text: str | bytes, what: str) -> Any:
     """
     if len(text) > MAX_BYTES:
         raise UnsafeInputError(f"{what} takes more than {MAX_BYTES >> 20} MB.")
+    signs = ("{", "[", ",") if isinstance(text, str) else (b"{", b"[", b",")
+    if sum(map(text.count, signs)) > MAX_NODES:  # type: ignore[arg-type]
+        raise UnsafeInputError(f"{what} holds more than {MAX_NODES} values.")
     try:
         value = json.loads(text)
     except RecursionError:

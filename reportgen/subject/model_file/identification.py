@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
-from reportgen.files import open_regular, read_regular
+from reportgen.files import leads_out, open_regular, read_regular
 from reportgen.subject.model_file.configuration import MAX_BYTES, is_object, parse, walk
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
@@ -27,7 +27,7 @@ from reportgen.subject.model_file.training import describe_training
 _SHOWN = 5
 MAX_LAYERS = 10_000
 _MAX_FILE_BYTES = 64 * 2**30  # hashing it takes a minute
-MAX_OBJECTS = 150_000
+MAX_OBJECTS = 60_000
 _READERS = {Format.KERAS: archive.read_archive, Format.HDF5: hdf5_file.read_hdf5}
 Stamp = tuple[int, ...]
 
@@ -115,7 +115,7 @@ def examine(
         InputError: not a model file, or broken.
         UnsafeInputError: its hash is not ``sha256``; then nothing of it was parsed.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         content, digest, size, stamp = _read_folder(path, sha256)
     else:
         content, digest, size, stamp = read_file(path, sha256)
@@ -226,11 +226,14 @@ def read_file(path: Path, sha256: str | None = None) -> tuple[Content, str, int,
         InputError: not a model file, or broken.
         UnsafeInputError: its hash is not ``sha256``; then nothing of it was parsed.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise InputError(f"{path} is not a regular file. Copy the model into one.")
     try:
         # One descriptor for the hash and for everything that is read.
         with open_regular(path, _MAX_FILE_BYTES) as stream:
+            if sha256 is None:  # what is no model at all needs no hash
+                kind = recognise(path, stream.read(4096))
+                stream.seek(0)
             digest, stamp = hashlib.file_digest(stream, "sha256").hexdigest(), stamp_of(stream)
             _check_hash(path, digest, sha256)
             stream.seek(0)
@@ -264,7 +267,10 @@ def _read_folder(path: Path, sha256: str | None) -> tuple[Content, str, int, Sta
     if not (path / "saved_model.pb").is_file():
         said = "is a folder without an audit.toml or a saved_model.pb. Give a model file."
         raise InputError(f"{path} {said}")
-    digest, size = _hash_folder(path)
+    try:
+        digest, size = _hash_folder(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     _check_hash(path, digest, sha256)
     try:
         return saved_model.read_saved_model(path), digest, size, (size,)
@@ -280,8 +286,8 @@ def _hash_folder(path: Path) -> tuple[str, int]:
     total, size = hashlib.sha256(), 0
     files = [path / "saved_model.pb", path / "keras_metadata.pb", *sorted(path.glob("variables/*"))]
     for file in files:
-        if file.is_file():
-            with file.open("rb") as stream:
+        if file.is_file() and not leads_out(file, path):  # such a link is refused below
+            with open_regular(file, _MAX_FILE_BYTES) as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             total.update(f"{digest}  {os.fsencode(file.name)!r}\n".encode())
             size += file.stat().st_size

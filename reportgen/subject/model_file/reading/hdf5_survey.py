@@ -25,6 +25,7 @@ _MAX_LEVELS = 64
 _OWN_FILTERS = {1, 2, 3, 4, 6, 32000}  # gzip, shuffle, fletcher32, szip, scale-offset, lzf
 _ALLOCATION_BYTES = 64 * 2**20
 _RATIO = 200
+_SLACK_BYTES = 1024
 
 
 def survey(
@@ -139,6 +140,8 @@ def _refuse_dataset(item: Any, array: Array, made: list[int]) -> str | None:
     size = array.claimed_bytes
     if layout == h5py.h5d.CHUNKED:
         size = max(size, _chunk_bytes(array, creation.get_chunk()))
+        if array.stored_bytes > 1.02 * size + _SLACK_BYTES:  # all of it would be unpacked
+            return "a dataset whose chunks take more than they unpack to, as bombs do"
     if size > _ALLOCATION_BYTES and size > _RATIO * max(array.stored_bytes, 1):
         return f"a dataset of {size >> 20} MB that takes {array.stored_bytes} bytes: a bomb"
     made.append(size)

@@ -31,6 +31,7 @@ __all__ = ["Endpoint", "Signature", "read_arrays", "read_saved_model", "read_sig
 MAX_GRAPH_BYTES = 512 * 2**20
 MAX_METADATA_BYTES = 128 * 2**20
 _MAX_FILES = 10_000
+_MAX_GRAPHS = 1000  # a SavedModel has one, or a few
 _SHOWN = 80
 _NO_VARIABLES = "is a SavedModel without its variables. Copy the whole folder again."
 # Operations that hold a variable, in graphs of TensorFlow 1 and 2.
@@ -130,10 +131,38 @@ def _read_graphs(folder: Path) -> list[Message]:
     data = _read_file(folder / "saved_model.pb")
     if data is None:
         raise InputError("has no saved_model.pb. Give the folder that holds this file.")
+    if _count_fields(data, _MAX_GRAPHS) >= _MAX_GRAPHS:
+        raise UnsafeInputError(f"holds a saved_model.pb of more than {_MAX_GRAPHS} parts.")
     graphs = list(parse_message("SavedModel", data, "saved_model.pb").meta_graphs)
     if not graphs:
         raise InputError("holds an empty saved_model.pb. Copy the folder again.")
     return graphs
+
+
+def _count_fields(data: bytes, most: int) -> int:
+    """Fields of a message, counted without reading them; at most ``most``.
+
+    Each graph becomes an object of some hundred bytes, and may be stored in two.
+    """
+    place = count = 0
+    try:
+        while place < len(data) and count < most:
+            tag, place = _varint(data, place)
+            size, place = _varint(data, place)
+            place += size if tag & 7 == 2 else 0
+            count += 1
+    except IndexError:  # cut off: the parser says so
+        pass
+    return count
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place, value, shift = place + 1, value | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80 or shift > 63:
+            return value, place
 
 
 def _choose(graphs: list[Message]) -> Message:
