@@ -24,6 +24,7 @@ _KINDS = {
 }
 # Without waiting for the other end of a pipe, and without becoming a terminal's process.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PART_BYTES = 2**20
 _MOST_FILES, _MOST_LEVELS = 10_000, 16
 
 
@@ -72,10 +73,13 @@ def _as_stream(descriptor: int, max_bytes: int | None) -> BufferedReader:
 
 
 def _read_all(stream: BufferedReader, max_bytes: int) -> bytes:
-    content = stream.read(max_bytes + 1)  # some files have no size, and some grow
-    if len(content) > max_bytes:
-        raise OSError(errno.EFBIG, _too_large(max_bytes))
-    return content
+    parts, left = [], max_bytes  # some files have no size, and some grow
+    while part := stream.read(_PART_BYTES):
+        left -= len(part)
+        if left < 0:
+            raise OSError(errno.EFBIG, _too_large(max_bytes))
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _too_large(max_bytes: int) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.files import read_regular
 from reportgen.subject.model_file.configuration import layers_of, parse
 from reportgen.subject.model_file.content import Array, Content, Format, Hazard
 from reportgen.subject.model_file.safety.graph_operations import (
@@ -173,19 +174,15 @@ def _choose(graphs: list[Message]) -> Message:
 def _read_file(path: Path) -> bytes | None:
     """The bytes of a regular file; None where there is none."""
     try:
-        # Not blocking, since a FIFO would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"holds a {path.name} that is no regular file.")
-            if status.st_size > MAX_GRAPH_BYTES:
-                limit = MAX_GRAPH_BYTES >> 20
-                raise UnsafeInputError(f"holds a {path.name} of more than {limit} MB.")
-            return stream.read(MAX_GRAPH_BYTES)
+        return read_regular(path, MAX_GRAPH_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            limit = MAX_GRAPH_BYTES >> 20
+            raise UnsafeInputError(f"holds a {path.name} of more than {limit} MB.") from None
+        if error.errno == errno.EINVAL:
+            raise InputError(f"holds a {path.name} that is no regular file.") from None
         raise InputError(f"cannot be read ({path.name}: {error.strerror}).") from None
 
 
