@@ -1,6 +1,6 @@
 """Runs that are killed or find the disk full, at seeded moments: a whole report, every time.
 
-By day 16 moments; with --all 66 more.
+By day 10 moments; with --all 66.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ def moments(count: int) -> list[object]:
         pytest.param(
             how, seed, id=f"{how}-{seed}", marks=[pytest.mark.matrix] if seed >= count else []
         )
-        for seed in range(4 * count + 1)
+        for seed in range(13)
         for how in _HOWS
-    ][: 4 * (4 * count + 1)]
+    ]
 
 
-@pytest.mark.parametrize(("how", "seed"), moments(3))
+@pytest.mark.parametrize(("how", "seed"), moments(2))
 def test_while_writing(digits: Path, tmp_path: Path, steps: int, how: str, seed: int) -> None:
     out = begin(digits, tmp_path)
     rng = np.random.default_rng([seed, _HOWS.index(how)])
@@ -116,7 +116,7 @@ def test_while_writing(digits: Path, tmp_path: Path, steps: int, how: str, seed:
             number,
             share,
             id=f"{number.name}-{share}",
-            marks=[pytest.mark.matrix] if share not in (0.3, 0.8) else [],
+            marks=[pytest.mark.matrix] if share != 0.5 else [],
         )
         for share in (0.05, 0.15, 0.3, 0.5, 0.65, 0.8, 0.95)
         for number in (signal.SIGKILL, signal.SIGTERM)
