@@ -43,7 +43,7 @@ def render(out_dir: Path, formats: str | None, max_size: float, time_limit: floa
     """
     from reportgen.formats import FORMATS, REPORT_JSON, choose_formats
     from reportgen.output import claim, rewrite_pages
-    from reportgen.report.folder import read_manifest
+    from reportgen.report.folder import check_listed
 
     named = formats is not None
     usual = tuple(one for one in FORMATS if one.default)
@@ -52,7 +52,7 @@ def render(out_dir: Path, formats: str | None, max_size: float, time_limit: floa
     if not chosen:
         pages = ", ".join(one.name for one in FORMATS if one is not REPORT_JSON)
         raise ConfigurationError(f"--format: report.json is what is drawn. Name some of {pages}.")
-    read_manifest(out_dir)  # what is no report is told as such, before it would be written to
+    check_listed(out_dir)  # what is no report is told as such, before it would be written to
     with claim(out_dir):
         written = rewrite_pages(out_dir, chosen, int(max_size * 1e6), time_limit)
     written.tell(say, out_dir)

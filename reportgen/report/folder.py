@@ -80,6 +80,18 @@ def read_manifest(path: Path) -> Manifest:
         return read_record(folder, MANIFEST, Manifest)
 
 
+def check_listed(path: Path) -> None:
+    """Make sure that an output folder has a manifest, and that what it lists are regular files.
+
+    Raises:
+        InputError: it has none, or one of them is something else, or too large.
+    """
+    with open_report(path) as folder:
+        for name in read_record(folder, MANIFEST, Manifest).outputs:
+            with contextlib.suppress(FileNotFoundError):
+                folder.open(name, _MAX_FILE_BYTES).close()
+
+
 def read_arrays(folder: Folder) -> dict[str, NDArray[Any]]:
     """All arrays of ``data/*.npz`` by ``"stem/key"``; together at most 1 GiB.
 
