@@ -137,7 +137,7 @@ def _check_data(file: TomlFile, key: str) -> None:
     if is_path and ("\0" in value or leads_out(file.path.parent / value, file.path.parent)):
         raise ConfigurationError(
             f"{where}{key} leads out of the folder of the file ({value[:80]!r}), which is not "
-            f"taken from a file. If you mean it, type {flag} {value[:80]}"
+            f"taken from a file. If you mean it, type {flag} {file.path.parent / value[:80]}"
         )
     if key == "out" and (file.path.parent / value).resolve() == file.path.parent.resolve():
         raise ConfigurationError(f"{where}out is the audited folder itself. Name one in it.")

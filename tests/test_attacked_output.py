@@ -290,3 +290,34 @@ def test_what_python_shows_of_a_report_is_harmless(out: Path) -> None:
         assert "\x1b" not in said
         assert "##vso[" not in said
         assert not any(line.startswith("::") for line in said.splitlines())
+
+
+# Found by a third look, at what was mended.
+
+
+def test_a_file_of_the_users_that_comes_late_under_our_name_is_told(
+    digits: Path, out: Path
+) -> None:
+    report, config = Report.load(digits), build_config({"out": out, "formats": ("html",)})
+    with claim(out):
+        (out / "report.html").write_text("mine")
+        with pytest.raises(OutputError, match="in the way"):
+            write_report(report, config, Timing())
+    assert (out / "report.html").read_text() == "mine"
+
+
+def test_a_file_called_as_our_sign_is_in_the_way(digits: Path, out: Path) -> None:
+    (out / ".unfinished").write_text("mine")
+    with pytest.raises(OutputError, match="would be overwritten"):
+        write(digits, out)
+    assert (out / ".unfinished").read_text() == "mine"
+
+
+def test_between_two_steps_with_a_file_of_the_users_is_mended(digits: Path, out: Path) -> None:
+    new = out.with_name(".report.reportgen-x")
+    shutil.copytree(out, new)
+    (out / "notes.txt").write_text("mine")
+    os.link(out / "notes.txt", new / "notes.txt")
+    out.rename(out.with_name(".report.reportgen-x.previous"))
+    assert write(digits, out) == ("notes.txt",)
+    assert sorted(os.listdir(out.parent)) == [".report.lock", "report"]

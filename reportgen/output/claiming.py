@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reportgen.errors import InputError, OutputError
 from reportgen.formats import FORMATS
-from reportgen.output.replacing import clear_leftovers, find_mounts, make_sibling
+from reportgen.output.replacing import UNFINISHED, clear_leftovers, find_mounts, make_sibling
 from reportgen.report.folder import read_manifest
 from reportgen.report.manifest import MANIFEST
 
@@ -100,7 +100,7 @@ def _check_replaceable(target: Path) -> None:
             f"{target} holds a {MANIFEST} that this reportgen did not write, so it is not "
             "replaced. Give another folder with --out, or remove this one yourself."
         ) from None
-    in_the_way = [one.file for one in FORMATS if one.file not in listed]
+    in_the_way = [UNFINISHED, *(one.file for one in FORMATS if one.file not in listed)]
     in_the_way += [f"data/{path.name}" for path in (target / "data").glob("*.npz")]
     for name in ["data", *in_the_way]:
         path = target / name

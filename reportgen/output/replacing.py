@@ -92,7 +92,9 @@ def clear_leftovers(target: Path) -> None:
     Raises:
         OutputError: something of the user's stands in one, and nowhere else.
     """
-    for folder in sorted(target.parent.glob(_escape(_prefix(target)) + "*")):
+    found = target.parent.glob(_escape(_prefix(target)) + "*")
+    # What may have to be put back comes first: its files may have a second name in another.
+    for folder in sorted(found, key=lambda path: (not path.name.endswith(_PREVIOUS), path.name)):
         if folder.is_symlink() or not folder.is_dir():
             continue
         is_report = _manifest_of(folder) is not None
@@ -164,8 +166,9 @@ def _entries(root: Path) -> list[_Entry]:
             links = [one for one in folders if os.path.islink(os.path.join(parent, one))]
             for one in (*files, *links):
                 name = (above / one).as_posix()
-                ours = name in _OWN_NAMES or (
-                    name in listed and hash_listed(folder, name) == listed[name]
+                ours = name in (MANIFEST, UNFINISHED) or (
+                    name in listed
+                    and (name in _OWN_NAMES or hash_listed(folder, name) == listed[name])
                 )
                 found.append(_Entry(name, ours))
     return sorted(found, key=lambda entry: entry.name)
@@ -195,14 +198,19 @@ def _keep_others(target: Path, folder: Path) -> list[str]:
 
 def _keep(path: Path, place: Path) -> None:
     """The same file under a second name; a copy where the system allows no second name."""
+    if _is_same(path, place):
+        return
     if os.path.lexists(place):
         raise FileExistsError(None, f"{path} is in the way of the report. Move it away")
     try:
         os.link(path, place, follow_symlinks=False)
     except OSError:
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if path.is_symlink():
+            place.symlink_to(os.readlink(path))
+        elif stat.S_ISREG(path.lstat().st_mode):
+            shutil.copy2(path, place)
+        else:
             raise
-        shutil.copy2(path, place)
 
 
 def link_own(path: Path, place: Path) -> None:
@@ -222,6 +230,8 @@ def _rescue(old: Path, target: Path) -> None:
     if not old.is_dir():
         return
     for entry in _entries(old):
+        if entry.name in _OWN_NAMES:
+            continue  # it stays in the old folder, which the next run names
         if not entry.is_ours and not _is_same(old / entry.name, target / entry.name):
             (target / entry.name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(old / entry.name, target / entry.name)
@@ -244,12 +254,16 @@ def _remove(folder: Path, target: Path) -> None:
         if find_mounts(folder):
             return
         entries = _entries(folder)
+        inner = [p for p in folder.rglob("*") if p.is_dir() and not p.is_symlink()]
+        for path in inner:  # a folder that is closed to writing lets nothing go
+            with contextlib.suppress(OSError):
+                path.chmod(path.stat().st_mode | stat.S_IRWXU)
         for entry in entries:
             if entry.name not in signs and (
                 entry.is_ours or _is_same(folder / entry.name, target / entry.name)
             ):
-                (folder / entry.name).unlink()
-        inner = [p for p in folder.rglob("*") if p.is_dir() and not p.is_symlink()]
+                with contextlib.suppress(OSError):
+                    (folder / entry.name).unlink()
         for path in sorted(inner, reverse=True):
             with contextlib.suppress(OSError):  # something is left in it
                 path.rmdir()

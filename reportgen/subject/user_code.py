@@ -139,13 +139,24 @@ def _import(module: str) -> Any:
     try:
         return importlib.import_module(module)
     finally:
-        sys.path[:] = [*before, home]
+        # What it needs later may stand in another of them; the working directory only if it does.
+        stay = [entry for entry in wanted if entry == home or not _is_here(entry)]
+        sys.path[:] = [*before, *(entry for entry in stay if entry not in before)]
 
 
 def _home_of(module: str, folders: list[str]) -> str | None:
     """The folder among ``folders`` where a module, or the package it is of, is found first."""
     top = module.partition(".")[0]
     for folder in folders:
-        if importlib.machinery.PathFinder.find_spec(top, [folder]) is not None:
+        spec = importlib.machinery.PathFinder.find_spec(top, [folder])
+        if spec is not None and spec.loader is not None:  # a folder without code hides nothing
             return folder
     return None
+
+
+def _is_here(folder: str) -> bool:
+    """Whether a folder is the working directory."""
+    try:
+        return not folder or os.path.samefile(folder, os.getcwd())
+    except OSError:
+        return False
