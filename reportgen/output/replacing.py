@@ -232,9 +232,15 @@ def _rescue(old: Path, target: Path) -> None:
     for entry in _entries(old):
         if entry.name in _OWN_NAMES:
             continue  # it stays in the old folder, which the next run names
+        if _is_newer(target / entry.name, old / entry.name):
+            continue  # saved again since; the older one stays where it is
         if not entry.is_ours and not _is_same(old / entry.name, target / entry.name):
             (target / entry.name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(old / entry.name, target / entry.name)
+
+
+def _is_newer(one: Path, other: Path) -> bool:
+    return os.path.lexists(one) and one.lstat().st_mtime_ns > other.lstat().st_mtime_ns
 
 
 def _is_same(one: Path, other: Path) -> bool:
