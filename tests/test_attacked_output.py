@@ -21,18 +21,14 @@ from reportgen.report.cards import Timing
 from reportgen.report.folder import find_differences
 from reportgen.report.report import Report
 
+from .test_claiming import write
+
 
 @pytest.fixture
 def out(digits: Path, tmp_path: Path) -> Path:
     target = tmp_path / "home/report"
     write(digits, target)
     return target
-
-
-def write(digits: Path, out: Path) -> tuple[str, ...]:
-    with claim(out):
-        config = build_config({"out": out, "formats": ("json",)})
-        return write_report(Report.load(digits), config, Timing()).kept
 
 
 # The user's files.

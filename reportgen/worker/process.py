@@ -112,12 +112,17 @@ class LocalWorker(Executor):
                 future.set_result(self._await_result(process.stdout))
             except ReportgenError as error:
                 future.set_exception(error)
-            except Exception as error:  # gone; or, with --allow-unsafe, what it sent is no answer
-                if not isinstance(error, OSError | EOFError):
-                    self.kill()
+            except (OSError, EOFError):
                 death = self._explain_death()
                 self._drop_process()
                 future.set_exception(death)
+            except Exception as error:  # code that the user let run may have sent anything
+                self.kill()
+                self._drop_process()
+                said = (
+                    f"The worker process sent what is no answer, and was ended ({describe(error)})."
+                )
+                future.set_exception(WorkerDiedError(said))
 
     def _await_result(self, stream: IO[bytes]) -> bytes:
         while True:
