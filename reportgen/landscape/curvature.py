@@ -1,29 +1,44 @@
 """Second derivatives of the mean loss: products with the Hessian, never the matrix itself.
 
 The gradient of ``gradient . v`` is ``H v`` (Pearlmutter 1994): about the cost of two gradients,
-whatever the number of weights.
+whatever the number of weights. TensorFlow does not have every second derivative, has some as None,
+and some wrong. So a product is compared with differences of gradients before anything is built on
+it; where it fails, such differences are the products.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from reportgen.landscape.limits import OutOfTimeError
+from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.model import Model
-from reportgen.landscape.parameters import Point
+from reportgen.landscape.parameters import Point, norm, shifted
 from reportgen.landscape.samples import Samples
+from reportgen.landscape.second_derivatives import twice_differentiable
+from reportgen.landscape.source import Source
 from reportgen.progress import tell
-from reportgen.subject.shadowing import shadowed
+from reportgen.subject.layers import contained
 from reportgen.subject.tracing import leaving_no_gradients
 
 Tensor = Any  # of TensorFlow, which has no types to check
 Vector = NDArray[np.float64]
+_FEW = 4
+# Parts of the weights' length. Differences err by the square of the step, and by the rounding of
+# the gradient over the step; a corner of a ReLU may lie in the way of the longer ones.
+_STEPS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+# Parts of a product's length, by the precision that it is computed in.
+_ALIKE = {"float64": 1e-3, "float32": 1e-2}
+# What TensorFlow raises where it cannot differentiate, or not in double precision.
+_CANNOT = (LookupError, TypeError, ValueError, NotImplementedError, tf.errors.OpError)
 
 
 class Hessian:
@@ -32,7 +47,7 @@ class Hessian:
     Vectors are flat, ``(size,)``, in double precision; the network computes in its own.
 
     deadline: of `time.monotonic`; products after it raise `OutOfTimeError`. gradient_seconds: that
-        the last gradient took.
+        the last gradient took. source: how products are made; None before the first of them.
     """
 
     def __init__(
@@ -46,6 +61,8 @@ class Hessian:
         self.deadline = deadline
         self.gradient_seconds = 0.0
         self.expected = 0
+        self.source: Source | None = None
+        self._other: Hessian | None = None
         self._chunks = list(samples.chunks(model.input_dtype, model.dtype))
         self._gradient = tf.function(self._sum_gradient, autograph=False, reduce_retracing=True)
         self._product = tf.function(self._sum_product, autograph=False, reduce_retracing=True)
@@ -69,14 +86,73 @@ class Hessian:
         """H v.
 
         Raises:
-            OutOfTimeError: the deadline has passed.
+            OutOfTimeError: the deadline has passed. NoProductError: see `settle`.
         """
         if time.monotonic() > self.deadline:
             raise OutOfTimeError
+        source = self.settle()
         self.products += 1
         tell(min(self.products, self.expected), max(self.expected, 1), "curvature")
-        parts = self.model.parameters.unpack(np.asarray(vector, np.float64).reshape(-1))
+        vector = np.asarray(vector, np.float64).reshape(-1)
+        if source.kind == "derivatives":
+            return self.differentiate(vector)
+        if self._other is None:
+            raise NoProductError("There is no product that agrees with differences of gradients.")
+        return self._other.difference(vector, source.step)
+
+    def differentiate(self, vector: Vector) -> Vector:
+        """H v by differentiating twice, as TensorFlow has it; not checked."""
+        parts = self.model.parameters.unpack(vector)
         return self._mean(self._product, self._tensors(self.point), self._tensors(parts))
+
+    def difference(self, vector: Vector, step: float) -> Vector:
+        """H v by the difference of the gradients at both sides.
+
+        Args:
+            step: length of the way to each side, as a part of the length of all weights.
+        """
+        length = float(np.linalg.norm(vector))
+        if not length:
+            return np.zeros_like(vector)
+        reach = step * (norm(self.point) or 1.0) / length
+        way = self.model.parameters.unpack(reach * vector)
+        here = tuple(np.asarray(part, np.float64) for part in self.point)
+        there, back = (self.gradient(shifted(here, [way], [sign])) for sign in (1.0, -1.0))
+        return (there - back) / (2 * reach)
+
+    def settle(self) -> Source:
+        """Check one product against differences of gradients, once; and how products are made.
+
+        A few samples do, in double precision: so short a way crosses no corner of a ReLU, which
+        differences see and a Hessian does not.
+        """
+        if self.source is None:
+            few = self.samples.part(np.arange(min(_FEW, self.samples.count)))
+            precise = replace(self.model, precise=True)
+            try:
+                model, self.source = precise, _check(Hessian(precise, few, self.point))
+            except _CANNOT:  # an operation that there is in single precision only
+                model, self.source = self.model, _check(Hessian(self.model, few, self.point))
+            if self.source.kind == "differences":
+                self._other = Hessian(model, self.samples, self.point)
+        return self.source
+
+    def name_layers(self) -> tuple[str, ...]:
+        """Layers with an operation that TensorFlow cannot differentiate twice; as far as it says.
+
+        The gradient is a graph, and its operations are named after the layers that made them.
+        """
+        inputs, targets, _ = self._chunks[0]
+        mask = tf.ones([len(inputs)], self.model.dtype)
+        with leaving_no_gradients():
+            traced = self._gradient.get_concrete_function(
+                self._tensors(self.point), inputs, targets, mask
+            )
+        layers = self.model.network._flatten_layers()
+        known = {layer.name for layer in layers if contained(layer) is None}
+        lacking = (op.name for op in traced.graph.get_operations() if _lacks_derivative(op))
+        found = (part for name in lacking for part in name.split("/"))
+        return tuple(dict.fromkeys(name for name in map(_uncounted(known), found) if name))
 
     def _mean(
         self, function: Any, *given: Any, weights: NDArray[np.float64] | None = None
@@ -95,7 +171,7 @@ class Hessian:
         return total / self.samples.count
 
     def _loss(self, values: Sequence[Tensor], inputs: Tensor, targets: Tensor, mask: Tensor) -> Any:
-        with shadowed(tf.nn, "moments", _moments):
+        with twice_differentiable():
             output, _ = self.model.call(values, inputs)
         losses, _ = self.model.measure(output, targets)
         return tf.reduce_sum(losses * mask)
@@ -136,11 +212,80 @@ def _dense(parts: Sequence[Any]) -> list[Tensor]:
     ]
 
 
-def _moments(
-    x: Tensor, axes: Any, shift: Any = None, name: str | None = None, keepdims: bool = False
-) -> tuple[Tensor, Tensor]:
-    """As `tf.nn.moments`, which stops the gradient of the mean inside the variance: right for first
-    derivatives and wrong for second ones, of every LayerNormalization and GroupNormalization."""
-    mean = tf.reduce_mean(x, axes, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
-    return mean if keepdims else tf.reduce_mean(x, axes), variance
+def _check(few: Hessian) -> Source:
+    """Compare a product along a random direction with differences over ways of many lengths.
+
+    Raises:
+        Exception: one of `_CANNOT`, where there is no gradient in this precision.
+    """
+    vector, floor, why = _draw(few), _rounding(few), ""
+    differences = [few.difference(vector, step) for step in _STEPS]
+    try:
+        product = few.differentiate(vector)
+    except _CANNOT as error:
+        product, why = np.full(len(vector), np.nan), _say(error)
+    apart = min(_distance(product, difference, floor) for difference in differences)
+    if apart <= _ALIKE[few.model.dtype]:
+        return Source("derivatives", apart)
+    why = why or f"what TensorFlow gives is {apart:.1g} of its length away"
+    errors = [_distance(*pair, floor) for pair in pairwise(differences)]
+    best = int(np.argmin(errors))
+    kind: Literal["differences", "none"] = (
+        "differences" if errors[best] <= _ALIKE["float32"] else "none"
+    )
+    return Source(kind, errors[best], _STEPS[best + 1], few.name_layers(), why)
+
+
+def _draw(hessian: Hessian) -> Vector:
+    """A random direction in which each array moves in proportion to its own length."""
+    rng = np.random.default_rng(0)
+    parts = [
+        rng.standard_normal(array.shape) * (np.linalg.norm(array) / np.sqrt(array.size) or 1e-3)
+        for array in hessian.point
+    ]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _rounding(hessian: Hessian) -> float:
+    """A length of products that cannot be told from none."""
+    return 1e-6 * float(np.linalg.norm(hessian.gradient()))
+
+
+def _distance(one: Vector, other: Vector, floor: float) -> float:
+    """Of two products, as a part of the longer one's length; infinite if one is not finite."""
+    length = max(float(np.linalg.norm(one)), float(np.linalg.norm(other)), floor, 1e-300)
+    apart = float(np.linalg.norm(one - other)) / length
+    return apart if np.isfinite(apart) else np.inf
+
+
+def _say(error: Exception) -> str:
+    return (
+        f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+        if str(error)
+        else type(error).__name__
+    )
+
+
+def _lacks_derivative(operation: Any) -> bool:
+    """Whether a gradient is made by it that has no derivative itself, or None for one."""
+    from tensorflow.python.framework import ops  # the registry has no public name
+
+    floating = any(output.dtype.is_floating for output in operation.outputs)
+    if not floating or "grad" not in operation.type.lower():
+        return False
+    try:
+        return ops.get_gradient_function(operation) is None
+    except LookupError:
+        return True
+
+
+def _uncounted(known: set[str]) -> Callable[[str], str]:
+    """A part of an operation's name as the layer's name, which TensorFlow may have counted up."""
+
+    def find(part: str) -> str:
+        if part in known:
+            return part
+        plain = re.sub(r"_\d+$", "", part)
+        return plain if plain in known else ""
+
+    return find

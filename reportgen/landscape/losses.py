@@ -110,9 +110,8 @@ def _of_output(compiled: Any, reading: Reading) -> Any:
     """What is declared for the audited output."""
     position = reading.output.index
     if isinstance(compiled, dict) and "class_name" not in compiled:
-        name = reading.output.name.split("/")[-1]
-        values = list(compiled.values())
-        compiled = compiled.get(name, values[position] if position < len(values) else None)
+        said = [loss for name, loss in compiled.items() if name in reading.output.names]
+        compiled = said[0] if said else None
     if isinstance(compiled, list | tuple):
         compiled = compiled[position] if position < len(compiled) else None
     return compiled or None

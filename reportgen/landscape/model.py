@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from reportgen.landscape.losses import Loss
 from reportgen.landscape.parameters import Parameters
+from reportgen.subject.at_rest import answer
 from reportgen.subject.layers import Listener
-from reportgen.subject.shadowing import computing_in
+from reportgen.subject.shadowing import computing_in, computing_in_double
 
 Tensor = Any  # of TensorFlow, which has no types to check
 HALF = ("float16", "bfloat16")
@@ -23,18 +24,21 @@ HALF = ("float16", "bfloat16")
 class Model:
     """The network as the landscape calls it.
 
-    output: position of the audited output. dtype: that weights and losses are computed in.
+    output: position of the audited output. precise: compute in double precision, whatever the
+        layers compute in. dtype: that weights and losses are computed in.
     """
 
     network: keras.Model
     parameters: Parameters
     loss: Loss
     output: int = 0
+    precise: bool = False
 
     @property
     def dtype(self) -> str:
         """float64 if the weights are, else float32 (also for models of mixed precision)."""
-        return "float64" if self.parameters.variables[0].dtype == "float64" else "float32"
+        wide = self.precise or self.parameters.variables[0].dtype == "float64"
+        return "float64" if wide else "float32"
 
     @property
     def input_dtype(self) -> str:
@@ -57,14 +61,19 @@ class Model:
         pairs = list(zip(self.parameters.variables, values, strict=True))
         with ExitStack() as stack:
             for half in HALF:
-                stack.enter_context(computing_in(self.network, "float32", instead_of=half))
+                stack.enter_context(computing_in(self.network, self.dtype, instead_of=half))
+            if self.precise:
+                stack.enter_context(computing_in_double(self.network))
+            mapping = [] if self.precise else pairs  # which are rounded as the variables are
             scope = stack.enter_context(
-                keras.StatelessScope(state_mapping=pairs, collect_losses=True)
+                keras.StatelessScope(state_mapping=mapping, collect_losses=True)
             )
+            if self.precise:
+                scope.state_mapping.update({id(variable): value for variable, value in pairs})
             if instead:
                 listener = Listener(self.network, instead=instead)
                 stack.enter_context(listener.listening([inputs]))
-            made = keras.tree.flatten(self.network(inputs, training=False))[self.output]
+            made = answer(self.network, inputs)[self.output]
             penalties = list(scope.losses)
         moved = {id(variable): value for variable, value in pairs}
         penalties += [

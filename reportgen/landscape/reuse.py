@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from reportgen.landscape.model import HALF, Model
+from reportgen.subject.at_rest import answer
 from reportgen.subject.channel_weights import filter_axes
 from reportgen.subject.layers import LayerCall, Listener
 from reportgen.subject.shadowing import computing_in, shadowed
@@ -117,7 +118,7 @@ class Reuse:
             stack.enter_context(keras.StatelessScope(state_mapping=pairs))
             listener = Listener(model.network, instead=instead)
             stack.enter_context(listener.listening([inputs]))
-            model.network(inputs, training=False)
+            answer(model.network, inputs)
         return [seen[call.address] for call in wanted]
 
 

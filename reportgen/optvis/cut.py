@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reportgen.errors import UsageError
 from reportgen.optvis.places import Head, Place, Tensor
 from reportgen.optvis.rectifiers import redirected_rectifiers
+from reportgen.subject.at_rest import answer
 from reportgen.subject.layers import Listener, Reached, Trace
 from reportgen.subject.probe import Tap
 from reportgen.subject.scores import is_closed, scores_behind
@@ -88,12 +89,12 @@ class Cut:
             stack.enter_context(_Constants(self._frozen, short=short))
             trace = stack.enter_context(listener.listening(given))
             try:
-                made = self.model(self._arrange(given), training=False)
+                made = answer(self.model, self._arrange(given))
             except Reached:
                 return trace, []
             except (ValueError, tf.errors.InvalidArgumentError) as error:
                 raise UsageError(self._explain(inputs, error)) from None
-        return trace, [tf.cast(t, tf.float32) for t in keras.tree.flatten(made)]
+        return trace, [tf.cast(t, tf.float32) for t in made]
 
     def _complete(self, inputs: Tensor) -> list[Tensor]:
         count = len(getattr(self.model, "inputs", None) or (inputs,))  # unknown: of own classes

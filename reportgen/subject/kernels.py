@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.subject.channel_weights import bases, channel_count, filter_axes, split_equation
+from reportgen.subject.quantised import is_quantised, read_kernel
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -29,7 +30,8 @@ class Kernel:
 
     name: within its layer: ``kernel``, ``depthwise_kernel``, ``query`` ... attribute: within its
         owner, the layer or sub-layer that holds it.
-    values: as Keras stores them. axes: those that number the filters.
+    values: as Keras stores them, or what they stand for if it stores whole numbers. axes: those
+        that number the filters.
     main: its filters are the channels of the layer's output.
     groups: filters side by side that read the same inputs make a group; filters of different
         groups have nothing in common.
@@ -88,8 +90,8 @@ def list_kernels(call: LayerCall) -> list[Kernel]:
     main = _main_owner(call.layer)
     found = []
     for name, owner, attribute, variable in _walk(call.layer, ""):
-        values = np.asarray(variable.numpy())
-        if values.ndim < 2 or values.size == 0 or values.dtype.kind not in "fV":
+        values = read_kernel(owner) if is_quantised(owner) else np.asarray(variable.numpy())
+        if values is None or values.ndim < 2 or values.size == 0 or values.dtype.kind not in "fV":
             continue
         values = values.astype(np.float32) if values.dtype.kind == "V" else values  # bfloat16
         axes = filter_axes(owner, attribute, values.ndim)

@@ -11,6 +11,7 @@ reading how the model was put together.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class LayerCall:
     attention_shape: of the attention probabilities ``(n, heads, queries, keys)``; None: no
     attention. between: operations of TensorFlow between ``inputs`` and this call that are no
     layers, such as a bare sum in a subclassed model. outputs: tensors that it returns.
+    per_sample: the first axis of the output counts the samples; not so of a mean over the batch.
     """
 
     address: str
@@ -59,6 +61,7 @@ class LayerCall:
     attention_shape: tuple[int | None, ...] | None = None
     between: frozenset[str] = frozenset()
     outputs: int = 1
+    per_sample: bool = True
 
     @property
     def channels_first(self) -> bool:
@@ -96,11 +99,18 @@ def activation_name(layer: Any) -> str | None:
 
 def contained(layer: Any) -> list[Any] | None:
     """The parts of a container of layers in order; None for a leaf."""
+    if _distributes_model(layer):
+        return [layer.layer]
     if not isinstance(layer, keras.Model):
         return None
     inner = getattr(layer, "_functional", None) or layer
     parts = getattr(inner, "operations", None) or layer.layers
     return [part for part in parts if not isinstance(part, keras.layers.InputLayer)]
+
+
+def _distributes_model(layer: Any) -> bool:
+    """Whether it calls a model of its own on each step of a sequence."""
+    return isinstance(layer, keras.layers.TimeDistributed) and contained(layer.layer) is not None
 
 
 class Reached(BaseException):
@@ -131,6 +141,8 @@ class Listener:
         self._seen: set[int] = set()
         self._model = model
         self._input_shape: Shape = ()
+        self._steps: list[Any] = []  # lengths of the sequences whose steps are the batch now
+        self._deaf = False
 
     @contextmanager
     def listening(self, inputs: list[Tensor]) -> Iterator[Trace]:
@@ -154,9 +166,12 @@ class Listener:
         self._seen.add(id(layer))
         parts = contained(layer)
         if parts is None:
-            self._replace(layer, "call", self._leaf(layer, layer.call))
+            # What Keras calls where a layer's kernel is stored as whole numbers.
+            name = "quantized_call" if getattr(layer, "quantization_mode", None) else "call"
+            self._replace(layer, name, self._leaf(layer, getattr(layer, name)))
             return
-        self._replace(layer, "call", self._container(layer, layer.call))
+        inside = self._sequence if _distributes_model(layer) else self._container
+        self._replace(layer, "call", inside(layer, layer.call))
         for part in parts:
             self._patch(part)
 
@@ -177,15 +192,48 @@ class Listener:
 
         return wrapper
 
-    def _leaf(self, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _sequence(self, layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        """All steps of all sequences as one batch, so that each layer inside is called once."""
+
+        def wrapper(inputs: Tensor, training: Any = None, mask: Any = None) -> Any:
+            if mask is not None:
+                return self._unheard(layer, call, inputs, training=training, mask=mask)
+            size, length = inputs.shape[:2]
+            shape = tf.shape(inputs)
+            folded = tf.reshape(inputs, tf.concat([[-1], shape[2:]], 0))
+            folded.set_shape([size and length and size * length, *inputs.shape[2:]])
+            self._stack.append(layer.name)
+            self._steps.append(length or shape[1])
+            try:
+                made = layer.layer.call(folded, training=training)
+                return tree.map_structure(lambda t: _unfold(t, self._steps[-1:]), made)
+            finally:
+                self._stack.pop()
+                self._steps.pop()
+
+        return wrapper
+
+    def _unheard(self, layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A layer that is not looked into: its parts are called once for each step."""
+        self._deaf = True
+        try:
+            return self._leaf(layer, call, hears=True)(*args, **kwargs)
+        finally:
+            self._deaf = False
+
+    def _leaf(
+        self, layer: Any, call: Callable[..., Any], *, hears: bool = False
+    ) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if self._deaf and not hears:
+                return call(*args, **kwargs)
             address = self._next_address(layer)
-            given = [t for t in tree.flatten((args, kwargs)) if tf.is_tensor(t)]
-            keep = partial(self.trace.attention.__setitem__, address)
+            given = [t for t in tree.flatten((args, kwargs)) if _is_symbolic(t)]
+            keep = partial(self._keep_attention, address)
             with self._watch_activation(layer, address, given), watch_attention(layer, keep):
                 replaced = self._instead.get(address)
                 result = replaced(call, *args, **kwargs) if replaced else call(*args, **kwargs)
-            made = [t for t in tree.flatten(result) if tf.is_tensor(t)]
+            made = [t for t in tree.flatten(result) if _is_symbolic(t)]
             if made:
                 self._note(layer, address, given, made)
             if self._until and self._until <= self.trace.after.keys():
@@ -193,6 +241,10 @@ class Listener:
             return result
 
         return wrapper
+
+    def _keep_attention(self, address: str, scores: Tensor) -> None:
+        if not self._steps:  # with steps there is an axis more than readers of attention know
+            self.trace.attention[address] = scores
 
     def _next_address(self, layer: Any) -> str:
         address = "/".join([*self._stack, layer.name])
@@ -206,7 +258,7 @@ class Listener:
             return
         if type(layer).__name__ in STANDALONE_ACTIVATIONS:
             if given:
-                self.trace.before[address] = given[0]
+                self.trace.before[address] = _unfold(given[0], self._steps)
             yield
             return
         if "activation" not in layer.__dict__:
@@ -215,7 +267,7 @@ class Listener:
         original = layer.__dict__["activation"]
 
         def wrapper(values: Tensor, *args: Any, **kwargs: Any) -> Any:
-            self.trace.before[address] = values
+            self.trace.before[address] = _unfold(values, self._steps)
             return original(values, *args, **kwargs)
 
         layer.__dict__["activation"] = wrapper
@@ -231,8 +283,9 @@ class Listener:
         for tensor in made:
             # A layer that hands its input on (dropout at rest) becomes its new source.
             self._producers[tensor.name] = position
-        self.trace.after[address] = made[0]
-        shapes = tuple(shape_of(tensor) for tensor in given if tensor.shape.rank)
+        after = self.trace.after[address] = _unfold(made[0], self._steps)
+        shapes = tuple(shape_of(_unfold(t, self._steps)) for t in given if t.shape.rank)
+        shape = shape_of(after)
         self.trace.calls.append(
             LayerCall(
                 address=address,
@@ -240,14 +293,15 @@ class Listener:
                 class_name=type(layer).__name__,
                 inputs=sources,
                 input_shapes=shapes,
-                output_shape=shape_of(made[0]),
+                output_shape=shape,
                 activation=activation_name(layer),
                 fused=type(layer).__name__ not in STANDALONE_ACTIVATIONS,
-                channel_axis=self._find_channels(layer, shape_of(made[0]), sources, shapes),
-                dtype=made[0].dtype.name,
+                channel_axis=self._find_channels(layer, shape, sources, shapes),
+                dtype=after.dtype.name,
                 attention_shape=self._attention_shape(address),
                 between=frozenset().union(*(operations for _, operations in found)),
                 outputs=len(made),
+                per_sample=bool(shape) and shape[0] in (None, self._input_shape[0]),
             )
         )
 
@@ -288,6 +342,23 @@ class Listener:
     def producers_of(self, tensor: Tensor) -> list[int]:
         """Positions of the calls that a tensor of the model's output comes from."""
         return self._sources(tensor)[0]
+
+
+def _unfold(tensor: Tensor, steps: list[Any]) -> Tensor:
+    """``(samples * steps, ...)`` -> ``(samples, steps, ...)``; other tensors as they are."""
+    known = [step if isinstance(step, int) else None for step in steps]
+    first = tensor.shape[0] if tensor.shape.rank else 0
+    whole = None if None in known else math.prod(step for step in known if step)
+    if not steps or first == 0 or (first and whole and first % whole):
+        return tensor
+    unfolded = tf.reshape(tensor, tf.concat([[-1], steps, tf.shape(tensor)[1:]], 0))
+    unfolded.set_shape([first and whole and first // whole, *known, *tensor.shape[1:]])
+    return unfolded
+
+
+def _is_symbolic(value: Any) -> bool:
+    """Whether it is a tensor of the graph; numbers that the file stores as arguments are none."""
+    return tf.is_tensor(value) and not hasattr(value, "numpy")
 
 
 def shape_of(tensor: Tensor) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,13 +23,24 @@ _TRANSPARENT = frozenset({"Reshape", "Flatten", "Dropout", "Permute", "Identity"
 
 @dataclass(frozen=True)
 class Output:
-    """One output of the model: its name, values a sample and last activation function."""
+    """One output of the model.
+
+    name: its key where the model answers with a dictionary, else the layer that makes it.
+    shape: of what `Probe.predict` gives. activation: the last one. address: of the layer.
+    """
 
     index: int
     name: str
     shape: tuple[int | None, ...]
     activation: str | None
     address: str | None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What may stand for it: its key, its layer's address or an end of that, its number."""
+        said = {self.name, self.address or self.name}
+        ends = {part for name in said for part in (name.split("/")[0], name.split("/")[-1])}
+        return frozenset({*said, *ends, str(self.index)})
 
     @property
     def units(self) -> int:
@@ -54,19 +66,23 @@ class Reading:
 
 def list_outputs(probe: Probe) -> tuple[Output, ...]:
     """All outputs in the model's order."""
-    outputs = []
+    outputs, keys = [], _keys(probe.model, len(probe.output_calls))
     for index, positions in enumerate(probe.output_calls):
         call = _deciding_call(probe.calls, positions)
-        tensors = probe.model.outputs or []
-        shape = (
-            tuple(tensors[index].shape)
-            if index < len(tensors)
-            else (call.output_shape if call else ())
-        )
-        name = call.address if call else f"output {index}"
+        address = call.address if call else None
+        name = keys[index] or address or f"output {index}"
         activation = call.activation if call else None
-        outputs.append(Output(index, name, shape, activation, call.address if call else None))
+        outputs.append(Output(index, name, probe.output_shapes[index], activation, address))
     return tuple(outputs)
+
+
+def _keys(model: Any, count: int) -> list[str]:
+    """Names that the model gives its outputs: the keys of a dictionary; "" where it has none."""
+    struct = getattr(model, "_outputs_struct", None)
+    paths = [path for path, _ in keras.tree.flatten_with_path(struct)] if struct is not None else []
+    if len(paths) != count:
+        return [""] * count
+    return ["/".join(str(key) for key in path if isinstance(key, str)) for path in paths]
 
 
 def _deciding_call(calls: tuple[LayerCall, ...], positions: tuple[int, ...]) -> LayerCall | None:
@@ -91,8 +107,7 @@ def read_output(
         ConfigurationError: there is no output of that name.
     """
     output = _choose(outputs, wanted)
-    number = f" Output {output.index} ({output.name}) of {len(outputs)} is audited."
-    more = number if len(outputs) > 1 else ""
+    more = _say_choice(output, outputs, wanted) if len(outputs) > 1 else ""
     task, reason = _read_one(output, labels)
     return Reading(output, task, reason + more)
 
@@ -100,11 +115,23 @@ def read_output(
 def _choose(outputs: tuple[Output, ...], wanted: str | None) -> Output:
     if wanted is None:
         return outputs[0]
-    for output in outputs:
-        if wanted in (output.name, str(output.index), output.name.split("/")[-1]):
-            return output
-    names = ", ".join(f"{output.index}: {output.name}" for output in outputs)
-    raise ConfigurationError(f"output: {wanted!r} is not an output. There are {names}.")
+    found = [output for output in outputs if wanted in (output.name, str(output.index))]
+    found = found or [output for output in outputs if wanted in output.names]
+    if len(found) == 1:
+        return found[0]
+    said = "is not an output" if not found else f"is {len(found)} of the outputs"
+    raise ConfigurationError(f"output: {wanted!r} {said}. There are {_list_names(outputs)}.")
+
+
+def _say_choice(output: Output, outputs: tuple[Output, ...], wanted: str | None) -> str:
+    said = f" Output {output.index} ({output.name}) of {len(outputs)} is audited"
+    if wanted is not None:
+        return f"{said}."
+    return f"{said}, the first. There are {_list_names(outputs)}: choose with --output."
+
+
+def _list_names(outputs: tuple[Output, ...]) -> str:
+    return ", ".join(f"{output.index}: {output.name}" for output in outputs)
 
 
 def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from reportgen.errors import UsageError
 from reportgen.progress import tell
-from reportgen.subject.layers import LayerCall, Listener, Trace
+from reportgen.subject.at_rest import answer
+from reportgen.subject.layers import LayerCall, Listener, Shape, Trace, shape_of
 
 FloatArray = NDArray[np.float32]
 # More costs time, as memory has to be found for it; fewer samples at once, too.
 _BATCH_BYTES = 128 * 2**20
 _MAX_BATCH = 256
+_TELLING = 251  # samples of the pass that finds the layers: a prime that is no side of a layer
 Reducer = Callable[[Mapping["Tap", Any]], Any]
 RowReader = Callable[[NDArray[np.int64]], FloatArray]
 
@@ -61,6 +63,12 @@ class Probe:
         """For each output of the model, positions in `calls` that it comes from."""
         self._run_layout()
         return self._output_calls
+
+    @cached_property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """For each output of the model what `predict` gives, with the batch as None first."""
+        self._run_layout()
+        return self._output_shapes
 
     def call(self, address: str) -> LayerCall:
         """The call at ``address``.
@@ -211,18 +219,23 @@ class Probe:
     def _listen(self, inputs: Any) -> tuple[list[Any], Trace, Listener]:
         listener = Listener(self.model)
         with listener.listening([inputs]) as trace:
-            outputs = keras.tree.flatten(self.model(inputs, training=False))
+            outputs = answer(self.model, inputs)
         return [_dense(output) for output in outputs], trace, listener
 
     def _run_layout(self) -> None:
+        """Trace the model once, with a number of samples that tells their axis from others."""
+
         def forward(inputs: Any) -> Any:
             self.traces += 1
             outputs, trace, listener = self._listen(inputs)
-            self._calls = tuple(trace.calls)
+            self._calls = tuple(trace.calls if self.static_batch else map(_free, trace.calls))
             self._output_calls = tuple(tuple(listener.producers_of(o)) for o in outputs)
+            self._output_shapes = tuple((None, *shape_of(o)[1:]) for o in outputs)
             return outputs
 
-        tf.function(forward, autograph=False).get_concrete_function(self._input_spec())
+        spec = self._input_spec()
+        counted = tf.TensorSpec([self.static_batch or _TELLING, *self.shape], spec.dtype)
+        tf.function(forward, autograph=False).get_concrete_function(counted)
 
 
 def _read(trace: Trace, tap: Tap) -> Any:
@@ -236,6 +249,22 @@ def _read(trace: Trace, tap: Tap) -> Any:
 def _dense(tensor: Any) -> Any:
     """float32, whatever precision the layer computes in: NumPy has no bfloat16."""
     return tf.cast(tensor, tf.float32)
+
+
+def _free(call: LayerCall) -> LayerCall:
+    """The call with its first axis open, wherever that counts the samples."""
+
+    def free(shape: Shape) -> Shape:
+        return (None, *shape[1:]) if shape[:1] == (_TELLING,) else shape
+
+    given = tuple(map(free, call.input_shapes))
+    attention = None if call.attention_shape is None else free(call.attention_shape)
+    return replace(
+        call,
+        input_shapes=given,
+        output_shape=free(call.output_shape),
+        attention_shape=attention,
+    )
 
 
 def _elements(shape: tuple[int | None, ...]) -> int:

@@ -24,6 +24,25 @@ def shadowed(part: Any, name: str, value: Any) -> Iterator[None]:
             part.__dict__[name] = before
 
 
+def _parts(model: keras.Model) -> list[Any]:
+    """All layers and models, with the graph that a Sequential keeps beside its layers."""
+    layers = model._flatten_layers()
+    return [part for layer in layers for part in (layer, getattr(layer, "_functional", None))]
+
+
+@contextmanager
+def computing_in_double(model: keras.Model) -> Iterator[None]:
+    """Let all layers that compute in single precision compute in double, also in nested models.
+
+    A model casts what it is given to the precision that its input was declared with; here not.
+    """
+    with computing_in(model, "float64"), ExitStack() as stack:
+        for part in _parts(model):
+            if hasattr(part, "_convert_inputs_to_tensors"):
+                stack.enter_context(shadowed(part, "_convert_inputs_to_tensors", list))
+        yield
+
+
 @contextmanager
 def computing_in(model: keras.Model, policy: str, *, instead_of: str = "float32") -> Iterator[None]:
     """Let layers that compute in ``instead_of`` compute in another precision; weights stay.
@@ -34,7 +53,7 @@ def computing_in(model: keras.Model, policy: str, *, instead_of: str = "float32"
     """
     wanted = keras.dtype_policies.get(policy)
     with ExitStack() as stack:
-        for part in model._flatten_layers():
+        for part in _parts(model):
             now = getattr(part, "dtype_policy", None)
             if now and now.compute_dtype == instead_of:
                 stack.enter_context(shadowed(part, "_dtype_policy", wanted))

@@ -130,4 +130,9 @@ def choose_layers(
 def _is_shown(call: LayerCall, axes: tuple[int, ...]) -> bool:
     name = call.class_name
     kinds = any(part in name for part in _PARTS) or name in _STANDALONE
-    return kinds and len(call.output_shape) in axes and call.dtype.startswith(("float", "bf"))
+    return (
+        call.per_sample
+        and kinds
+        and len(call.output_shape) in axes
+        and call.dtype.startswith(("float", "bf"))
+    )

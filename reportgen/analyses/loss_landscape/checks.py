@@ -15,6 +15,7 @@ from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.grid import MEASURED
 from reportgen.landscape.parameters import Point, shifted
 from reportgen.landscape.restoring import restoring
+from reportgen.subject.at_rest import answer
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -37,7 +38,7 @@ class _Plain(keras.Model):  # type: ignore[misc]  # Keras ships no types
         self.inner, self.output_index = inner, output
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        return keras.tree.flatten(self.inner(inputs, training=False))[self.output_index]
+        return answer(self.inner, inputs)[self.output_index]
 
 
 def recompute(

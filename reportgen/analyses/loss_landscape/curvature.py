@@ -15,6 +15,7 @@ from reportgen.landscape.directions import scaled
 from reportgen.landscape.grid import FloatArray, axis
 from reportgen.landscape.parameters import Point, norm
 from reportgen.landscape.sharpness import Rise, average_rise, worst_rise
+from reportgen.landscape.source import Source
 from reportgen.landscape.spectrum import (
     Density,
     Extremes,
@@ -27,9 +28,16 @@ _PART = 0.05  # of the loss, and of the weights' length
 
 
 def measure_bends(
-    setting: Setting, hessian: Hessian, rng: np.random.Generator, plan: Plan
+    setting: Setting,
+    hessian: Hessian,
+    rng: np.random.Generator,
+    plan: Plan,
+    source: Source | None,
 ) -> tuple[Bends, Drawn | None]:
-    """The eigenvalues, the plane of the outermost ones, their sum and spread, and sharpness."""
+    """The eigenvalues, the plane of the outermost ones, their sum and spread, and sharpness.
+
+    source: how products are made; None where there is no time for any.
+    """
     options, until = setting.options, plan.until
     extremes, drawn = Extremes((), (), False, 0), None
     trace, density, falls = None, None, None
@@ -72,6 +80,7 @@ def measure_bends(
         average=average,
         needed=plan.needed,
         bends_down=falls,
+        source=source,
     )
     return bends, drawn
 

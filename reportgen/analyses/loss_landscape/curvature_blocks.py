@@ -6,7 +6,7 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
-from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.analyses.loss_landscape.wording import plane_name, say_source
 from reportgen.report.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
 
 
@@ -121,6 +121,8 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
             ("Mean curvature of a random direction", f"{bends.trace.value / bends.size:.3g}")
         )
     rows.append(("Products with the Hessian", f"{bends.products:,}"))
+    if bends.source is not None:
+        rows.append(("How they were made", say_source(bends.source)))
     return KeyValues(
         id="landscape-curvature",
         title="Gradient and curvature in numbers",

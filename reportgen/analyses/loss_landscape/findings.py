@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reportgen.analyses.loss_landscape.wording import digits, plane_name
+from reportgen.analyses.loss_landscape.wording import digits, plane_name, say_source
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
@@ -165,6 +165,8 @@ def _negative(result: LandscapeResult) -> Finding:
     bends = result.bends
     if not result.finite:
         return NEGATIVE_CURVATURE.not_checked(_not_finite(result))
+    if bends is not None and bends.source is not None and bends.source.kind == "none":
+        return NEGATIVE_CURVATURE.not_checked(f"The curvature: {say_source(bends.source)}.")
     if bends is None or not bends.bottom or not bends.top:
         return NEGATIVE_CURVATURE.not_checked(
             f"There was no time for the eigenvalues. {_say_needed(result)}, or lower "

@@ -78,13 +78,16 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         path=history is not None,
         train=setting.train is not None,
     )
+    source = hessian.settle() if plan.curvature else None
+    if source is not None and source.kind == "none":
+        plan = replace(plan, curvature=False)
     main = main_plane(setting, seeds[1], plan.until.plane)
     drawn = [main]
     training = None
     if history is not None:
         training, path = follow(setting, history, plan)
         drawn.append(path)
-    bends, steep = measure_bends(setting, hessian, seeds[3], plan)
+    bends, steep = measure_bends(setting, hessian, seeds[3], plan, source)
     drawn += [steep] if steep else []
     now = time.monotonic()
     halfway = now + (plan.until.further - now) / 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.analyses.loss_landscape.results import LandscapeResult
+from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
+from reportgen.analyses.loss_landscape.wording import say_source
 
 _VECTORS = {
     "ignore": "biases and other vectors stay where they are",
@@ -44,7 +45,7 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
         )
     if result.bends is not None:
         lines.append(
-            "Hessian: products by differentiating the gradient (Pearlmutter 1994). Eigenvalues: "
+            f"Hessian: {_say_products(result.bends)} Eigenvalues: "
             "Lanczos by ARPACK (scipy's eigsh) at the upper end, and at the upper end of the "
             f"largest less the Hessian; tolerance 1 % of the largest, at most {options.products} "
             f"products an end. Sum: {options.trace_draws} draws of random signs (Hutchinson 1990). "
@@ -60,6 +61,12 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
         "of the samples, the fall measured on the other half, and the other way round."
     )
     return tuple(lines)
+
+
+def _say_products(bends: Bends) -> str:
+    if bends.source is None:
+        return "products by differentiating the gradient (Pearlmutter 1994)."
+    return f"{say_source(bends.source)}."
 
 
 def _say_normalisation(result: LandscapeResult) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.results import Plane
 from reportgen.analyses.loss_landscape.setting import Setting
-from reportgen.errors import UsageError
+from reportgen.errors import NothingToCheckError, UsageError
 from reportgen.landscape.directions import cosine, draw_plane
 from reportgen.landscape.grid import FloatArray, Grid, axis, empty, split
 from reportgen.landscape.measuring import Effort, Surveyor
@@ -44,6 +44,13 @@ def main_plane(setting: Setting, rng: np.random.Generator, deadline: float) -> D
     """The random plane in full, or one part of it."""
     options = setting.options
     if options.vectors == "ignore" and not any(setting.parameters.axes):
+        if not options.layers:
+            raise NothingToCheckError(
+                "Of what is trained only biases and other vectors are left, which stay where they "
+                "are in a random plane: the kernels are frozen, or stored as whole numbers "
+                "(quantised). Audit the model as it was before, or set "
+                "loss_landscape.vectors=keep."
+            )
         raise UsageError(
             "Nothing moves: of the chosen layers only biases and other vectors are left, and these "
             "stay. Set loss_landscape.vectors=keep, or name other layers."

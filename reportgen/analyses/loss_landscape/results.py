@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reportgen.analyses.loss_landscape.options import Options
 from reportgen.landscape.grid import FloatArray, Grid
 from reportgen.landscape.sharpness import Rise
+from reportgen.landscape.source import Source
 from reportgen.landscape.spectrum import Trace
 
 
@@ -83,7 +84,8 @@ class Bends:
     without time for it. density_trace, trace: sum of the eigenvalues by both ways.
     worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
     needed: seconds that the section would have to have for the eigenvalues, about. bends_down: the
-    loss itself bends down along the lowest eigenvector; None where that was not asked.
+    loss itself bends down along the lowest eigenvector; None where that was not asked. source: how
+    the products were made; None where there was no time for any.
     """
 
     top: tuple[tuple[float, float], ...]
@@ -99,6 +101,7 @@ class Bends:
     average: tuple[Rise, ...]
     needed: float
     bends_down: bool | None = None
+    source: Source | None = None
 
     @property
     def largest(self) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reportgen.landscape.source import Source
+
 
 def plane_name(id_: str) -> str:
     """``random_2`` as a reader knows it."""
@@ -40,3 +42,20 @@ _MEANINGS = {
 def loss_meaning(name: str) -> str | None:
     """What a loss measures, in words; None of one that is seldom used."""
     return _MEANINGS.get(name)
+
+
+def say_source(source: Source) -> str:
+    """How products with the Hessian were made, and how far the check of one was off."""
+    blamed = f" (layer {', '.join(source.layers[:3])})" if source.layers else ""
+    if source.kind == "derivatives":
+        return (
+            "products by differentiating the gradient (Pearlmutter 1994); one was checked against "
+            f"differences of gradients and is within {source.error:.0e} of its length"
+        )
+    cause = f"differentiating twice fails here{blamed}: {source.why}"
+    if source.kind == "differences":
+        return (
+            "products by differences of gradients at both sides, within about "
+            f"{source.error:.0e} of their length, since {cause}"
+        )
+    return f"not available. {cause[0].upper()}{cause[1:]}; differences of gradients disagree, too"

@@ -75,7 +75,7 @@ def read_tensor(
     address: str, weight: Any, kernel: Kernel | None, near_zero: float
 ) -> TensorRow | None:
     """One weight; None for the states of random generators, which are no parameters."""
-    values = np.asarray(weight.numpy())
+    values = np.asarray(weight.numpy()) if kernel is None else kernel.values
     if values.dtype.name == "bfloat16":
         values = values.astype(np.float32)
     if values.dtype.kind not in "fiu" or values.size == 0 or "seed" in weight.path:

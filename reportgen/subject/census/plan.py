@@ -93,8 +93,8 @@ def plan_readings(
 
 
 def has_channels(call: LayerCall) -> bool:
-    """Whether the call's output is float with a known number of channels."""
-    shape = call.output_shape
+    """Whether the call's output is float with a known number of channels, for each sample."""
+    shape = call.output_shape if call.per_sample else ()
     known = len(shape) >= 2 and shape[call.channel_axis]
     return bool(known) and call.dtype.startswith(("float", "bfloat"))
 

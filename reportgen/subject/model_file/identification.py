@@ -122,7 +122,7 @@ def examine(
     content = _with_architecture(path, content, architecture)
     content = _limit_layers(content)
     try:
-        config, repairs = repair(content.config, content.writer)
+        config, repairs = repair(content.config, content.writer, frozenset(custom))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError):
         # Whatever a stranger wrote there, Keras did not.
         raise InputError(f"{path} holds a configuration that Keras did not write.") from None

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from reportgen.errors import InputError
+from reportgen.subject.model_file.repairs.activation_rules import ELEMENTWISE, our_name
 from reportgen.subject.model_file.repairs.tensorflow_functions import FUNCTIONS
 
 
@@ -95,7 +96,18 @@ def _read_slice(part: Any) -> Any:
     return part["value"] if isinstance(part, dict) and "value" in part else part
 
 
+def _elementwise(name: str) -> Any:
+    function = getattr(tf.math, ELEMENTWISE[name])
+
+    def activation(x: Any) -> Any:
+        return function(x)
+
+    activation.__name__ = name
+    return activation
+
+
 OBJECTS: dict[str, Any] = {
+    **{our_name(name): _elementwise(name) for name in ELEMENTWISE},
     "reportgen>hard_sigmoid": hard_sigmoid,
     "reportgen>TensorFlowFunction": TensorFlowFunction,
 }

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from reportgen.errors import InputError
+from reportgen.subject.model_file.building.naming import (
+    Named,
+    assign,
+    contradicts,
+    pair_names,
+    word_of,
+)
 from reportgen.subject.model_file.configuration import clean_name
 from reportgen.subject.model_file.content import Array
 from reportgen.subject.model_file.repairs import keras1
 
-# The last word of a weight's name. Two known words that differ are two different weights.
-_WORDS = frozenset(
-    """
-    kernel bias gamma beta moving_mean moving_variance pointwise_kernel recurrent_kernel
-    embeddings alpha mean variance count
-    """.split()
-)
 # Stored by Keras 2 as weights; state that no prediction uses.
 _STATE = frozenset("count StateVar state_var seed_generator_state rng_state Variable".split())
 _TOP_LEVEL = "top_level_model_weights"
@@ -46,7 +45,7 @@ def load_arrays(
     for layer, group in _pair_layers(layers, groups):
         if era == 1 or backend == "theano":
             group = _translate(layer, group, backend, era)
-        _assign(layer, group)
+        _assign(layer, group, named=era > 1 and all(array.name for array, _ in group))
     _finalize(model)
 
 
@@ -58,15 +57,19 @@ def _finalize(model: Any) -> None:
 
 
 def _pair_layers(layers: list[Any], groups: dict[str, list[Pair]]) -> list[tuple[Any, list[Pair]]]:
-    """By name; files whose layers were renamed are read in order, as Keras does."""
-    if all(layer.name in groups for layer in layers):
-        return [(layer, groups[layer.name]) for layer in layers]
-    if len(groups) == len(layers):
-        return list(zip(layers, groups.values(), strict=True))
-    missing = next(layer.name for layer in layers if layer.name not in groups)
-    raise InputError(
-        f"has no weights for layer {missing[:80]}. It may be cut off, or belong to another network."
-    )
+    """Each layer with what the file stores for it, see `pair_names`."""
+    wanted = {layer.name: _shapes(layer.weights) for layer in layers}
+    stored = {
+        name: _shapes(value for _, value in _without_state(group, []))
+        for name, group in groups.items()
+        if group
+    }
+    paired = pair_names(wanted, stored)
+    return [(layer, groups[paired[layer.name]]) for layer in layers]
+
+
+def _shapes(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(tuple(value.shape) for value in values))
 
 
 def _translate(layer: Any, group: list[Pair], backend: str | None, era: int) -> list[Pair]:
@@ -86,60 +89,32 @@ def _translate(layer: Any, group: list[Pair], backend: str | None, era: int) -> 
     ]
 
 
-def _assign(layer: Any, group: list[Pair]) -> None:
+def _assign(layer: Any, group: list[Pair], *, named: bool) -> None:
+    """named: the file has the names of Keras 2 and 3; Keras 1 had an order only."""
     # The order in which Keras 2 and 3 list a layer's weights in HDF5 files.
     variables = [*layer.trainable_weights, *layer.non_trainable_weights]
     group = _without_state(group, variables)
-    matched = _by_order(variables, group) or _by_name(variables, group)
-    if matched is None:
+    if len(variables) != len(group):
         raise InputError(_mismatch(layer, variables, group))
-    for variable, value in zip(variables, matched, strict=True):
-        variable.assign(value)
+    wanted = [Named(variable.path, tuple(variable.shape)) for variable in variables]
+    stored = [Named(array.name, tuple(value.shape)) for array, value in group]
+    places = assign(wanted, stored) if named else range(len(group))
+    chosen = [stored[place] for place in places]
+    for weight, array in zip(wanted, chosen, strict=True):
+        if weight.shape != array.shape or (named and contradicts(weight, array)):
+            raise InputError(_mismatch(layer, variables, group))
+    for variable, place in zip(variables, places, strict=True):
+        variable.assign(group[place][1])
 
 
 def _without_state(group: list[Pair], variables: list[Any]) -> list[Pair]:
     """Leave out counters and random states that this network does not keep."""
-    wanted = {_word(variable.path) for variable in variables}
+    wanted = {word_of(variable.path) for variable in variables}
     return [
         (array, value)
         for array, value in group
-        if _word(array.name) not in _STATE or _word(array.name) in wanted
+        if word_of(array.name) not in _STATE or word_of(array.name) in wanted
     ]
-
-
-def _by_order(variables: list[Any], group: list[Pair]) -> list[Any] | None:
-    if len(variables) != len(group):
-        return None
-    for variable, (array, value) in zip(variables, group, strict=True):
-        words = {_word(variable.path), _word(array.name)}
-        contradict = len(words) == 2 and words <= _WORDS
-        if contradict or not _fits(variable, value):
-            return None
-    return [value for _, value in group]
-
-
-def _by_name(variables: list[Any], group: list[Pair]) -> list[Any] | None:
-    """By layer and weight name, where these are unique on both sides."""
-    stored = {_key(array.name): value for array, value in group}
-    keys = [_key(variable.path) for variable in variables]
-    if len(stored) != len(group) or len(set(keys)) != len(keys) or not set(keys) <= set(stored):
-        return None
-    values = [stored[key] for key in keys]
-    fit = all(_fits(v, value) for v, value in zip(variables, values, strict=True))
-    return values if fit else None
-
-
-def _fits(variable: Any, value: Any) -> bool:
-    return bool(tuple(variable.shape) == np.shape(value))
-
-
-def _word(name: str) -> str:
-    return re.sub(r"(_\d+)?(:\d+)?$", "", name.rpartition("/")[2])
-
-
-def _key(name: str) -> tuple[str, str]:
-    owner = name.rpartition("/")[0].rpartition("/")[2]
-    return owner, _word(name)
 
 
 def _mismatch(layer: Any, variables: list[Any], group: list[Pair]) -> str:

@@ -30,7 +30,8 @@ _SAME = """
     RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomHue
     RandomSaturation RandomSharpness RandomShear RandomGrayscale RandomInvert RandomPosterization
     RandomColorJitter RandomColorDegeneration RandomErasing RandomPerspective RandomElasticTransform
-    RandomGaussianBlur AutoContrast Equalization Solarization RandAugment AugMix"""
+    RandomGaussianBlur AutoContrast Equalization Solarization RandAugment AugMix LayerScale
+    StochasticDepth CustomScaleLayer"""
 _OPERATIONS = """
     Abs Add Subtract Multiply Divide TrueDivide FloorDivide Power Maximum Minimum Mod Negative Exp
     Log Sqrt Rsqrt Square Tanh Sin Cos Clip Cast Round Floor Ceil Sign Relu Relu6 Sigmoid

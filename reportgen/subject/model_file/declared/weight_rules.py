@@ -161,6 +161,10 @@ def _einsum(s: Settings, c: Call) -> Weights:
     return (*weights, ("bias", (*bias, *(1,) * elided_right)))
 
 
+def _layer_scale(s: Settings, c: Call) -> Weights:
+    return (("gamma", (s.size("projection_dim"),)),)
+
+
 WEIGHTS: dict[str, Rule] = {
     **each("Dense", _dense),
     **each(CONVS, _conv),
@@ -180,4 +184,5 @@ WEIGHTS: dict[str, Rule] = {
     **each("AdditiveAttention", _additive),
     **each("MultiHeadAttention", _heads),
     **each("EinsumDense", _einsum),
+    **each("LayerScale", _layer_scale),
 }

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_LAYERS = "keras.layers"
+_LAYERS, _OPS = "keras.layers", "keras.src.ops"
 _MAKER = "__init__"
 _MOST_BASES = 32  # of classes in a row; Keras has fewer than ten
 
@@ -23,22 +23,46 @@ def has_layer(class_name: str) -> bool:
     return class_name in _imports_of(_LAYERS)
 
 
+@cache
 def accepts(class_name: str, argument: str) -> bool:
-    """Whether a layer of ``keras.layers`` can be made with this argument."""
-    return argument in accepted_arguments(class_name)
+    """Whether the constructor of a layer of ``keras.layers`` names this argument."""
+    home = _imports_of(_LAYERS).get(class_name)
+    return home is not None and argument in _arguments(*home, left=_MOST_BASES)
 
 
 @cache
 def accepted_arguments(class_name: str) -> frozenset[str]:
     """The names that the constructor of a layer takes, those that it passes on among them.
 
+    Also those that it takes out of its keywords, such as old ones that it warns of.
+
     Empty where Keras does not have the class, or its source is not there.
     """
     home = _imports_of(_LAYERS).get(class_name)
-    return frozenset(_arguments(*home, left=_MOST_BASES)) if home else frozenset()
+    return frozenset(_arguments(*home, left=_MOST_BASES, taken_out=True)) if home else frozenset()
 
 
-def _arguments(module: str, name: str, left: int) -> Iterator[str]:
+def operation_module(class_name: str) -> str | None:
+    """The module of ``keras.src.ops`` that defines an operation; None where none does."""
+    return _operations().get(class_name)
+
+
+@cache
+def _operations() -> dict[str, str]:
+    folder = _folder()
+    if folder is None:
+        return {}
+    modules = [f"{_OPS}.{path.stem}" for path in sorted((folder / "src/ops").glob("*.py"))]
+    trees = ((module, _parse(module)) for module in modules)
+    return {
+        node.name: module
+        for module, tree in trees
+        for node in (tree.body if tree else ())
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def _arguments(module: str, name: str, left: int, *, taken_out: bool = False) -> Iterator[str]:
     """Of the nearest constructor; of the next one too where it hands its keywords on."""
     found = _find_class(module, name, left)
     if found is None or not left:
@@ -53,13 +77,32 @@ def _arguments(module: str, name: str, left: int) -> Iterator[str]:
         yield from (argument.arg for argument in named if argument.arg != "self")
         if maker.args.kwarg is None:
             return
+        if (
+            taken_out and name != "Layer"
+        ):  # which takes out what Sequential models of users say of their input
+            yield from _taken_out(maker, maker.args.kwarg.arg)
     for base in node.bases:
         if isinstance(base, ast.Name):
-            yield from _arguments(module, base.id, left - 1)
+            yield from _arguments(module, base.id, left - 1, taken_out=taken_out)
         elif isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
             # As in ``class GaussianNoise(layers.Layer)``, behind ``from keras.src import layers``.
             package, inside = _imports_of(module).get(base.value.id, ("", ""))
-            yield from _arguments(f"{package}.{inside}", base.attr, left - 1)
+            yield from _arguments(f"{package}.{inside}", base.attr, left - 1, taken_out=taken_out)
+
+
+def _taken_out(maker: ast.FunctionDef, keywords: str) -> Iterator[str]:
+    """Names as in ``kwargs.pop("renorm", False)``."""
+    for node in ast.walk(maker):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("pop", "get")
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == keywords
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield str(node.args[0].value)
 
 
 def _find_class(module: str, name: str, left: int) -> tuple[str, ast.ClassDef] | None:
@@ -84,15 +127,20 @@ def _imports_of(module: str) -> dict[str, tuple[str, str]]:
     }
 
 
+def _folder() -> Path | None:
+    spec = find_spec("keras")
+    folders = spec.submodule_search_locations if spec else None
+    return Path(folders[0]) if folders else None
+
+
 @cache
 def _parse(module: str) -> ast.Module | None:
     """The source of a module of Keras; None where there is none to read."""
-    spec = find_spec("keras")
-    folders = spec.submodule_search_locations if spec else None
+    folder = _folder()
     package, _, inside = module.partition(".")
-    if package != "keras" or not folders:
+    if package != "keras" or folder is None:
         return None
-    path = Path(folders[0]).joinpath(*inside.split("."))
+    path = folder.joinpath(*inside.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
             return ast.parse(file.read_bytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from reportgen.subject.model_file.configuration import Node, layers_of
 from reportgen.subject.model_file.repairs.installed_keras import accepts, has_layer
@@ -25,6 +25,23 @@ _OLD_NAMES = {
     "DenseFeaturesV2": "DenseFeatures",
     "CategoryEncodingV1": "CategoryEncoding",
     "NormalizationV1": "Normalization",
+}
+
+
+class ApplicationLayer(NamedTuple):
+    """A layer of ``keras.applications``: its module, and settings that it always has."""
+
+    module: str
+    settings: frozenset[str]
+
+
+_CONVNEXT = "keras.src.applications.convnext"
+APPLICATION_LAYERS = {
+    "LayerScale": ApplicationLayer(_CONVNEXT, frozenset({"init_values", "projection_dim"})),
+    "StochasticDepth": ApplicationLayer(_CONVNEXT, frozenset({"drop_path_rate"})),
+    "CustomScaleLayer": ApplicationLayer(
+        "keras.src.applications.inception_resnet_v2", frozenset({"scale"})
+    ),
 }
 ANY: tuple[Any, ...] = ("anything",)
 _CONVOLUTIONS = tuple(name for name in LAYERS if "Conv" in name)
@@ -168,6 +185,26 @@ def set_module(node: Node) -> bool:
     if "module" in node and node.get("registered_name") != name:
         node.setdefault("registered_name", None)
     return False
+
+
+def find_application_layer(node: Node) -> bool:
+    """Where Keras 3 looks for a layer of ``keras.applications``; HDF5 files only have its name.
+
+    A class of somebody's own may be called alike: it is taken for Keras' where it has its settings.
+    """
+    home = APPLICATION_LAYERS.get(node["class_name"])
+    module = node.get("module")
+    if home is None or not (module is None or _is_application(module, home.module)):
+        return False
+    if not home.settings <= set(settings_of(node)):
+        return False
+    node["module"], node["registered_name"] = home.module, node["class_name"]
+    return module is None
+
+
+def _is_application(module: Any, home: str) -> bool:
+    end = home.removeprefix("keras.src.")
+    return isinstance(module, str) and module in (f"keras.{end}", f"tensorflow.python.keras.{end}")
 
 
 def drop_left_over(node: Node) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, layers_of
+from reportgen.subject.model_file.repairs.installed_keras import operation_module
 from reportgen.subject.model_file.repairs.layer_rules import ERA, RECURRENT, settings_of
 from reportgen.subject.model_file.repairs.tensorflow_functions import FUNCTIONS, read_operation
+from reportgen.subject.model_file.safety.allowed import OPERATIONS
 
 _ENDS = ("input_layers", "output_layers")
 _CONSTANT = "_CONSTANT_VALUE"
@@ -133,6 +135,20 @@ def _tensors_in(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tensors_in(item) for key, item in value.items()}
     return value
+
+
+def name_operation_module(node: Node) -> bool:
+    """Where Keras 3 looks for an operation of ``keras.ops``: HDF5 files only have its name.
+
+    Several are called like a layer (Add, Concatenate). Every layer writes whether it is trainable,
+    and no operation does.
+    """
+    if node[ERA] < 3 or node.get("module") is not None or "inbound_nodes" not in node:
+        return False
+    if node["class_name"] in OPERATIONS and "trainable" not in settings_of(node):
+        node["module"] = operation_module(node["class_name"])
+        node["registered_name"] = node["class_name"]
+    return False
 
 
 def wrap_tensorflow_call(node: Node) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
@@ -19,8 +20,12 @@ from reportgen.subject.model_file.repairs import (
     name_rules,
     node_rules,
 )
+from reportgen.subject.model_file.repairs.activation_rules import find_functions
 
 _SHOWN = 3
+_FUNCTIONS = (
+    "Functions of TensorFlow that are used as activation functions were found by their name"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,13 @@ class Repair:
 RULES = (
     Rule("layer_lists", "", layer_rules.name_layer_list),
     Rule("class_names", "", layer_rules.rename_class),
+    Rule("operation_modules", "", node_rules.name_operation_module),
     Rule("modules", "", layer_rules.set_module),
+    Rule(
+        "application_layers",
+        "Layers that are named like those of keras.applications were taken for them",
+        layer_rules.find_application_layer,
+    ),
     Rule(
         "names",
         "Names with characters that Keras 3 does not take were changed",
@@ -113,8 +124,13 @@ RULES = (
 )
 
 
-def repair(config: Any, writer: str | None) -> tuple[Any, tuple[Repair, ...]]:
+def repair(
+    config: Any, writer: str | None, given: frozenset[str] = frozenset()
+) -> tuple[Any, tuple[Repair, ...]]:
     """The configuration in the terms of Keras 3, and what was done; the input stays as it is.
+
+    Args:
+        given: names of classes and functions that the user supplies.
 
     Hostile configurations come back as far as they could be read; the guards look at the result.
     """
@@ -128,7 +144,8 @@ def repair(config: Any, writer: str | None) -> tuple[Any, tuple[Repair, ...]]:
     if not is_object(config):
         return config, ()
     layer_rules.mark_era(config, writer)
-    for rule in RULES:
+    functions = Rule("tensorflow_activations", _FUNCTIONS, partial(find_functions, given=given))
+    for rule in (*RULES, functions):
         changed = {address: rule.change(node) for address, node in layers(config)}
         changed = {address: did for address, did in changed.items() if did}
         if changed and rule.what:

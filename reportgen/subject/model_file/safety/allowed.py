@@ -19,7 +19,8 @@ LAYERS = frozenset(
     GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
     GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D GlobalAvgPool3D GlobalMaxPool1D
     GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
-    GroupNormalization GroupQueryAttention HashedCrossing Hashing Identity InputLayer
+    GroupNormalization GroupQueryAttention GroupedQueryAttention HashedCrossing Hashing Identity
+    InputLayer
     IntegerLookup LSTM LSTMCell LayerNormalization LeakyReLU Masking MaxNumBoundingBoxes
     MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum
     MelSpectrogram Minimum MixUp MultiHeadAttention Multiply Normalization PReLU Permute
@@ -113,11 +114,17 @@ OPERATIONS = frozenset(
 
 QUANTIZERS = frozenset(
     """
-    AWQConfig AbsMaxQuantizer Float8QuantizationConfig GPTQConfig Int4QuantizationConfig
+    AWQConfig AbsMaxQuantizer FakeQuantWithMinMaxVars Float8QuantizationConfig GPTQConfig
+    Int4QuantizationConfig
     Int8QuantizationConfig
     """.split()
 )
 
+# Layers that networks of keras.applications are made of, and keras.layers does not have.
+APPLICATIONS = {
+    "keras.src.applications.convnext": frozenset({"LayerScale", "StochasticDepth"}),
+    "keras.src.applications.inception_resnet_v2": frozenset({"CustomScaleLayer"}),
+}
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 # Classes of Keras 2 that Keras 3 no longer has, and nothing stands for.
 GONE = frozenset(

@@ -10,10 +10,12 @@ from enum import Enum
 from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, walk
+from reportgen.subject.model_file.repairs.activation_rules import ELEMENTWISE, function_node
 from reportgen.subject.model_file.repairs.layer_rules import KEPT_CURVE
 from reportgen.subject.model_file.repairs.node_rules import OPERATION
 from reportgen.subject.model_file.safety.allowed import (
     ACTIVATIONS,
+    APPLICATIONS,
     CLASSES,
     FOREIGN_CODE,
     GONE,
@@ -57,7 +59,10 @@ _OTHERS = frozenset(sys.stdlib_module_names) | {
     "keras_cv",
     "keras_nlp",
 }
-_OURS = [(own["module"], own["registered_name"]) for own in (OPERATION, KEPT_CURVE)]
+_OURS = [
+    (own["module"], own["registered_name"])
+    for own in (OPERATION, KEPT_CURVE, *map(function_node, ELEMENTWISE))
+]
 
 
 class Origin(Enum):
@@ -140,6 +145,8 @@ def _judge_class(name: str, module: Any, registered: Any) -> Origin:
         return Origin.KERAS
     if registered not in (None, "", name) and name in _ALL_CLASSES and _is_keras(module):
         return Origin.FOREIGN  # a built-in has no second name: one of the two is a disguise
+    if module in APPLICATIONS:
+        return Origin.KERAS if name in APPLICATIONS[module] else Origin.FOREIGN
     if module.startswith("keras.src.ops."):
         return Origin.KERAS if name in OPERATIONS else Origin.FOREIGN
     if module in ("keras", "keras.models", "keras.src.models.functional"):
