@@ -26,7 +26,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # What says how a file is opened, or where its samples are: a live model is open, and has them.
-_OF_FILES = ("images", "data", "labels", "architecture", "sha256", "allow_unsafe")
+_OF_FILES = (
+    *("images", "data", "labels", "label_column"),
+    *("architecture", "sha256", "allow_unsafe"),
+)
 # What the system can only hold another process to.
 _OF_PROCESSES = ("memory_limit", "device")
 
@@ -60,6 +63,7 @@ def audit(
     images: str | Path | None = None,
     data: str | Path | None = None,
     labels: str | Path | None = None,
+    label_column: str | Sequence[str] | None = None,
     classes: str | Path | Sequence[str] | None = None,
     history: str | Path | None = None,
     train: Any = None,
@@ -109,8 +113,12 @@ def audit(
         name: what the report calls the model. Default: the name of the file or of the model.
         images: folder with a folder of images for each class, or of plain images.
         data: an ``.npz`` file with ``x`` and, for labels, ``y``.
-        labels: a CSV table of ``file,label``; files are relative to ``images``, else to it.
-        classes: class names in the order of the outputs, or a file with one a line.
+        labels: a table of files and labels, with or without a header; files are relative to
+            ``images``, else to it.
+        label_column: its column of labels, by name; several are several targets a sample, in the
+            order of the outputs. Default: found, or asked for.
+        classes: class names in the order of the outputs, or a file: one a line, or JSON as Keras
+            writes it.
         history: folder of recorded weights (`WeightRecorder`) or of checkpoints.
         train: training samples, for the landscape: a path as for ``data`` or ``images``; with a
             live model a pair of arrays ``(x, y)`` or a dataset.

@@ -74,15 +74,23 @@ class AuditConfig(BaseModel):
     labels: Path | None = Field(
         default=None,
         description=(
-            "A CSV table of file,label. Files are relative to `images`, or else to the table's "
-            "folder."
+            "A table of files and labels: cells between commas, semicolons, tabs or |, with or "
+            "without a header. Files are relative to `images`, or else to the table's folder."
+        ),
+    )
+    label_column: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Which column of `labels` holds the labels, by its name in the header (without one: "
+            "column 2). Several are several targets a sample, in the order of the outputs. Empty: "
+            "it is found, or asked for."
         ),
     )
     classes: Path | tuple[str, ...] | None = Field(
         default=None,
         description=(
-            "Class names in the order of the model's outputs: a file with one a line, or a list "
-            "of names."
+            "Class names in the order of the model's outputs: a file with one a line, a JSON file "
+            "as Keras writes it (a list, name to position, position to name), or a list of names."
         ),
     )
     history: Path | None = Field(
@@ -262,7 +270,7 @@ class AuditConfig(BaseModel):
 
     _file: TomlFile | None = PrivateAttr(default=None)
 
-    @field_validator("only", "skip", "formats", mode="before")
+    @field_validator("only", "skip", "formats", "label_column", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         if isinstance(value, str):

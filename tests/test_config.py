@@ -200,7 +200,7 @@ def test_an_unknown_option_is_answered_with_the_nearest():
     assert "formats_named" not in said
 
 
-@pytest.mark.parametrize("key", ["only", "skip", "formats"])
+@pytest.mark.parametrize("key", ["only", "skip", "formats", "label_column"])
 def test_lists_of_names_may_be_written_as_one_text(key):
     names = ("html", "json") if key == "formats" else ("overview", "weights")
     for given in (", ".join(names), f"{names[0]},{names[1]},", list(names), names):

@@ -12,10 +12,10 @@ import pytest
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.files import Folder, leads_out, open_regular, read_regular
+from reportgen.subject.class_names import read_class_names
 from reportgen.subject.history import read_history
 from reportgen.subject.images import Decoder, SkippedImageError
-from reportgen.subject.labels import read_class_names
-from reportgen.subject.listing import list_csv
+from reportgen.subject.label_table import list_table
 from reportgen.subject.model_file.identification import examine, read_file
 from reportgen.subject.samples import read_archive
 
@@ -32,7 +32,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "architecture": lambda path: examine(weights_of(path), architecture=path),
     "samples": lambda path: read_archive(path, (2,), limit=9, seed=0),
     "image": lambda path: Decoder((2, 2), 3).read(path),
-    "labels": lambda path: list_csv(path, path.parent, limit=9, seed=0),
+    "labels": lambda path: list_table(path, path.parent, limit=9, seed=0),
     "classes": read_class_names,
     "history": history_of,
     "report": lambda path: reportgen_load(path),
@@ -180,9 +180,9 @@ def test_a_label_table_reaches_no_file_by_a_link(tmp_path: Path) -> None:
     (images / "same.png").symlink_to("a.png")
     table = tmp_path / "labels.csv"
     table.write_text("a.png,a\nb.png,b\nout.png,a\nway/secret.png,b\nsame.png,a\n")
-    found = list_csv(table, images, limit=9, seed=0)
+    found = list_table(table, images, limit=9, seed=0)
     assert [entry.name for entry in found.entries] == ["a.png", "same.png", "b.png"]
     assert found.skipped_counts == {"link out of the folder": 2}
     table.write_text("out.png,a\n")
     with pytest.raises(InputError, match="link out of the folder: 1"):
-        list_csv(table, images, limit=9, seed=0)
+        list_table(table, images, limit=9, seed=0)

@@ -41,6 +41,7 @@ TIERS = {
     "tests/subject/history/test_writing.py": UNIT,
     "tests/subject/model_file/keras1/test_words.py": UNIT,
     "tests/subject/model_file/saved_model/test_checksum.py": UNIT,
+    "tests/subject/test_class_names.py": UNIT,
     "tests/subject/test_conversions.py": UNIT,
     "tests/subject/test_history.py": UNIT,
     "tests/subject/test_images.py": UNIT,

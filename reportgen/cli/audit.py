@@ -23,6 +23,7 @@ _HIDDEN = ("model", "options")
 _SPELLINGS = {
     "only": Spelling(metavar="ID,..."),
     "skip": Spelling(metavar="ID,..."),
+    "label_column": Spelling(metavar="NAME,..."),
     "custom_objects": Spelling(metavar="MODULE:NAME", repeat=True),
     "input_size": Spelling(metavar="HxW"),
     "name": Spelling(metavar="NAME"),

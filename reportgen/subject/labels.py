@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as counting
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.errors import ConfigurationError, InputError
-from reportgen.files import read_regular
+from reportgen.errors import ConfigurationError
 from reportgen.subject.outputs import Reading
+from reportgen.suggest import nearest
 
 _SEVERAL = (
     "The labels mark several classes a sample, or none. Predictions are compared with one class "
     "a sample only, so they are shown but not scored."
 )
-_MAX_NAMES_BYTES = 16 * 2**20
 _MAX_NAME_LENGTH = 200  # a name of a megabyte would stand in the report once for every sample
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]{0,15}))(?:\.0+)?", re.ASCII)
+_SORTED = "labels sorted as text, as Keras does"
+# Up to so many classes, the numbers 0, 1, ... stand in the same order as text.
+_ONE_DIGIT = 10
 
 
 @dataclass(frozen=True)
@@ -29,33 +33,24 @@ class Labels:
     values: class positions ``(n,)`` int64; targets ``(n, units)`` float for regression; None.
     classes: names in the order of the outputs. order: where that order comes from, in words.
     unscored: why labels that are there cannot be compared with the predictions.
+    notes: sentences on what was assumed, and on classes that no sample is of.
     """
 
     values: NDArray[Any] | None
     classes: tuple[str, ...]
     order: str
     unscored: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def read_class_names(path: Path) -> tuple[str, ...]:
-    """Names, one a line, in the order of the outputs. ``0 name`` lines lose their number.
+@dataclass(frozen=True)
+class _Order:
+    """Labels as they are written, and what the classes are called, in the order of the outputs."""
 
-    Raises:
-        InputError: the file cannot be read, or a name stands twice.
-    """
-    try:
-        text = read_regular(path, _MAX_NAMES_BYTES).decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}). Save it so.") from None
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = [name.split(maxsplit=1) for name in names]
-    if all(len(p) == 2 and p[0] == str(i) for i, p in enumerate(numbered)):
-        names = [parts[1] for parts in numbered]  # the labels.txt of Teachable Machine
-    if len(set(names)) != len(names):
-        raise InputError(f"{path} names a class twice. Each line is one class.")
-    return tuple(names)
+    written: tuple[str, ...]
+    classes: tuple[str, ...]
+    words: str
+    notes: tuple[str, ...] = ()
 
 
 def resolve_labels(
@@ -63,13 +58,22 @@ def resolve_labels(
     label_names: tuple[str, ...],
     reading: Reading,
     given: tuple[str, ...] | None,
+    folders: tuple[str, ...] = (),
 ) -> Labels:
     """Match labels to the outputs. Class names of more than 200 characters are shortened.
 
+    Args:
+        labels: text or positions ``(n,)``, or targets ``(n, columns)``; None without.
+        label_names: the distinct labels, sorted as text; of several columns their names.
+        given: class names in the order of the outputs.
+        folders: all class folders, with those that hold no image; empty if labels are from
+            elsewhere. Numbers that name folders are text, as for Keras; others are positions.
+
     Raises:
-        ConfigurationError: the number of classes, or a label, does not fit the model.
+        ConfigurationError: the number of classes, or a label, does not fit the model, or the order
+            of the classes cannot be told.
     """
-    found = _resolve(labels, label_names, reading, given)
+    found = _resolve(labels, label_names, reading, given, folders)
     return replace(found, classes=tuple(map(_shorten, found.classes, counting())))
 
 
@@ -84,6 +88,7 @@ def _resolve(
     label_names: tuple[str, ...],
     reading: Reading,
     given: tuple[str, ...] | None,
+    folders: tuple[str, ...],
 ) -> Labels:
     if reading.task == "regression":
         return Labels(_numbers(labels, reading.output.units), (), "")
@@ -101,8 +106,8 @@ def _resolve(
         names = given or tuple(f"class {i}" for i in range(count))
         return Labels(None, names, "given" if given else "numbered")
     if labels.dtype == object:
-        return _match_names(labels, label_names, given, count)
-    return _match_positions(labels, given, count)
+        return _match_names(labels, label_names, given, count, folders)
+    return _match_positions(labels, label_names, given, count)
 
 
 def _numbers(labels: NDArray[Any] | None, units: int) -> NDArray[np.float64] | None:
@@ -122,45 +127,143 @@ def _numbers(labels: NDArray[Any] | None, units: int) -> NDArray[np.float64] | N
 
 
 def _match_names(
-    labels: NDArray[Any], names: tuple[str, ...], given: tuple[str, ...] | None, count: int
+    labels: NDArray[Any],
+    names: tuple[str, ...],
+    given: tuple[str, ...] | None,
+    count: int,
+    folders: tuple[str, ...],
 ) -> Labels:
+    plain = {} if folders or set(names) <= set(given or ()) else _read_whole(names)
+    written = tuple(sorted({plain.get(name, name) for name in names}))
     if given is not None:
-        classes, order = given, "as given by --classes"
-    elif len(names) == count:
-        classes, order = names, "labels sorted as text, as Keras does"
-    elif set(names) <= set(map(str, range(count))):
-        classes, order = tuple(map(str, range(count))), "labels are positions"
-    elif len(names) > count:
+        order = _order_of_given(written, given, are_numbers=bool(plain))
+    elif folders:
+        order = _order_of_folders(written, folders, count)
+    elif plain:
+        order = _order_of_numbers(written, count)
+    else:
+        order = _order_of_text(written, count)
+    position = {name: i for i, name in enumerate(order.written)}
+    values = np.array([position[plain.get(label, label)] for label in labels], np.int64)
+    absent = _note_absent({position[name] for name in written}, order.classes)
+    return Labels(values, order.classes, order.words, notes=(*order.notes, *absent))
+
+
+def _read_whole(names: Collection[str]) -> dict[str, str]:
+    """Whole numbers as they are written, such as ``3.0``, as ``3``; empty if one name is none."""
+    found = {name: match[1] for name in names if (match := _WHOLE.fullmatch(name))}
+    return found if len(found) == len(names) else {}
+
+
+def _positions(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _order_of_given(names: tuple[str, ...], given: tuple[str, ...], *, are_numbers: bool) -> _Order:
+    words = "as given by --classes"
+    if set(names) <= set(given):
+        return _Order(given, given, words)
+    positions = _positions(len(given))
+    # Where a class is called by a number itself, 3 could be its name or its place.
+    if are_numbers and set(names) <= set(positions) and not any(map(_WHOLE.fullmatch, given)):
+        return _Order(positions, given, words)
+    unknown = [name for name in names if name not in given]
+    guess = nearest(unknown[0][:_MAX_NAME_LENGTH], map(_shorten, given, counting()))
+    raise ConfigurationError(
+        f"labels: {_some(unknown)} {'is' if len(unknown) == 1 else 'are'} not among the "
+        f"{len(given)} classes ({_some(given)}). {guess + ' ' if guess else ''}"
+        "Spell labels and --classes alike."
+    )
+
+
+def _order_of_text(names: tuple[str, ...], count: int) -> _Order:
+    if len(names) != count:
+        raise _refuse_number(names, count)
+    return _Order(names, names, _SORTED)
+
+
+def _order_of_numbers(names: tuple[str, ...], count: int) -> _Order:
+    """Numbers in a table: positions, or else the order in which text and numbers agree."""
+    numbers = sorted(map(int, names))
+    if set(names) <= set(_positions(count)):
+        return _Order(_positions(count), _positions(count), "labels are positions")
+    if len(names) > count:
+        raise _refuse_number(names, count)
+    if len(names) == count and tuple(map(str, numbers)) == names:
+        return _Order(names, names, _SORTED)
+    raise ConfigurationError(
+        f"labels: {len(names)} whole numbers from {numbers[0]} to {numbers[-1]}, but the model's "
+        f"{count} classes have the positions 0 to {count - 1}. Say which is which with --classes "
+        "FILE: these numbers, one a line, in the order of the outputs."
+    )
+
+
+def _order_of_folders(names: tuple[str, ...], folders: tuple[str, ...], count: int) -> _Order:
+    """Class folders: sorted as text with the empty ones among them, as Keras does."""
+    empty = tuple(name for name in folders if name not in names)
+    if len(folders) == count:
+        return _Order(folders, folders, _SORTED, _note_numbers(folders))
+    if len(names) == count:
+        note = _end(f"Folders without an image were not counted as classes: {_some(empty)}")
+        kept = tuple(name for name in folders if name in names)
+        return _Order(kept, kept, _SORTED, (note, *_note_numbers(kept)))
+    if not set(names) <= set(_positions(count)):
+        raise _refuse_number(names, count)
+    if count > _ONE_DIGIT:
         raise ConfigurationError(
+            f"labels: folders of {len(names)} of the {count} classes are there, named by numbers "
+            f"({_some(names)}). Keras sorts all {count} as text (0, 1, 10, ...), others as "
+            "numbers (0, 1, 2, ...). Give --classes FILE with the names of all, in the order of "
+            "the outputs."
+        )
+    return _Order(_positions(count), _positions(count), "labels are positions")
+
+
+def _note_numbers(folders: tuple[str, ...]) -> tuple[str, ...]:
+    whole = _read_whole(folders)
+    by_number = sorted(folders, key=lambda name: int(whole.get(name, "0")))
+    if not whole or by_number == list(folders):
+        return ()
+    return (
+        f"Folders named by numbers were sorted as text ({', '.join(folders[:3])}, ...), as Keras "
+        "does. If the outputs are in the order of the numbers, give --classes.",
+    )
+
+
+def _refuse_number(names: tuple[str, ...], count: int) -> ConfigurationError:
+    if len(names) > count:
+        return ConfigurationError(
             f"labels: {len(names)} different labels ({_some(names)}), but the model "
             f"distinguishes only {count} classes. These samples were not made for this model: "
             "check both paths."
         )
-    else:
-        what = "label is" if len(names) == 1 else "different labels are"
-        raise ConfigurationError(
-            f"labels: {len(names)} {what} there ({_some(names)}), but the model distinguishes "
-            f"{count} classes. Name all of them with --classes FILE, in the order of the outputs."
-        )
-    position = {name: i for i, name in enumerate(classes)}
-    unknown = sorted(set(labels) - set(position))
-    if unknown:
-        raise ConfigurationError(
-            f"labels: {_some(unknown)} {'is' if len(unknown) == 1 else 'are'} not among the "
-            f"{count} classes ({_some(classes)})."
-        )
-    return Labels(np.array([position[label] for label in labels], np.int64), classes, order)
+    what = "label is" if len(names) == 1 else "different labels are"
+    return ConfigurationError(
+        f"labels: {len(names)} {what} there ({_some(names)}), but the model distinguishes "
+        f"{count} classes. Name all of them with --classes FILE, in the order of the outputs."
+    )
 
 
-def _match_positions(labels: NDArray[Any], given: tuple[str, ...] | None, count: int) -> Labels:
+def _note_absent(present: Collection[int], classes: tuple[str, ...]) -> tuple[str, ...]:
+    absent = [name for i, name in enumerate(classes) if i not in present]
+    if not absent:
+        return ()
+    there = f"{len(classes) - len(absent)} of the {len(classes)} classes"
+    return (_end(f"Samples of {there} are there; none of: {_some(absent)}"),)
+
+
+def _match_positions(
+    labels: NDArray[Any], columns: tuple[str, ...], given: tuple[str, ...] | None, count: int
+) -> Labels:
+    names = given or tuple(f"class {i}" for i in range(count))
+    order = "as given by --classes" if given else "positions in y"
     if labels.ndim == 2:
         if labels.shape[1] != count or not (np.isin(labels, (0, 1)).all()):
-            raise ConfigurationError(
-                f"labels: y has shape {labels.shape}, the model distinguishes {count} classes."
-            )
+            raise _refuse_columns(labels.shape, columns, count)
+        if columns and not given:
+            names, order = columns, "columns of the table"
         if not (labels.sum(axis=1) == 1).all():
-            names = given or tuple(f"class {i}" for i in range(count))
-            return Labels(None, names, "positions in y", unscored=_SEVERAL)
+            return Labels(None, names, order, unscored=_SEVERAL)
         labels = labels.argmax(axis=1)
     with np.errstate(invalid="ignore"):  # 1e300 is no position; the comparison below finds it
         positions = labels.astype(np.int64)
@@ -174,10 +277,28 @@ def _match_positions(labels: NDArray[Any], given: tuple[str, ...] | None, count:
             f"labels: positions from {positions.min()} to {positions.max()}, the model "
             f"distinguishes {count} classes (0 to {count - 1})."
         )
-    names = given or tuple(f"class {i}" for i in range(count))
-    return Labels(positions, names, "as given by --classes" if given else "positions in y")
+    present = set(np.unique(positions).tolist())
+    return Labels(positions, names, order, notes=_note_absent(present, names))
 
 
-def _some(names: Any) -> str:
+def _refuse_columns(
+    shape: tuple[int, ...], columns: tuple[str, ...], count: int
+) -> ConfigurationError:
+    if not columns:
+        return ConfigurationError(
+            f"labels: y has shape {shape}, the model distinguishes {count} classes."
+        )
+    return ConfigurationError(
+        f"labels: {len(columns)} columns ({_some(columns)}) were read, but the model distinguishes "
+        f"{count} classes. Give one column of 0 and 1 for each, or one of class names, with "
+        "--label-column."
+    )
+
+
+def _end(sentence: str) -> str:
+    return sentence if sentence.endswith("...") else f"{sentence}."
+
+
+def _some(names: Sequence[str]) -> str:
     shown = [str(name)[:40] for name in list(names)[:5]]
     return ", ".join(shown) + (", ..." if len(names) > 5 else "")

@@ -1,4 +1,4 @@
-"""Which samples there are: class folders, a CSV of file,label, or a flat folder.
+"""Which samples there are: class folders or a flat folder, and the draw of them.
 
 A million files must not be a problem. Names are streamed past a draw that keeps, for each
 class, those with the smallest keyed hash: the same draw on every machine, whatever order the
@@ -7,26 +7,24 @@ file system lists them in, in memory that depends on the draw and not on the fol
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import heapq
-import io
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TypeVar
 
-from reportgen.errors import InputError, UnsafeInputError
-from reportgen.files import leads_out, read_regular
+from reportgen.errors import InputError
+from reportgen.files import leads_out
 from reportgen.subject.images import SUFFIXES
+from reportgen.subject.splits import refuse_splits
 
 MAX_CLASSES = 20_000
 _EXAMPLES = 5
-_MAX_TABLE_BYTES = 256 * 2**20
 # A link in a folder of somebody else's could put any picture of the user's into the report.
-_LINK_OUT = "link out of the folder"
+LINK_OUT = "link out of the folder"
 K = TypeVar("K")
 
 
@@ -35,16 +33,26 @@ class Entry:
     """One sample that was found: its file, its name in the report, its label as written.
 
     Names and labels from the file system that are not UTF-8 have their bytes as ``\\xff``.
+    ``targets`` are the numbers of a table with several columns of labels, which has no ``label``.
     """
 
     path: Path
     name: str
     label: str | None
+    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The drawn entries, how many there were of each label, and what was left out by name."""
+    """The drawn entries, and what was left out by name.
+
+    Attributes:
+        found: how many there were of each label, before the draw.
+        labels: the distinct labels, sorted as text; or the names of several columns of targets.
+        folders: all class folders, sorted as text, with those that hold no image. Empty where the
+            labels are from a table.
+        notes: sentences on how labels were understood.
+    """
 
     entries: tuple[Entry, ...]
     found: Counter[str | None]
@@ -52,6 +60,8 @@ class Listing:
     skipped: tuple[tuple[str, str], ...] = ()
     skipped_counts: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
+    folders: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class SkippedNames:
@@ -113,20 +123,36 @@ def share_evenly(available: dict[K, int], limit: int) -> dict[K, int]:
     return quotas
 
 
-def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
+def list_folder(
+    root: Path,
+    *,
+    limit: int,
+    seed: int,
+    classes: tuple[str, ...] | None = None,
+    option: str = "--images",
+) -> Listing:
     """Class folders (a folder a label) or, without any, a flat folder of unlabelled images.
+
+    Args:
+        classes: names that were given for the classes. Where all folders are among them, they are
+            classes, also if they look like splits.
+        option: what ``root`` was given with, for messages.
 
     Raises:
         InputError: the folder is missing or holds no image by name.
+        ConfigurationError: its folders look like splits or like a level too many.
     """
     if not os.path.isdir(root):
-        raise InputError(f"{root} is not a folder. Give --images a folder of images.")
+        raise InputError(f"{root} is not a folder. Give {option} a folder of images.")
     skips = SkippedNames()
-    classes = _class_folders(root, skips)
-    if len(classes) > MAX_CLASSES:
-        raise InputError(f"{root} has {len(classes)} folders; at most {MAX_CLASSES} classes work.")
-    draw, ignored = BalancedDraw(limit, seed, max(1, len(classes))), 0
-    for entry in _walk_classes(root, classes, skips):
+    names = _class_folders(root, skips)
+    if len(names) > MAX_CLASSES:
+        raise InputError(f"{root} has {len(names)} folders; at most {MAX_CLASSES} classes work.")
+    folders = tuple(map(_spelled, names))
+    if not set(folders) <= set(classes or ()):
+        refuse_splits(root, names, option)
+    draw, ignored = BalancedDraw(limit, seed, max(1, len(names))), 0
+    for entry in _walk_classes(root, names, skips):
         if entry.path.suffix.lower() in SUFFIXES:
             draw.offer(entry)
         else:
@@ -136,9 +162,14 @@ def list_folder(root: Path, *, limit: int, seed: int) -> Listing:
             f"{root} holds no images ({ignored} other files). Images end in "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    labels = tuple(label for label in map(_spelled, classes) if draw.found[label])
     return Listing(
-        draw.entries(), draw.found, labels, tuple(skips.names), skips.counts, ignored=ignored
+        draw.entries(),
+        draw.found,
+        tuple(label for label in folders if draw.found[label]),
+        tuple(skips.names),
+        skips.counts,
+        ignored=ignored,
+        folders=folders,
     )
 
 
@@ -155,7 +186,7 @@ def _class_folders(root: Path, skips: SkippedNames) -> list[str]:
         if (root / name).is_symlink() and real.is_relative_to((root / name).resolve()):
             skips.add("link back to a folder above", _spelled(name))
         elif (root / name).is_symlink() and leads_out(root / name, real):
-            skips.add(_LINK_OUT, _spelled(name))
+            skips.add(LINK_OUT, _spelled(name))
         else:
             classes.append(name)
     return classes
@@ -184,7 +215,7 @@ def _walk(root: Path, folder: Path, label: str | None, skips: SkippedNames) -> I
             path = Path(parent, file)
             spelled = _spelled(path.relative_to(root).as_posix())
             if path.is_symlink() and not file.startswith(".") and leads_out(path, root):
-                skips.add(_LINK_OUT, spelled)
+                skips.add(LINK_OUT, spelled)
             elif not file.startswith("."):
                 yield Entry(path, spelled, label)
 
@@ -192,92 +223,3 @@ def _walk(root: Path, folder: Path, label: str | None, skips: SkippedNames) -> I
 def _spelled(name: str) -> str:
     """A name from the file system as text that can be written: ``\\xff`` for a stray byte."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def list_csv(table: Path, root: Path, *, limit: int, seed: int) -> Listing:
-    """Rows of ``file,label`` (a header of those words is allowed); files relative to ``root``.
-
-    Raises:
-        UnsafeInputError: a row names a file outside ``root``.
-        InputError: the table cannot be read as text, or has no usable row.
-    """
-    labels_of: dict[str, str] = {}
-    skips = SkippedNames()
-    for number, row in _read_rows(table):
-        if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            skips.add("label file: no file or no label in the row", f"line {number}")
-            continue
-        name, label = row[0].strip(), row[1].strip()
-        _refuse_outside(table, number, name)
-        name = PurePosixPath(name).as_posix()  # ./a.png is a.png
-        if name not in labels_of:
-            labels_of[name] = label
-        elif labels_of[name] == label:
-            skips.add("label file: repeated row", name)
-        else:
-            labels_of[name] = ""
-            skips.add("label file: conflicting labels", name)
-    usable = {name: label for name, label in labels_of.items() if label}
-    labels = tuple(sorted(set(usable.values())))
-    draw, real = BalancedDraw(limit, seed, max(1, len(labels))), root.resolve()
-    for name, label in usable.items():
-        if leads_out(root / name, real):
-            skips.add(_LINK_OUT, name)
-        elif _exists(root / name):
-            draw.offer(Entry(root / name, name, label))
-        else:
-            skips.add("label file: file is missing", name)
-    if not draw.found:
-        raise InputError(
-            f"{table} names no file below {root} that can be used ({_count_words(skips.counts)}). "
-            "Each row is file,label, with files relative to --images or to the table."
-        )
-    return Listing(draw.entries(), draw.found, labels, tuple(skips.names), skips.counts)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name longer than a file system allows
-        return False
-
-
-def _count_words(counts: Counter[str]) -> str:
-    return "; ".join(f"{cause}: {count}" for cause, count in counts.items()) or "it is empty"
-
-
-def _refuse_outside(table: Path, number: int, name: str) -> None:
-    windows, posix = PureWindowsPath(name), PurePosixPath(name)
-    if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts + posix.parts:
-        raise UnsafeInputError(
-            f"{table}, line {number}: {name[:80]!r} points outside the image folder. "
-            "Use names relative to it."
-        )
-
-
-def _read_rows(table: Path) -> Iterable[tuple[int, list[str]]]:
-    try:
-        raw = read_regular(table, _MAX_TABLE_BYTES)
-    except OSError as error:
-        raise InputError(f"{table} cannot be read: {error.strerror}.") from None
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{table} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
-        ) from None
-    if "\0" in text:
-        raise InputError(f"{table} holds NUL characters: it is not a CSV text file.")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            if reader.line_num == 1 and [cell.strip().lower() for cell in row[:2]] == [
-                "file",
-                "label",
-            ]:
-                continue
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise InputError(f"{table}, line {reader.line_num}: {error}.") from None

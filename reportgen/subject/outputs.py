@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +77,8 @@ def list_outputs(probe: Probe) -> tuple[Output, ...]:
 
 def _keys(model: Any, count: int) -> list[str]:
     """Names that the model gives its outputs: the keys of a dictionary; "" where it has none."""
+    import keras
+
     struct = getattr(model, "_outputs_struct", None)
     paths = [path for path, _ in keras.tree.flatten_with_path(struct)] if struct is not None else []
     if len(paths) != count:

@@ -19,7 +19,7 @@ from reportgen.npz import DAMAGE, survey_npz
 from reportgen.progress import track
 from reportgen.report.cards import Skipped
 from reportgen.subject.images import Decoder, SkippedImageError
-from reportgen.subject.listing import Listing, share_evenly
+from reportgen.subject.listing import Entry, Listing, share_evenly
 
 _IN_MEMORY_BYTES = 256 * 2**20
 _MAX_ARCHIVE_BYTES = 8 * 2**30
@@ -33,7 +33,9 @@ class SampleSet:
     pixels: ``(n, *input)``; uint8 from image files, uint8 or float from arrays. Beyond 256 MiB
         they lie in a temporary file that the system pages in as needed.
     names: ``n`` file names or ``#row``. labels: as written (None: unlabelled).
-    label_names: the distinct labels in sorted order. found: samples before the draw.
+    label_names: the distinct labels in sorted order, or the names of columns of targets.
+    folders: all class folders, with those that hold no image; empty without class folders.
+    found: samples before the draw.
     sizes: own ``(h, w)`` of each image file, ``(n, 2)``; empty for arrays.
     """
 
@@ -45,6 +47,7 @@ class SampleSet:
     sizes: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -77,7 +80,7 @@ class Ledger:
 
 
 def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
-    """Decode every drawn file.
+    """Decode every drawn file. Labels are text ``(n,)``, or targets ``(n, columns)``.
 
     Raises:
         InputError: none could be decoded.
@@ -89,8 +92,7 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
         ledger.examples[cause].append(name)
     shape = (*decoder.size, decoder.channels)
     pixels = _allocate(len(listing.entries), shape)
-    names: list[str] = []
-    labels: list[str | None] = []
+    read: list[Entry] = []
     sizes: list[tuple[int, int]] = []
     for entry in track(listing.entries, "reading images"):
         try:
@@ -98,27 +100,35 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
         except SkippedImageError as error:
             ledger.add(str(error), entry.name)
             continue
-        pixels[len(names)] = picture
-        names.append(entry.name)
-        labels.append(entry.label)
+        pixels[len(read)] = picture
+        read.append(entry)
         sizes.append(size)
-    if not names:
+    if not read:
         causes = "; ".join(f"{cause}: {n}" for cause, n in ledger.counts.items())
         raise InputError(f"None of {len(listing.entries)} images could be read ({causes}).")
     notes = [f"{count} converted: {kind}" for kind, count in sorted(decoder.conversions.items())]
     if listing.ignored:
         notes.append(f"{listing.ignored} files are not images by name and were ignored")
-    known = any(label is not None for label in labels)
     return SampleSet(
-        pixels=pixels[: len(names)],
-        names=tuple(names),
-        labels=np.array(labels, dtype=object) if known else None,
+        pixels=pixels[: len(read)],
+        names=tuple(entry.name for entry in read),
+        labels=_gather_labels(read),
         label_names=listing.labels,
         found=sum(listing.found.values()),
         sizes=np.array(sizes, dtype=np.int64),
         skipped=ledger.rows(),
-        notes=tuple(notes),
+        notes=(*notes, *listing.notes),
+        folders=listing.folders,
     )
+
+
+def _gather_labels(entries: list[Entry]) -> NDArray[Any] | None:
+    """Text ``(n,)``; or targets ``(n, columns)``, int64 where they mark classes; None without."""
+    if entries[0].targets:
+        return np.array([entry.targets for entry in entries])
+    if all(entry.label is None for entry in entries):
+        return None
+    return np.array([entry.label for entry in entries], dtype=object)
 
 
 def _allocate(count: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -17,11 +17,13 @@ from reportgen.report.cards import SubjectCard
 from reportgen.subject.audited_model import AuditedModel, TrainingSamples
 from reportgen.subject.card import describe
 from reportgen.subject.census import Census, take_census
+from reportgen.subject.class_names import read_class_names
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder
 from reportgen.subject.inputs import InputSpec, read_input, reads_tokens, scales_inside
-from reportgen.subject.labels import Labels, read_class_names, resolve_labels
-from reportgen.subject.listing import list_csv, list_folder
+from reportgen.subject.label_table import list_table
+from reportgen.subject.labels import Labels, resolve_labels
+from reportgen.subject.listing import list_folder
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.network import open_network, screen
 from reportgen.subject.outputs import Reading, list_outputs, read_output
@@ -108,10 +110,10 @@ def open_subject(
     file, model = (None, live.model) if live else opened or open_network(config, screen(config))
     spec = read_input(model, config.input_size, from_images=config.images is not None)
     probe = Probe(model, spec.shape)
-    samples = _open_samples(config, live, spec)
-    reading = read_output(list_outputs(probe), samples.labels, config.output)
     names = read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
-    labels = resolve_labels(samples.labels, samples.label_names, reading, names)
+    samples = _open_samples(config, live, spec, names)
+    reading = read_output(list_outputs(probe), samples.labels, config.output)
+    labels = resolve_labels(samples.labels, samples.label_names, reading, names, samples.folders)
     asked = (live and live.preprocessing) or config.preprocessing
     scaling, preprocess, scaling_notes = _choose_scaling(asked, spec, probe, samples)
     history = _open_history(config, model)
@@ -132,6 +134,7 @@ def open_subject(
             *(file.notes if file else ()),
             *scaling_notes,
             *samples.notes,
+            *labels.notes,
             *(live.notes if live else ()),
             *(history.notes if history else ()),
         ),
@@ -154,12 +157,15 @@ def _open_training(
     elif config.train is None:
         return None
     elif config.train.is_dir():
-        listing = list_folder(config.train, limit=limit, seed=seed)
+        root, classes = config.train, main.classes
+        listing = list_folder(root, limit=limit, seed=seed, classes=classes, option="--train")
         found = read_images(listing, _decoder(config, spec))
     else:
         found = read_archive(config.train, spec.pixels, limit=limit, seed=seed)
     given = main.classes or None
-    return TrainingSamples(found, resolve_labels(found.labels, found.label_names, reading, given))
+    return TrainingSamples(
+        found, resolve_labels(found.labels, found.label_names, reading, given, found.folders)
+    )
 
 
 def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
@@ -168,7 +174,12 @@ def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
     return Decoder((height, width), channels, config.resize, background)
 
 
-def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) -> SampleSet:
+def _open_samples(
+    config: AuditConfig,
+    live: LiveInput | None,
+    spec: InputSpec,
+    classes: tuple[str, ...] | None,
+) -> SampleSet:
     limit, seed = config.sample_limit, config.seed
     if live is not None:
         return take_arrays(
@@ -195,9 +206,17 @@ def _open_samples(config: AuditConfig, live: LiveInput | None, spec: InputSpec) 
         )
     if config.labels:
         root = config.images or config.labels.parent
-        listing = list_csv(config.labels, root, limit=limit, seed=seed)
+        listing = list_table(
+            config.labels,
+            root,
+            limit=limit,
+            seed=seed,
+            label_columns=config.label_column,
+            classes=classes,
+        )
     else:
-        listing = list_folder(Path(config.images or "."), limit=limit, seed=seed)
+        root = Path(config.images or ".")
+        listing = list_folder(root, limit=limit, seed=seed, classes=classes)
     return read_images(listing, _decoder(config, spec))
 
 

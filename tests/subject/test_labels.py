@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reportgen.errors import ConfigurationError, InputError
-from reportgen.subject.labels import read_class_names, resolve_labels
+from reportgen.errors import ConfigurationError
+from reportgen.subject.labels import resolve_labels
 from reportgen.subject.outputs import Output, Reading
 
 
@@ -16,8 +16,13 @@ def names(*labels):
     return np.array(labels, dtype=object), tuple(sorted(set(labels)))
 
 
-def resolve(labels, label_names=(), given=None, **options):
-    return resolve_labels(labels, label_names, reading(**options), given)
+def resolve(labels, label_names=(), given=None, folders=(), **options):
+    return resolve_labels(labels, label_names, reading(**options), given, folders)
+
+
+def in_folders(*labels, empty=()):
+    found, label_names = names(*labels)
+    return {"labels": found, "label_names": label_names, "folders": sorted({*labels, *empty})}
 
 
 def test_names_are_sorted_as_text():
@@ -27,10 +32,208 @@ def test_names_are_sorted_as_text():
     assert got.order == "labels sorted as text, as Keras does"
 
 
-def test_twelve_folders_named_by_numbers_are_sorted_as_text_too():
-    got = resolve(*names(*map(str, range(12))), units=12)
-    assert got.classes[:4] == ("0", "1", "10", "11")
+# Numbers, and folders of numbers.
+
+
+@pytest.mark.parametrize("count", [3, 10, 12, 101])
+@pytest.mark.parametrize("ending", ["", ".0"])
+def test_whole_numbers_in_a_table_are_positions(count, ending):
+    got = resolve(*names(*(f"{i}{ending}" for i in range(count))), units=count)
+    assert got.values.tolist() == list(range(count))
+    assert got.classes == tuple(map(str, range(count)))
+    assert (got.order, got.notes) == ("labels are positions", ())
+
+
+def test_some_of_the_positions_are_positions():
+    got = resolve(*names("11", "2", "2.0", "0"), units=12)
+    assert got.values.tolist() == [11, 2, 2, 0]
+    assert got.notes == ("Samples of 3 of the 12 classes are there; none of: 1, 3, 4, 5, 6, ...",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"),
+    [
+        (("1", "2", "3"), [0, 1, 2]),
+        (("-1", "0", "1"), [0, 1, 2]),
+        (("3", "5", "8"), [0, 1, 2]),
+        (("12", "10", "11"), [2, 0, 1]),
+    ],
+)
+def test_other_numbers_are_sorted_where_text_and_numbers_agree(labels, values):
+    got = resolve(*names(*labels))
+    assert got.values.tolist() == values
+    assert got.order == "labels sorted as text, as Keras does"
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "said"),
+    [
+        (
+            range(1, 13),
+            12,
+            "12 whole numbers from 1 to 12, .* 12 classes have the positions 0 to 11",
+        ),
+        ((8, 9, 10), 3, "3 whole numbers from 8 to 10"),
+        ((-1, -2), 2, "2 whole numbers from -2 to -1"),
+        ((1, 3), 3, "2 whole numbers from 1 to 3"),
+        ((0, 5, 100), 50, "3 whole numbers from 0 to 100"),
+    ],
+)
+def test_numbers_whose_order_cannot_be_told_are_asked(labels, count, said):
+    with pytest.raises(ConfigurationError, match=said + ".* --classes FILE: these numbers"):
+        resolve(*names(*map(str, labels)), units=count)
+
+
+def test_more_numbers_than_classes_are_no_order_to_ask_for():
+    with pytest.raises(ConfigurationError, match=r"4 different labels .* only 3 classes"):
+        resolve(*names("0", "1", "2", "3"))
+
+
+def test_given_names_settle_numbers():
+    numbers = tuple(map(str, range(1, 13)))
+    assert resolve(*names("12", "1", "3.0"), given=numbers, units=12).values.tolist() == [11, 0, 2]
+    # Positions, by names that are none.
+    got = resolve(*names("2", "0"), given=("ant", "bee", "cow"))
+    assert (got.values.tolist(), got.classes) == ([2, 0], ("ant", "bee", "cow"))
+    # 0 could be a place, or a name that was forgotten.
+    with pytest.raises(ConfigurationError, match="0 is not among the 3 classes"):
+        resolve(*names("0", "1"), given=("1", "2", "3"))
+    with pytest.raises(ConfigurationError, match="3 is not among the 3 classes"):
+        resolve(*names("0", "3"), given=("0", "1", "2"))
+
+
+NUMBERED = (
+    "Folders named by numbers were sorted as text (0, 1, 10, ...), as Keras does. If the outputs "
+    "are in the order of the numbers, give --classes."
+)
+
+
+def test_folders_named_by_numbers_are_sorted_as_text():
+    got = resolve(**in_folders(*map(str, range(12))), units=12)
+    assert got.classes[:5] == ("0", "1", "10", "11", "2")
     assert got.values[2] == 4  # the folder "2" is Keras' fifth class
+    assert got.notes == (NUMBERED,)
+    assert resolve(**in_folders(*map(str, range(3)))).notes == ()
+    assert resolve(**in_folders("01", "02", "10")).notes == ()
+    given = tuple(map(str, range(12)))
+    got = resolve(**in_folders(*given), given=given, units=12)
+    assert (got.values.tolist(), got.notes) == (list(range(12)), ())
+
+
+def test_some_folders_named_by_numbers():
+    got = resolve(**in_folders("7", "2"), units=10)
+    assert got.values.tolist() == [7, 2]
+    with pytest.raises(
+        ConfigurationError, match=r"of 2 of the 11 classes .* \(2, 7\)\. Keras sorts"
+    ):
+        resolve(**in_folders("7", "2"), units=11)
+    given = tuple(map(str, range(11)))
+    assert resolve(**in_folders("7", "2"), given=given, units=11).values.tolist() == [7, 2]
+    # A number that names a folder is a name: its place is not known.
+    with pytest.raises(ConfigurationError, match=r"0, 1 are not among"):
+        resolve(**in_folders("0", "1"), given=("ant", "bee", "cow"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "empty", "count", "classes", "values", "notes"),
+    [
+        (
+            "bd",
+            "ac",
+            4,
+            "abcd",
+            [1, 3],
+            ("Samples of 2 of the 4 classes are there; none of: a, c.",),
+        ),
+        (
+            "bd",
+            "ac",
+            2,
+            "bd",
+            [0, 1],
+            ("Folders without an image were not counted as classes: a, c.",),
+        ),
+        (
+            "abc",
+            ["__MACOSX"],
+            3,
+            "abc",
+            [0, 1, 2],
+            ("Folders without an image were not counted as classes: __MACOSX.",),
+        ),
+        ("ac", "b", 3, "abc", [0, 2], ("Samples of 2 of the 3 classes are there; none of: b.",)),
+    ],
+)
+def test_empty_folders(labels, empty, count, classes, values, notes):
+    got = resolve(**in_folders(*labels, empty=empty), units=count)
+    assert (got.classes, got.values.tolist(), got.notes) == (tuple(classes), values, notes)
+
+
+def test_empty_folders_that_do_not_help():
+    with pytest.raises(
+        ConfigurationError, match=r"2 different labels are there \(a, b\), but .* 5 cl"
+    ):
+        resolve(**in_folders("a", "b", empty="cd"), units=5)
+
+
+# Classes that are not there, and names that are nearly the same.
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "note"),
+    [
+        (names("b"), "abc", "Samples of 1 of the 3 classes are there; none of: a, c."),
+        ((np.array([2, 0]),), None, "Samples of 2 of the 3 classes are there; none of: class 1."),
+        ((np.eye(3)[[1]],), "xyz", "Samples of 1 of the 3 classes are there; none of: x, z."),
+        (names("2", "1"), None, "Samples of 2 of the 3 classes are there; none of: 0."),
+    ],
+)
+def test_classes_without_samples_are_named(labels, given, note):
+    assert resolve(*labels, given=tuple(given) if given else None).notes == (note,)
+
+
+def test_of_classes_that_were_not_drawn_there_are_samples():
+    assert resolve(np.array(["b"], dtype=object), ("a", "b", "c")).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "nearest"),
+    [
+        ("Golden Retriever", "golden_retriever"),
+        ("GOLDEN-RETRIEVER", "golden_retriever"),
+        ("pug ", "pug"),
+        ("beagel", "beagle"),
+    ],
+)
+def test_names_that_are_nearly_the_same_are_not_guessed(label, nearest):
+    with pytest.raises(ConfigurationError, match=rf"Did you mean '{nearest}'\? Spell labels and"):
+        resolve(*names(label), given=("beagle", "golden_retriever", "pug"))
+
+
+# Several columns of a table.
+
+
+COLUMNS = ("rain", "snow", "wind")
+
+
+def test_columns_are_targets_as_y_of_an_archive_is():
+    got = resolve(np.array([[1, 1, 0], [0, 0, 1]]), COLUMNS, task="independent")
+    assert (got.values, got.classes, got.order) == (None, COLUMNS, "columns of the table")
+    assert "several classes a sample" in got.unscored
+    got = resolve(np.array([[0, 1, 0], [0, 0, 1]]), COLUMNS)
+    assert (got.values.tolist(), got.classes) == ([1, 2], COLUMNS)
+    got = resolve(np.array([[0, 1, 0]]), COLUMNS, given=("a", "b", "c"))
+    assert (got.classes, got.order) == (("a", "b", "c"), "as given by --classes")
+    got = resolve(np.array([[0.5, 2.0]]), ("x", "y"), task="regression", units=2)
+    assert got.values.tolist() == [[0.5, 2.0]]
+
+
+@pytest.mark.parametrize("labels", [[[1, 0]], [[0.5, 0.25]], [[1, 0, 0, 0]]])
+def test_columns_that_do_not_fit_the_classes(labels):
+    labels = np.array(labels)
+    columns = tuple("abcd"[: labels.shape[1]])
+    with pytest.raises(ConfigurationError, match=r"columns \(a, b.* were read, .*--label-column"):
+        resolve(labels, columns)
 
 
 def test_long_names_are_shortened_after_they_were_matched():
@@ -52,7 +255,7 @@ def test_some_positions_written_as_text_are_positions():
     assert got.classes == ("0", "1", "2")
 
 
-@pytest.mark.parametrize("text", ["3", "007", "-1", "٢", "9" * 5000])
+@pytest.mark.parametrize("text", ["007", "+1", "1.5", "٢", "9" * 5000])
 def test_text_that_only_looks_like_a_position(text):
     with pytest.raises(
         ConfigurationError, match=r"2 different labels are there .* distinguishes 3 classes"
@@ -152,41 +355,3 @@ def test_numbers_for_regression():
 
 def test_an_output_that_is_no_answer_has_no_classes():
     assert resolve(np.array([0, 1]), task="other").values is None
-
-
-# The file of names.
-
-
-def write(tmp_path, content):
-    path = tmp_path / "classes.txt"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-@pytest.mark.parametrize(
-    "content", ["cat\ndog\n", "\ufeffcat\r\n dog \r\n\r\n", "0 cat\n1 dog", "0\tcat\n1\tdog"]
-)
-def test_files_of_names(tmp_path, content):
-    assert read_class_names(write(tmp_path, content)) == ("cat", "dog")
-
-
-def test_numbers_that_do_not_count_belong_to_the_name(tmp_path):
-    assert read_class_names(write(tmp_path, "1 cat\n2 dog")) == ("1 cat", "2 dog")
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("cat\ncat\n", "names a class twice"), ("cat".encode("utf-16"), "is not UTF-8 text")],
-)
-def test_files_of_names_that_cannot_be_used(tmp_path, content, said):
-    with pytest.raises(InputError, match=said):
-        read_class_names(write(tmp_path, content))
-
-
-def test_a_file_of_names_that_is_not_there_or_too_large(tmp_path, monkeypatch):
-    for path in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(InputError, match="cannot be read"):
-            read_class_names(path)
-    monkeypatch.setattr("reportgen.subject.labels._MAX_NAMES_BYTES", 3)
-    with pytest.raises(InputError, match="it is larger than"):
-        read_class_names(write(tmp_path, "cats"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reportgen.errors import InputError
+from reportgen.errors import ConfigurationError, InputError
 from reportgen.subject.listing import BalancedDraw, Entry, list_folder, share_evenly
 
 
@@ -22,8 +22,8 @@ def names(listing):
     return [entry.name for entry in listing.entries]
 
 
-def folder(root, limit=100):
-    return list_folder(root, limit=limit, seed=0)
+def folder(root, limit=100, classes=None):
+    return list_folder(root, limit=limit, seed=0, classes=classes)
 
 
 # Folders.
@@ -37,6 +37,7 @@ def test_a_folder_is_a_class(tmp_path):
         ("dog/3.jpeg", "dog"),
     ]
     assert listing.labels == ("cat", "dog")
+    assert listing.folders == ("cat", "dog", "empty")
     assert listing.found == {"cat": 2, "dog": 1}
     assert listing.ignored == 1
     assert listing.skipped == ()
@@ -145,6 +146,98 @@ def test_three_thousand_files_and_a_limit_of_fifty(tmp_path):
     drawn = [entry.label for entry in listing.entries]
     assert [drawn.count(label) for label in "abc"] == [20, 20, 10]
     assert listing.found == {"a": 2960, "b": 30, "c": 10}
+
+
+# Folders that are no classes.
+
+
+@pytest.mark.parametrize(
+    ("files", "said", "path"),
+    [
+        (
+            "train/a/1.png train/b/1.png val/a/1.png val/b/1.png",
+            "holds train/ and val/, which",
+            "val",
+        ),
+        ("train/1.png val/1.png empty/x.txt", "holds train/ and val/, which are splits", "val"),
+        ("train/1.png test/1.png", "holds test/ and train/, which are splits and not", "test"),
+        ("Training/1.png Validation/1.png TEST/1.png", "TEST/, Training/ and Validation/", "TEST"),
+        ("fold_1/1.png fold_2/1.png", "holds fold_1/ and fold_2/, which are splits", "fold_2"),
+        ("split 0/1.png split 1/1.png dev/1.png", "dev/, split 0/ and split 1/", "dev"),
+        ("test/1.png", "holds test/, a split and not a class. Give it", "test"),
+        ("train/a/1.png train/b/1.png", "holds train/, a split and not a class", "train"),
+        # By what they hold, whatever they are called.
+        (
+            "monday/a/1.png monday/b/1.png tuesday/a/1.png tuesday/b/deep/1.png",
+            r"monday/ and tuesday/, which all hold the same folders \(a/ and b/\)",
+            "tuesday",
+        ),
+        (
+            "train/a/1.png train/b/1.png more/a/1.png more/b/1.png more/c/1.png notes/x.txt",
+            r"which all hold the same folders \(a/ and b/\)",
+            "train",
+        ),
+        # One folder too high.
+        (
+            "dataset/a/1.png dataset/b/1.png dataset/readme.md",
+            "holds one folder, dataset/",
+            "dataset",
+        ),
+        ("dataset/only/1.png", r"that holds only folders \(only/\)", "dataset"),
+    ],
+)
+def test_folders_that_are_no_classes_are_asked_about(tmp_path, files, said, path):
+    root = make(tmp_path / "data", *files.replace("split ", "split#").split())
+    for odd in root.glob("split#*"):
+        odd.rename(root / odd.name.replace("#", " "))
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        folder(root)
+    assert f"--images {root / path}. If" in str(refused.value)
+    classes = tuple(sorted(os.listdir(root)))
+    assert folder(root, classes=classes).folders == classes
+    assert folder(root, classes=(*classes, "another")).folders == classes
+    with pytest.raises(ConfigurationError, match=said):
+        folder(root, classes=(*classes[1:], "another"))
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [
+        ("train/a/1.png val/a/1.png", "train"),
+        ("one/a/1.png one/b/1.png two/a/1.png two/b/1.png", "two"),
+        ("dataset/a/1.png dataset/b/1.png", "dataset"),
+    ],
+)
+def test_of_training_samples_those_of_training_are_proposed(tmp_path, files, path):
+    root = make(tmp_path, *files.split())
+    with pytest.raises(ConfigurationError, match=f"--train {root / path}\\. If"):
+        list_folder(root, limit=9, seed=0, option="--train")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "train/1.png bus/1.png car/1.png",
+        "cat/1.png cat/left/1.png dog/left/1.png dog/2.png",
+        "cat/left/1.png cat/right/1.png dog/left/1.png dog/3.png",
+        "cat/left/1.png cat/right/x.txt dog/left/1.png dog/right/1.png",
+        "cat/left/1.png cat/right/1.png dog/x.txt mouse/1.png",
+        "cat/1.png cat/deep/1.png cat/deeper/1.png",
+        "fold/1.png split/1.png",
+        "tester/1.png trains/1.png",
+    ],
+)
+def test_folders_that_may_be_classes(tmp_path, files):
+    found = folder(make(tmp_path, *files.split()))
+    assert len(found.entries) == files.count(".png")
+
+
+def test_a_link_to_the_same_folders_is_not_followed_to_look_for_splits(tmp_path):
+    root = make(tmp_path / "data", "one/a/1.png", "one/b/1.png", "two/1.png")
+    make(tmp_path / "store", "a/1.png", "b/1.png")
+    for name in "ab":
+        (root / "two" / name).symlink_to(tmp_path / "store" / name)
+    assert names(folder(root)) == ["one/a/1.png", "one/b/1.png", "two/1.png"]
 
 
 # The draw.

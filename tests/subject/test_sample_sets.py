@@ -10,6 +10,7 @@ from PIL import Image
 from reportgen.errors import InputError
 from reportgen.subject import samples
 from reportgen.subject.images import Decoder
+from reportgen.subject.label_table import list_table
 from reportgen.subject.listing import list_folder
 from reportgen.subject.samples import content_hashes, read_archive, read_images, take_arrays
 
@@ -235,6 +236,29 @@ def test_pixels_in_memory_and_beyond_the_limit_are_the_same(tmp_path, monkeypatc
     assert [(s.cause, s.count, s.examples) for s in got.skipped] == [
         ("empty file (0 bytes)", 1, ("a/1.png",))
     ]
+
+
+def test_labels_of_a_table_with_several_columns(tmp_path):
+    images(tmp_path, 3)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,ant,bee\na/0.png,1,1\na/1.png,0,0\na/2.png,0,1\n")
+    got = read_images(list_table(table, tmp_path, limit=9, seed=0), Decoder((2, 2), 1))
+    assert (got.names, got.label_names) == (("a/0.png", "a/1.png", "a/2.png"), ("ant", "bee"))
+    assert got.labels.dtype == np.int64
+    assert got.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert (got.found, got.folders) == (3, ())
+    assert "'ant', 'bee' were taken for the outputs" in got.notes[0]
+    table.write_text("file,x,y\na/0.png,1.5,2.0\na/2.png,0.5,-1.0\na/1.png,,1\n")
+    got = read_images(list_table(table, tmp_path, limit=9, seed=0), Decoder((2, 2), 1))
+    assert got.labels.dtype == np.float64
+    assert got.labels.tolist() == [[1.5, 2.0], [0.5, -1.0]]
+
+
+def test_folders_travel_with_the_samples(tmp_path):
+    images(tmp_path, 1)
+    (tmp_path / "b").mkdir()
+    got = read_images(list_folder(tmp_path, limit=9, seed=0), Decoder((2, 2), 1))
+    assert (got.label_names, got.folders) == (("a",), ("a", "b"))
 
 
 def test_what_was_converted_or_ignored_is_noted(tmp_path):

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_LAYERS, _OPS = "keras.layers", "keras.src.ops"
+_LAYERS, _INITIALIZERS, _OPS = "keras.layers", "keras.initializers", "keras.src.ops"
 _MAKER = "__init__"
 _MOST_BASES = 32  # of classes in a row; Keras has fewer than ten
 
@@ -40,6 +40,13 @@ def accepted_arguments(class_name: str) -> frozenset[str]:
     """
     home = _imports_of(_LAYERS).get(class_name)
     return frozenset(_arguments(*home, left=_MOST_BASES, taken_out=True)) if home else frozenset()
+
+
+@cache
+def initializer_arguments(class_name: str) -> frozenset[str] | None:
+    """The names that the constructor of an initialiser takes; None where Keras does not have it."""
+    home = _imports_of(_INITIALIZERS).get(class_name)
+    return frozenset(_arguments(*home, left=_MOST_BASES)) if home else None
 
 
 def operation_module(class_name: str) -> str | None:

@@ -6,7 +6,11 @@ import re
 from typing import Any, NamedTuple
 
 from reportgen.subject.model_file.configuration import Node, layers_of
-from reportgen.subject.model_file.repairs.installed_keras import accepts, has_layer
+from reportgen.subject.model_file.repairs.installed_keras import (
+    accepted_arguments,
+    accepts,
+    has_layer,
+)
 from reportgen.subject.model_file.safety.allowed import LAYERS, MODELS
 
 ERA = "__era__"  # 1, 2 or 3: which Keras wrote it; only while the rules run
@@ -86,7 +90,9 @@ _GONE: tuple[tuple[tuple[str, ...] | None, str, tuple[Any, ...]], ...] = (
     (("Dense",), "input_dim", ANY),
     (_SPATIAL_DROPOUT, "trainable", ANY),
     (_SPATIAL_DROPOUT, "noise_shape", ANY),
+    (("Rescaling", "Normalization"), "data_format", ("channels_last", None)),
 )
+_AUGMENTING = ("AugMix", "CutMix", "MixUp", "RandAugment")
 _RENAMED = (
     (("LeakyReLU",), "alpha", "negative_slope"),
     (_CONVOLUTIONS, "kernel_regulariser", "kernel_regularizer"),
@@ -268,20 +274,16 @@ def drop_gone_arguments(node: Node) -> str:
     return ", ".join(dropped)
 
 
-def drop_augmentation_arguments(node: Node) -> bool:
+def drop_augmentation_arguments(node: Node) -> str:
     """Augmentation does nothing when a model predicts, so its extra settings do not matter."""
     name = node["class_name"]
-    if not name.startswith("Random") or node[ERA] == 3:
-        return False
-    config = settings_of(node)
-    extra = [
-        key
-        for key in ("value_range", "auto_vectorize", "rng_type")
-        if key in config and not accepts(name, key)
-    ]
+    if not (name.startswith("Random") or name in _AUGMENTING) or not has_layer(name):
+        return ""
+    config, known = settings_of(node), accepted_arguments(name)
+    extra = [key for key in config if key not in known]
     for key in extra:
         del config[key]
-    return bool(extra)
+    return ", ".join(key[:40] for key in extra)
 
 
 def rename_arguments(node: Node) -> bool:

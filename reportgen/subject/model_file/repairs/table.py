@@ -14,6 +14,7 @@ from typing import Any
 
 from reportgen.subject.model_file.configuration import Node, is_object, layers_of, name_of
 from reportgen.subject.model_file.repairs import (
+    initializer_rules,
     input_rules,
     keras1,
     layer_rules,
@@ -91,6 +92,7 @@ RULES = (
         "RandomHeight and RandomWidth are gone in Keras 3; they do nothing when a model predicts",
         layer_rules.replace_size_augmentation,
     ),
+    Rule("initializers", "", initializer_rules.translate_initializers),
     Rule("renamed_arguments", "", layer_rules.rename_arguments),
     Rule(
         "thresholded_relu",
