@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from reportgen.battery import choose_battery
-from reportgen.config import AuditConfig, Preset, Resize, build_config, load_config
+from reportgen.config import AuditConfig, Interpolation, Preset, Resize, build_config, load_config
 from reportgen.errors import ConfigurationError, LimitError, TimeLimitError, UsageError
 from reportgen.formats import formats_of
 from reportgen.progress import within
@@ -71,6 +71,7 @@ def audit(
     split: Literal["train", "validation", "test"] | None = None,
     preprocessing: str | Callable[[Any], Any] | None = None,
     resize: Resize | None = None,
+    interpolation: Interpolation | None = None,
     background: Literal["white", "black"] | None = None,
     input_size: str | tuple[int, int] | None = None,
     output: str | None = None,
@@ -130,6 +131,9 @@ def audit(
             shape, such as ``keras.applications.vgg16.preprocess_input``. It works on a copy. With
             a path it must be a function of a module. Default: assumed, and the report says what.
         resize: how image files of another size are fitted. Default: ``stretch``.
+        interpolation: by which rule they are shrunk or enlarged: ``bilinear`` (default) and others
+            as in `keras.utils.image_dataset_from_directory`, ``pillow-bilinear`` and others as in
+            `keras.utils.load_img`.
         background: behind transparent image files. Default: ``white``.
         input_size: height and width, for models that take any: ``(224, 224)`` or ``"224x224"``.
         output: which of several outputs to audit, by name or place. Default: the first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,29 @@ from reportgen.report.levels import Gate
 
 Preset = Literal["quick", "standard", "full"]
 Resize = Literal["stretch", "crop", "pad"]
+# Rules of shrinking and enlarging: by `tf.image.resize`, as image_dataset_from_directory of Keras
+# names them; and by Pillow, as load_img does. Of one name they differ, also of nearest.
+Interpolation = Literal[
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "area",
+    "lanczos3",
+    "lanczos5",
+    "gaussian",
+    "mitchellcubic",
+    "pillow-nearest",
+    "pillow-bilinear",
+    "pillow-bicubic",
+    "pillow-lanczos",
+    "pillow-box",
+    "pillow-hamming",
+]
+PILLOW = "pillow-"
+_OF_KERAS, _OF_PILLOW = (
+    ", ".join(name for name in get_args(Interpolation) if name.startswith(PILLOW) == is_pillow)
+    for is_pillow in (False, True)
+)
 # Names of input scalings, and what each does to a pixel from 0 to 255.
 PREPROCESSING = {
     "none": "pixels as they are",
@@ -67,8 +90,8 @@ class AuditConfig(BaseModel):
     data: Path | None = Field(
         default=None,
         description=(
-            "An .npz file with samples x and, for labels, y. It is used instead of `images` and "
-            "`labels`."
+            "An .npz file with samples x and, for labels, y. It takes the place of `images` and "
+            "`labels`, and is refused beside them."
         ),
     )
     labels: Path | None = Field(
@@ -131,6 +154,15 @@ class AuditConfig(BaseModel):
         description=(
             "How images of another size are fitted: stretch ignores proportions, crop cuts off "
             "what is over, pad puts them on black and shrinks only what does not fit."
+        ),
+    )
+    interpolation: Interpolation = Field(
+        default="bilinear",
+        description=(
+            "By which rule images of another size are shrunk or enlarged. As in "
+            f"image_dataset_from_directory of Keras, which does not smooth: {_OF_KERAS}. As in "
+            f"load_img and torchvision, whose filters smooth what they shrink: {_OF_PILLOW}. Take "
+            "the one that the model was trained with. Pixels are rounded to whole numbers."
         ),
     )
     background: Literal["white", "black"] = Field(
@@ -325,14 +357,17 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
         given: values from the command line or the Python call; they win over the file's.
 
     Raises:
-        ConfigurationError: unknown key, wrong type, value out of range, TOML syntax.
+        ConfigurationError: unknown key, wrong type, value out of range, TOML syntax, a column of
+            no table.
         InputError: TARGET does not exist.
     """
     path = target / "audit.toml"
     if not (os.path.isdir(target) and os.path.lexists(path)):
         if not os.path.exists(target):
             raise InputError(f"{target} does not exist. Give a model file or a folder.")
-        return build_config({"model": target, **given})
+        config = build_config({"model": target, **given})
+        _check_samples(config)
+        return config
     file = read_toml(path, given)
     # On its own first: its line is named, and no other's fault.
     _check_limits(build_config(file.audit, file), file, given)
@@ -341,8 +376,9 @@ def load_config(target: Path, given: dict[str, Any]) -> AuditConfig:
         if not isinstance(table, dict):
             raise ConfigurationError(f"options: {analysis} needs a dictionary, got {table!r}.")
         options[analysis] = {**options.get(analysis, {}), **table}
-    config = build_config({**file.audit, **given, "options": options})
+    config = build_config({**_without_rivals(file.audit, given), **given, "options": options})
     config._file = file.without(given)
+    _check_samples(config)
     return config
 
 
@@ -366,6 +402,38 @@ def _check_limits(config: AuditConfig, file: TomlFile, given: dict[str, Any]) ->
                 "is not taken from a file. If you mean it, type "
                 f"--{key.replace('_', '-')} {asked:g}"
             )
+
+
+def _without_rivals(audit: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the file, less the samples that the ones that were typed take the place of."""
+    rivals = {
+        "data": ("images", "labels", "label_column"),
+        "images": ("data",),
+        "labels": ("data",),
+    }
+    gone = {other for key in given if key in rivals for other in rivals[key]} - set(given)
+    return {key: value for key, value in audit.items() if key not in gone}
+
+
+def _check_samples(config: AuditConfig) -> None:
+    """Samples come from one place, and columns are those of a table.
+
+    Raises:
+        ConfigurationError: arrays beside image files, or a column without a table.
+    """
+    if config.data and (config.images or config.labels):
+        other = "images" if config.images else "labels"
+        where = config.file.where("audit", "data") if config.file else ""
+        raise ConfigurationError(
+            f"{where}data: samples are given twice, as arrays with --data and as files with "
+            f"--{other}. Leave one of them out."
+        )
+    if config.label_column and not config.labels:
+        where = config.file.where("audit", "label_column") if config.file else ""
+        raise ConfigurationError(
+            f"{where}label_column: names a column of a table, and there is none. Give the table "
+            "with --labels TABLE.csv, or leave --label-column out."
+        )
 
 
 def build_config(values: dict[str, Any], file: TomlFile | None = None) -> AuditConfig:

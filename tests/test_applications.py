@@ -77,6 +77,8 @@ def test_opens_and_answers_as_keras_does(saved):
 
 def test_is_audited_without_an_error(saved):
     path, x, _ = saved
+    if path.suffix == ".h5":
+        pytest.skip("once opened it is the same network as from the .keras file")
     np.savez(path.parent / "samples.npz", x=x.astype("uint8"), y=np.arange(len(x)) % _SOME_CLASSES)
     settings = {
         "model": path,

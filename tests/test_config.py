@@ -214,6 +214,33 @@ def test_a_file_of_many_megabytes_is_not_parsed(tmp_path):
         load_config(tmp_path, {})
 
 
+def test_columns_without_a_table_are_refused_wherever_they_stand(tmp_path):
+    model = tmp_path / "m.keras"
+    model.touch()
+    with pytest.raises(ConfigurationError, match=r"^label_column: .* Give the table with --labels"):
+        load_config(model, {"label_column": "digit", "images": tmp_path})
+    said = refused(tmp_path, "[audit]\nseed = 1\nlabel_column = ['digit']\n")
+    assert said.startswith("audit.toml, line 3: label_column: names a column of a table")
+    assert refused(tmp_path, "[audit]\n", label_column="digit").startswith("label_column: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("label_column = 'digit'", {"labels": "t.csv"}),
+        ("labels = 't.csv'", {"label_column": "digit"}),
+    ],
+)
+def test_a_column_may_be_typed_and_its_table_stand_in_the_file(tmp_path, text, given):
+    got = load(tmp_path, f"[audit]\n{text}\n", **given)
+    assert (got.label_column, got.labels.name) == (("digit",), "t.csv")
+
+
+def test_a_column_goes_with_its_table_where_arrays_take_its_place(tmp_path):
+    got = load(tmp_path, "[audit]\nlabels = 't.csv'\nlabel_column = 'digit'\n", data="x.npz")
+    assert (got.data.name, got.labels, got.label_column) == ("x.npz", None, ())
+
+
 @pytest.mark.parametrize("options", [{"overview": 3}, {"overview": None}])
 def test_options_that_are_no_dictionary(tmp_path, options):
     said = refused(tmp_path, "[overview]\nmax_skipped_share = 1\n", options=options)

@@ -1,8 +1,10 @@
 """What is made from the code says what the code says."""
 
 import json
+import re
 import runpy
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from reportgen.api import audit
 from reportgen.battery import BATTERY, all_checks, find_check
 from reportgen.catalogue import list_checks, list_options, settings_schema
-from reportgen.config import PREPROCESSING, AuditConfig
+from reportgen.config import PREPROCESSING, AuditConfig, Interpolation
 from reportgen.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,3 +79,8 @@ def test_the_schema_of_a_report_explains_the_ids_and_takes_new_ones():
 def test_each_scaling_is_named_where_a_user_looks(name):
     assert f"`{name}`" in (ROOT / "README.md").read_text("utf-8")
     assert f"``{name}``" in audit.__doc__
+
+
+def test_each_rule_of_resizing_is_named_with_its_option():
+    (row,) = (line for line in MADE[ROOT / "docs/options.md"].splitlines() if "| `interpol" in line)
+    assert set(get_args(Interpolation)) <= set(re.findall(r"[\w-]+", row))

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 class Need(Enum):
     """What an analysis cannot do without: what is missing, and how to supply it."""
 
+    SAMPLES = (
+        "there are no samples",
+        "Give --images FOLDER (class folders or plain images), --labels TABLE.csv, or --data "
+        "FILE.npz with x and y.",
+    )
     LABELS = ("the samples have no labels", "Give class folders, --labels, or y in --data.")
     IMAGES = (
         "the model does not take images",
@@ -45,10 +50,13 @@ class Need(Enum):
 def unmet(needs: frozenset[Need], card: SubjectCard) -> list[Need]:
     """The needs that the subject does not meet."""
     met = {
+        Need.SAMPLES: card.samples > 0,
         Need.LABELS: card.labelled,
         Need.IMAGES: card.input_kind == "image",
     }
-    return [need for need in Need if need in needs and not met[need]]
+    missing = [need for need in Need if need in needs and not met[need]]
+    # Without samples there are no labels either: one word is enough.
+    return [need for need in missing if need is not Need.LABELS or Need.SAMPLES not in missing]
 
 
 class AnalysisOptions(BaseModel):

@@ -26,6 +26,7 @@ _SPELLINGS = {
     "label_column": Spelling(metavar="NAME,..."),
     "custom_objects": Spelling(metavar="MODULE:NAME", repeat=True),
     "input_size": Spelling(metavar="HxW"),
+    "interpolation": Spelling(metavar="NAME"),
     "name": Spelling(metavar="NAME"),
     "loss": Spelling(metavar="NAME"),
     "output": Spelling(metavar="NAME"),
@@ -87,7 +88,7 @@ def audit(target: Path, settings: tuple[str, ...], **given: Any) -> int:
         display.stage("writing the report")
         written = write_report(report, config, timing)
     if not config.quiet:
-        _summarise(report)
+        _summarise(report, spelled)
         written.tell(say, config.out)
     return exit_code(report, config, incomplete=bool(written.remarks))
 
@@ -128,8 +129,13 @@ def _read_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _summarise(report: Report) -> None:
+def _summarise(report: Report, target: str) -> None:
     say(f"Verdict: {report.verdict.level.upper()}. {report.verdict.sentence}")
+    for assumed in report.subject.assumed:
+        say(printable(f"  note  inputs.assumed: {assumed}", 300))
+    if not report.subject.samples:
+        say("  The model alone was audited. To see what it answers, type next:")
+        say(printable(f"  reportgen audit {target} --images FOLDER_OF_CLASS_FOLDERS", 300))
     for finding in report.findings:
         if finding.level in PROBLEMS:
             say(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))

@@ -23,9 +23,9 @@ from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Point, norm, shifted
 from reportgen.landscape.samples import Samples
-from reportgen.landscape.second_derivatives import twice_differentiable
 from reportgen.landscape.source import Source
 from reportgen.progress import tell
+from reportgen.subject.derivatives import twice_differentiable
 from reportgen.subject.layers import contained
 from reportgen.subject.tracing import leaving_no_gradients
 
@@ -94,11 +94,15 @@ class Hessian:
         self.products += 1
         tell(min(self.products, self.expected), max(self.expected, 1), "curvature")
         vector = np.asarray(vector, np.float64).reshape(-1)
-        if source.kind == "derivatives":
-            return self.differentiate(vector)
-        if self._other is None:
-            raise NoProductError("There is no product that agrees with differences of gradients.")
-        return self._other.difference(vector, source.step)
+        if source.kind == "none":
+            raise NoProductError("no product agrees with differences of gradients")
+        if source.kind == "derivatives" or self._other is None:
+            made = self.differentiate(vector)
+        else:
+            made = self._other.difference(vector, source.step)
+        if not np.isfinite(made).all():
+            raise NoProductError("a product is not finite")
+        return made
 
     def differentiate(self, vector: Vector) -> Vector:
         """H v by differentiating twice, as TensorFlow has it; not checked."""
@@ -233,6 +237,8 @@ def _check(few: Hessian) -> Source:
     kind: Literal["differences", "none"] = (
         "differences" if errors[best] <= _ALIKE["float32"] else "none"
     )
+    if kind == "none":
+        why += "; and differences of gradients over ways of other lengths disagree"
     return Source(kind, errors[best], _STEPS[best + 1], few.name_layers(), why)
 
 

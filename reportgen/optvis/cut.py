@@ -16,6 +16,7 @@ from reportgen.errors import UsageError
 from reportgen.optvis.places import Head, Place, Tensor
 from reportgen.optvis.rectifiers import redirected_rectifiers
 from reportgen.subject.at_rest import answer
+from reportgen.subject.derivatives import differentiable
 from reportgen.subject.layers import Listener, Reached, Trace
 from reportgen.subject.probe import Tap
 from reportgen.subject.scores import is_closed, scores_behind
@@ -85,6 +86,7 @@ class Cut:
             if self.redirect:
                 stack.enter_context(redirected_rectifiers(self.model, chosen))
             stack.enter_context(any_size(self.model))
+            stack.enter_context(differentiable())
             short = self.policy == "mixed_bfloat16"
             stack.enter_context(_Constants(self._frozen, short=short))
             trace = stack.enter_context(listener.listening(given))

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from reportgen.errors import UsageError
+from reportgen.errors import NothingToCheckError, UsageError
 from reportgen.optvis.canvas import Canvas
 from reportgen.optvis.cut import Cut
 from reportgen.optvis.objective import Objective
@@ -150,10 +150,17 @@ class Step:
             cost = sum((r.penalty(images) for r in recipe.regularizers), tf.zeros_like(score))
             loss = tf.reduce_sum(cost - score)
         watched = [variable.value for variable in self.variables]
+        try:
+            gradients = tape.gradient(loss, watched, unconnected_gradients="zero")
+        except LookupError as error:
+            raise NothingToCheckError(
+                "The model has an operation that TensorFlow cannot differentiate, so no picture "
+                f"can be improved ({str(error).strip(chr(34))[:120]})."
+            ) from None
         found = [
             # A weight that is not finite must not eat the picture: it stays where it is.
             tf.where(tf.math.is_finite(gradient), gradient, tf.zeros_like(gradient))
-            for gradient in tape.gradient(loss, watched, unconnected_gradients="zero")
+            for gradient in gradients
         ]
         lengths = tf.sqrt(sum(_sum_squares(gradient) for gradient in found))
         self.optimizer.apply(recipe.gradients(found), self.variables)

@@ -34,6 +34,7 @@ def key_facts(card: SubjectCard) -> tuple[tuple[str, str], ...]:
     samples = text.grouped(card.samples)
     if card.samples_found > card.samples:
         samples += f" of {text.grouped(card.samples_found)}"
+    samples = samples if card.samples_found else "none: the model alone"
     facts = [("Task", _TASKS.get(card.task, card.task)), ("Samples", samples)]
     if card.classes:
         facts.append(("Classes", text.grouped(len(card.classes))))
@@ -58,11 +59,11 @@ def describe_card(card: SubjectCard) -> tuple[tuple[str, str], ...]:
         ("Parameters", text.grouped(card.parameters)),
         ("Classes", _class_list(card)),
         ("Class order", card.class_order),
-        ("Samples", f"{text.grouped(card.samples)} of {text.grouped(card.samples_found)} found"),
+        ("Samples", _say_samples(card)),
         ("Labels", "yes" if card.labelled else "none"),
         ("Split", card.split),
         ("Input scaling", card.preprocessing),
-        ("Resize", card.resize),
+        ("Resize", card.resizing or card.resize),
         ("SHA-256 of the samples", card.samples_sha256),
         ("Training history", f"{card.history_steps} steps" if card.history_steps else "none"),
         *(("Not safe", reason) for reason in card.unsafe),
@@ -70,6 +71,12 @@ def describe_card(card: SubjectCard) -> tuple[tuple[str, str], ...]:
         *(("Note", note) for note in card.notes),
     )
     return tuple((key, value) for key, value in rows if value)
+
+
+def _say_samples(card: SubjectCard) -> str:
+    if not card.samples_found:
+        return "none: the model alone was audited"
+    return f"{text.grouped(card.samples)} of {text.grouped(card.samples_found)} found"
 
 
 def _class_list(card: SubjectCard, most: int = 40) -> str:

@@ -77,6 +77,12 @@ class SectionView:
     worst: Level | None
     note: str
 
+    @property
+    def reason(self) -> str:
+        """Why it was not made, where it was not."""
+        said = next(iter(self.section.method), "").removeprefix("Not checked: ")
+        return f"the whole section. {said[:1].upper()}{said[1:]}".rstrip()
+
 
 @dataclass(frozen=True)
 class Glance:
@@ -110,6 +116,7 @@ def build(report: Report, gallery: Gallery) -> PageView:
     """Prepare ``report`` for the medium of ``gallery``."""
     sections = _sections(report, gallery)
     findings = [finding for section in sections for finding in section.findings]
+    done = [f for section in sections if section.section.status == "done" for f in section.findings]
     grave = [f for level in FIRING for f in findings if f.level == level]
     return PageView(
         subject=report.subject,
@@ -119,7 +126,8 @@ def build(report: Report, gallery: Gallery) -> PageView:
         problems=tuple(f for f in grave if f.level != "note"),
         notes=tuple(f for f in grave if f.level == "note"),
         passed=tuple(f for f in findings if f.level == "pass"),
-        unchecked=tuple(f for f in findings if f.level == "not_applicable"),
+        # Of a section that was not made the reason stands once, with the section.
+        unchecked=tuple(f for f in done if f.level == "not_applicable"),
         unchecked_sections=tuple(s for s in sections if s.section.status != "done"),
         sections=sections,
         card=describe_card(report.subject),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from reportgen.report.record import Record
 
@@ -16,12 +16,38 @@ class Skipped(Record):
     examples: tuple[str, ...]
 
 
+class OtherWay(Record):
+    """What came out of another way of running the model than the audit's own.
+
+    name: as in "by model.predict". samples: compared. apart: the largest difference, as a part of
+        the largest answer or of one; None where it could not be compared.
+    changed: samples whose answer (the largest output, or the side of a single one) is another.
+    why: what to know where it differs, or why it was not compared.
+    """
+
+    ALIKE: ClassVar[float] = 1e-4
+
+    name: str
+    samples: int = 0
+    apart: float | None = None
+    changed: int = 0
+    why: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it answers otherwise."""
+        return self.apart is not None and not self.apart <= self.ALIKE
+
+
 class SubjectCard(Record):
     """What was audited, in words and numbers that fit on a front page.
 
     name: as given, else the file's.
+    resizing: what was done to images of other sizes, and to how many.
     task: ``softmax``, ``logits``, ``binary`` (one sigmoid), ``binary_logit``,
         ``independent`` (N sigmoids), ``regression`` or ``other``.
+    assumed: what nobody stated and the audit took for granted, in sentences.
+    other_ways: the same samples through other ways of running the model.
     unsafe: why opening the file was not safe, where ``--allow-unsafe`` let it pass.
     repairs: what the file needed to open.
     """
@@ -52,8 +78,11 @@ class SubjectCard(Record):
     history_steps: int = 0
     samples_sha256: str = ""
     file_name: str = ""
+    assumed: tuple[str, ...] = ()
+    other_ways: tuple[OtherWay, ...] = ()
     unsafe: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    resizing: str = ""
 
 
 class Environment(Record):

@@ -14,6 +14,7 @@ from reportgen.subject.layers import contained
 from reportgen.subject.shadowing import shadowed
 
 Tensor = Any  # of TensorFlow, which has no types to check
+_SHOWN = 3
 
 
 def answer(model: keras.Model, inputs: Tensor) -> list[Tensor]:
@@ -24,7 +25,7 @@ def answer(model: keras.Model, inputs: Tensor) -> list[Tensor]:
     """
     with ExitStack() as stack:
         for layer in model._flatten_layers():
-            if getattr(layer, "stateful", False) is True and not isinstance(layer, keras.Model):
+            if _is_stateful(layer):
                 stack.enter_context(shadowed(layer, "stateful", False))
         return [_drop_position(made) for made in keras.tree.flatten(model(inputs, training=False))]
 
@@ -36,13 +37,36 @@ def _drop_position(tensor: Tensor) -> Tensor:
     return tf.reshape(tensor, [-1, math.prod(sides)])
 
 
-def list_stateful(model: keras.Model) -> tuple[str, ...]:
-    """Names of the layers that would carry their state from one batch to the next."""
-    return tuple(
-        layer.name
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.RNN) and layer.stateful
-    )
+def describe_rest(model: keras.Model) -> tuple[str, ...]:
+    """What is to be said of how the model is called here, in sentences; often nothing."""
+    layers = model._flatten_layers()
+    stateful = [layer.name for layer in layers if _is_stateful(layer)]
+    modes = {
+        layer.name: layer.quantization_mode
+        for layer in layers
+        if getattr(layer, "quantization_mode", None)
+    }
+    notes = []
+    if stateful:
+        notes.append(
+            f"Stateful layers ({_some(stateful)}): every batch begins with a cleared state here, "
+            "so that an answer does not depend on the samples before."
+        )
+    if modes:
+        notes.append(
+            f"Quantised layers ({_some(list(modes))}, {', '.join(sorted(set(modes.values())))}): "
+            "they answer as they are stored, and their kernels are read as what they stand for."
+        )
+    return tuple(notes)
+
+
+def _is_stateful(layer: Any) -> bool:
+    return getattr(layer, "stateful", False) is True and not isinstance(layer, keras.Model)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def list_training_calls(model: keras.Model) -> tuple[str, ...]:
@@ -55,7 +79,8 @@ def list_training_calls(model: keras.Model) -> tuple[str, ...]:
 
 def _training_calls(model: Any, prefix: str) -> Iterator[str]:
     inner = getattr(model, "_functional", None) or model
-    for node in getattr(inner, "_nodes", ()):
+    depths = getattr(inner, "_nodes_by_depth", {})  # of the network's own calls, no other's
+    for node in (node for depth in sorted(depths, reverse=True) for node in depths[depth]):
         if node.arguments.kwargs.get("training") is True:
             yield f"{prefix}{node.operation.name}"
     for part in contained(model) or ():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.config import AuditConfig
+from reportgen.report.cards import OtherWay
 from reportgen.subject.flops import count_flops
 from reportgen.subject.history import History
 from reportgen.subject.inputs import InputSpec
@@ -22,6 +23,7 @@ from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 from reportgen.subject.receptive_field import ReceptiveField, read_spatial_axes, receptive_fields
 from reportgen.subject.samples import SampleSet
+from reportgen.subject.scaling import Scaling
 from reportgen.subject.zero_filters import ZeroFilters, find_zero_filters
 
 FloatArray = NDArray[np.float32]
@@ -48,10 +50,15 @@ class AuditedModel:
     samples: SampleSet
     labels: Labels
     history: History | None
-    scaling: str
-    preprocess: Preprocessing
+    scaling: Scaling
     notes: tuple[str, ...]
     train: TrainingSamples | None = None
+    other_ways: tuple[OtherWay, ...] = ()
+
+    @property
+    def preprocess(self) -> Preprocessing:
+        """Samples as they are -> scaled ones."""
+        return self.scaling.function
 
     @property
     def training(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from reportgen.report.cards import SubjectCard
 from reportgen.subject.model_file import format_name
 from reportgen.subject.outputs import list_outputs
+from reportgen.subject.resizing import describe_resizing
 
 if TYPE_CHECKING:
     from reportgen.subject.audited_model import AuditedModel
@@ -44,15 +45,26 @@ def describe(subject: AuditedModel) -> SubjectCard:
         samples_found=samples.found,
         labelled=subject.labels.values is not None,
         split=subject.config.split or "not declared",
-        preprocessing=subject.scaling,
+        preprocessing=subject.scaling.words + (", assumed" if subject.scaling.assumed else ""),
+        other_ways=subject.other_ways,
+        assumed=tuple(filter(None, (subject.scaling.assumed,))),
         resize=subject.config.resize if samples.sizes.size else "none",
+        resizing=_describe_resizing(subject),
         notes=subject.notes,
         skipped=samples.skipped,
         history_steps=len(subject.history.steps) if subject.history else 0,
-        samples_sha256=_hash_samples(samples),
+        samples_sha256=_hash_samples(samples) if len(samples) else "",
         unsafe=tuple(str(hazard) for hazard in file.hazards) if file else (),
         repairs=tuple(str(repair) for repair in file.repairs) if file else (),
     )
+
+
+def _describe_resizing(subject: AuditedModel) -> str:
+    config, sizes = subject.config, subject.samples.sizes
+    if not sizes.size:
+        return ""
+    height, width, _ = subject.input.pixels
+    return describe_resizing(sizes, (height, width), config.resize, config.interpolation)
 
 
 def _hash_samples(samples: SampleSet) -> str:

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from reportgen.config import Resize
+from reportgen.config import Interpolation, Resize
 from reportgen.files import open_regular
-
-PixelArray = NDArray[np.uint8]
+from reportgen.subject.resizing import PixelArray, fit
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}) | {
     ".ppm",
@@ -49,17 +47,19 @@ class Decoder:
     """How files become arrays ``(h, w, c)`` of uint8.
 
     size: ``(h, w)`` of the model's input. channels: 1, 3 or 4. background: grey level behind
-    transparency. ``conversions`` counts what had to be converted, by cause.
+    transparency. policy, interpolation: how images of another size are fitted. ``conversions``
+    counts what had to be converted, by cause.
     """
 
     size: tuple[int, int]
     channels: int
     policy: Resize = "stretch"
     background: int = 255
+    interpolation: Interpolation = "bilinear"
     conversions: Counter[str] = field(default_factory=Counter)
 
     def read(self, path: Path) -> tuple[PixelArray, tuple[int, int]]:
-        """Pixels at the model's size, and the file's own ``(h, w)``.
+        """Pixels at the model's size, and the file's own ``(h, w)``, upright.
 
         Raises:
             SkippedImageError: with the cause.
@@ -74,7 +74,6 @@ class Decoder:
                 formats = _FORMATS + (("TIFF",) if path.suffix.lower() in (".tif", ".tiff") else ())
                 with Image.open(stream, formats=formats) as image:
                     _check_size(image.size)
-                    own_size = (image.height, image.width)
                     picture = self._convert(image)
                     if _has_broken_exif(image, said):
                         self.conversions["EXIF unreadable"] += 1
@@ -84,7 +83,8 @@ class Decoder:
             raise SkippedImageError(_cause_of(path, error)) from None
         except Exception as error:  # a decoder's own bug must not end the audit
             raise SkippedImageError(f"decoder failed ({type(error).__name__})") from None
-        return self._fit(picture), own_size
+        pixels = fit(picture, self.size, self.policy, self.interpolation)
+        return pixels.reshape(*self.size, self.channels), (picture.height, picture.width)
 
     def _convert(self, image: Image.Image) -> Image.Image:
         if getattr(image, "n_frames", 1) > 1:
@@ -133,19 +133,6 @@ class Decoder:
         flat = Image.alpha_composite(ground, picture.convert("RGBA"))
         return flat.convert("L" if picture.mode in ("1", "L", "LA", "La") else "RGB")
 
-    def _fit(self, picture: Image.Image) -> PixelArray:
-        height, width = self.size
-        if picture.size != (width, height):
-            resample = Image.Resampling.BILINEAR
-            if self.policy == "crop":
-                picture = ImageOps.fit(picture, (width, height), resample)
-            elif self.policy == "pad":
-                picture = _pad(picture, (width, height))
-            else:
-                picture = picture.resize((width, height), resample)
-        pixels = np.asarray(picture, dtype=np.uint8)
-        return pixels.reshape(height, width, self.channels)
-
 
 @contextmanager
 def _whole_images_only() -> Iterator[None]:
@@ -156,15 +143,6 @@ def _whole_images_only() -> Iterator[None]:
         yield
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Centre on black; only shrink what does not fit (a 28x28 digit in 32x32 keeps its pixels)."""
-    if picture.width > size[0] or picture.height > size[1]:
-        picture = ImageOps.contain(picture, size, Image.Resampling.BILINEAR)
-    ground = Image.new(picture.mode, size)
-    ground.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))
-    return ground
 
 
 def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:

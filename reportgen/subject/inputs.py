@@ -14,6 +14,9 @@ from reportgen.errors import ConfigurationError
 
 Kind = Literal["image", "vector", "other"]
 _SCALING_LAYERS = frozenset({"Rescaling", "Normalization"})
+_ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "truediv", "truedivide"})
+_GRAPH_ARITHMETIC = frozenset({"Mul", "RealDiv", "Sub"})
+_LOOKED_AT = 12  # calls; augmentation may stand before the scaling
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,38 @@ def reads_tokens(calls: Any) -> str | None:
 
 
 def scales_inside(calls: Any) -> str | None:
-    """Address of a layer near the input that scales it; None if there is none."""
-    for call in calls[:6]:
-        if call.class_name in _SCALING_LAYERS:
+    """Address of what scales the input before anything learnt reads it; None if nothing does.
+
+    A layer of that kind, one inside a wrapper or a pipeline, or plain arithmetic with numbers, as
+    in ``x / 255``.
+    """
+    for call in calls[:_LOOKED_AT]:
+        parts = call.layer._flatten_layers() if hasattr(call.layer, "_flatten_layers") else ()
+        names = {type(part).__name__ for part in parts}
+        bare = -1 in call.inputs and call.between & _GRAPH_ARITHMETIC
+        if names & _SCALING_LAYERS or _is_arithmetic(call.layer) or bare:
             return str(call.address)
+        if any("kernel" in variable.path for variable in getattr(call.layer, "weights", ())):
+            return None
     return None
+
+
+def _is_arithmetic(layer: Any) -> bool:
+    """Whether it moves or scales its input by a stored number or array."""
+    import keras
+
+    function = getattr(layer, "function", "")  # of TensorFlow, as Keras 2 let people write it
+    if isinstance(layer, keras.layers.Layer) and not function:
+        return False
+    name = str(function or type(layer).__name__).rpartition(".")[2].lower()
+    if name not in _ARITHMETIC:
+        return False
+    given = [(node.arguments.args, node.arguments.kwargs) for node in layer._inbound_nodes]
+    values = keras.tree.flatten((given, getattr(layer, "arguments", [])))
+    return any(_is_number(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float | np.ndarray) or hasattr(value, "numpy")

@@ -58,6 +58,12 @@ class SampleSet:
         return sum(item.count for item in self.skipped)
 
 
+def no_samples(shape: tuple[int, ...]) -> SampleSet:
+    """None of shape ``shape``: the model alone is audited."""
+    empty = np.empty((0, *shape), np.uint8)
+    return SampleSet(empty, (), None, (), 0, np.empty((0, 2), np.int64))
+
+
 class Ledger:
     """Counts causes; keeps a few names of each."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.config import AuditConfig
-from reportgen.errors import ConfigurationError, UsageError
+from reportgen.errors import ConfigurationError
 from reportgen.report.cards import SubjectCard
+from reportgen.subject.at_rest import describe_rest
 from reportgen.subject.audited_model import AuditedModel, TrainingSamples
 from reportgen.subject.card import describe
 from reportgen.subject.census import Census, take_census
 from reportgen.subject.class_names import read_class_names
 from reportgen.subject.history import History, read_history
 from reportgen.subject.images import Decoder
-from reportgen.subject.inputs import InputSpec, read_input, reads_tokens, scales_inside
+from reportgen.subject.inputs import InputSpec, read_input
 from reportgen.subject.label_table import list_table
 from reportgen.subject.labels import Labels, resolve_labels
 from reportgen.subject.listing import list_folder
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.network import open_network, screen
 from reportgen.subject.outputs import Reading, list_outputs, read_output
-from reportgen.subject.preprocessing import (
-    Preprocessing,
-    check_channels,
-    check_preprocessing,
-    find_preprocessing,
-)
+from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
-from reportgen.subject.samples import SampleSet, read_archive, read_images, take_arrays
+from reportgen.subject.samples import (
+    SampleSet,
+    no_samples,
+    read_archive,
+    read_images,
+    take_arrays,
+)
+from reportgen.subject.scaling import choose_scaling
+from reportgen.subject.self_check import check_answers
 from reportgen.subject.top_activating import ExcitedLayer, Request, find_top_activating
 from reportgen.subject.user_code import load_objects
 
@@ -115,9 +119,9 @@ def open_subject(
     reading = read_output(list_outputs(probe), samples.labels, config.output)
     labels = resolve_labels(samples.labels, samples.label_names, reading, names, samples.folders)
     asked = (live and live.preprocessing) or config.preprocessing
-    scaling, preprocess, scaling_notes = _choose_scaling(asked, spec, probe, samples)
+    scaling = choose_scaling(asked, spec, probe, samples.pixels)
     history = _open_history(config, model)
-    return Subject(
+    subject = Subject(
         config=config,
         file=file,
         model=model,
@@ -128,17 +132,18 @@ def open_subject(
         labels=labels,
         history=history,
         scaling=scaling,
-        preprocess=preprocess,
         train=_open_training(config, live, spec, reading, labels),
         notes=(
             *(file.notes if file else ()),
-            *scaling_notes,
+            *describe_rest(model),
+            *scaling.notes,
             *samples.notes,
             *labels.notes,
             *(live.notes if live else ()),
             *(history.notes if history else ()),
         ),
     )
+    return replace(subject, other_ways=check_answers(subject))
 
 
 def _open_history(config: AuditConfig, model: keras.Model) -> History | None:
@@ -171,7 +176,7 @@ def _open_training(
 def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
     background = 255 if config.background == "white" else 0
     height, width, channels = spec.pixels
-    return Decoder((height, width), channels, config.resize, background)
+    return Decoder((height, width), channels, config.resize, background, config.interpolation)
 
 
 def _open_samples(
@@ -195,10 +200,7 @@ def _open_samples(
     if config.data:
         return read_archive(config.data, spec.pixels, limit=limit, seed=seed)
     if not config.images and not config.labels:
-        raise UsageError(
-            "No samples were given. Add --images FOLDER (class folders or plain images), "
-            "--labels TABLE.csv, or --data FILE.npz with x and y."
-        )
+        return no_samples(spec.pixels)
     if spec.kind != "image" or spec.channels not in (1, 3, 4):
         raise ConfigurationError(
             f"images: the model takes samples of shape {spec.shape}, which image files do not "
@@ -218,26 +220,3 @@ def _open_samples(
         root = Path(config.images or ".")
         listing = list_folder(root, limit=limit, seed=seed, classes=classes)
     return read_images(listing, _decoder(config, spec))
-
-
-def _choose_scaling(
-    asked: str | Preprocessing | None, spec: InputSpec, probe: Probe, samples: SampleSet
-) -> tuple[str, Preprocessing, tuple[str, ...]]:
-    """The scaling in words, as a function of pixels, and a note where it was not declared."""
-    notes: tuple[str, ...] = ()
-    if asked is None:
-        inside, tokens = scales_inside(probe.calls), reads_tokens(probe.calls)
-        if tokens:
-            asked, why = "none", f"the input is numbers of tokens (layer {tokens})"
-        elif inside:
-            asked, why = "none", f"the model scales its input itself (layer {inside})"
-        elif samples.pixels.dtype == np.uint8:
-            asked, why = "unit", "the usual one for 8-bit images; say so with --preprocessing"
-        else:
-            asked, why = "none", "the arrays hold floats, taken as they are"
-        notes = (f"Input scaling was not declared. {asked} was assumed: {why}.",)
-    name, function, words = find_preprocessing(asked)
-    if spec.kind == "image":
-        check_channels(name, spec.channels)
-    check_preprocessing(name, function, samples.pixels)
-    return f"{name} ({words})", function, notes

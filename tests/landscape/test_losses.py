@@ -9,7 +9,8 @@ from keras import layers
 from reportgen.errors import ConfigurationError
 from reportgen.landscape.losses import choose_loss
 from reportgen.landscape.named_losses import find_loss
-from reportgen.subject.outputs import Output, Reading
+from reportgen.subject.outputs import Output, Reading, list_outputs, read_output
+from reportgen.subject.probe import Probe
 
 from .conftest import data, dense_net, open_bench
 
@@ -198,6 +199,69 @@ def test_losses_of_several_outputs(compiled):
 def test_an_output_without_a_loss(compiled):
     loss = choose_loss(reading("softmax", index=1, name="second"), compiled)
     assert "inferred" in loss.reason
+
+
+def keyed(*pairs):
+    """A model with an output for each key, made by a layer of that name, and the outputs."""
+    start = keras.Input((4,))
+    model = keras.Model(start, {key: layers.Dense(2, name=name)(start) for key, name in pairs})
+    return model, list_outputs(Probe(model, (4,)))
+
+
+SIZES = [("kind", "first"), ("size", "second")]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "compiled"),
+    [
+        (SIZES, {"kind": "mae", "size": "huber"}),
+        (SIZES, {"size": "huber", "kind": "mae"}),
+        ([("size", "a"), ("kind", "b")], {"kind": "mae", "size": "huber"}),
+        # Keys that are numbers, or names of each other's layers, are keys all the same.
+        ([("1", "a"), ("2", "b")], {"1": "mae", "2": "huber"}),
+        ([("a", "b"), ("b", "a")], {"b": "huber", "a": "mae"}),
+    ],
+)
+def test_each_key_has_the_loss_that_was_compiled_for_it(pairs, compiled):
+    model, outputs = keyed(*pairs)
+    model.compile("sgd", compiled)
+    short = {"mae": "mean absolute error", "huber": "huber"}
+    chosen = {}
+    for output in outputs:
+        loss = choose_loss(Reading(output, "regression", ""), model.loss)
+        assert "compiled with" in loss.reason
+        chosen[output.name] = loss.name
+    assert chosen == {key: short[name] for key, name in compiled.items()}
+
+
+def test_the_loss_of_a_key_is_what_is_measured():
+    model, outputs = keyed(*SIZES)
+    model.compile("sgd", {"kind": "mse", "size": "mae"})
+    x, y = data((4,))
+    targets = np.stack([y, 1 - y], 1).astype(np.float32)
+    said = {name: np.asarray(value) for name, value in model(x).items()}
+    for wanted, known in (
+        ("size", np.abs(said["size"] - targets).mean(axis=1)),
+        ("kind", ((said["kind"] - targets) ** 2).mean(axis=1)),
+    ):
+        assert read_output(outputs, targets, wanted).task == "regression"
+        bench = open_bench(model, x, targets, compiled=model.loss, output=wanted)
+        losses = bench.evaluator().at(bench.point).losses[0]
+        np.testing.assert_allclose(losses, known, rtol=1e-5)
+
+
+def test_the_loss_of_a_key_in_a_key():
+    """Keras takes losses that are nested as the outputs are."""
+    start = keras.Input((4,))
+    part = {name: layers.Dense(2, name=name)(start) for name in ("w", "y")}
+    model = keras.Model(start, {"x": part, "z": layers.Dense(2)(start)})
+    model.compile("sgd", {"x": {"y": "mae", "w": "huber"}, "z": "hinge"})
+    outputs = list_outputs(Probe(model, (4,)))
+    chosen = {
+        output.name: choose_loss(Reading(output, "regression", ""), model.loss).name
+        for output in outputs
+    }
+    assert chosen == {"x/w": "huber", "x/y": "mean absolute error", "z": "hinge"}
 
 
 def test_functions_of_a_live_model():

@@ -193,32 +193,9 @@ def test_conversions_add_up_over_files(tmp_path):
     assert decoder.conversions == {"grey to colour": 3}
 
 
-def test_pad_keeps_every_pixel_of_a_digit(tmp_path):
-    digit = np.random.default_rng(0).integers(1, 256, (28, 28))
-    got, _ = read(save(tmp_path / "a.png", digit), (32, 32), channels=1, policy="pad")
-    np.testing.assert_array_equal(got[2:30, 2:30, 0], digit)
-    assert got.sum() == digit.sum()  # and all around is black
-
-
-def test_pad_shrinks_only_what_does_not_fit(tmp_path):
-    path = save(tmp_path / "a.png", np.full((8, 16), 200))
-    got, _ = read(path, (8, 8), channels=1, policy="pad")
-    assert got[:, 0, 0].tolist() == [0, 0, 200, 200, 200, 200, 0, 0]
-
-
-def test_crop_takes_the_middle(tmp_path):
-    columns = np.tile([10, 10, 20, 20, 20, 20, 30, 30], (4, 1))
-    got, _ = read(save(tmp_path / "a.png", columns), (4, 4), channels=1, policy="crop")
-    assert (got == 20).all()
-
-
-def test_stretch_keeps_the_edges_of_the_picture(tmp_path):
-    halves = np.repeat([[0] * 8 + [255] * 8], 4, axis=0)
-    got, _ = read(save(tmp_path / "a.png", halves), (4, 4), channels=1)
-    assert got[0, 0, 0] == 0
-    assert got[0, 3, 0] == 255
-    assert (got == got[:1]).all()
-
-
-def test_the_own_size_is_told_as_height_by_width(tmp_path):
-    assert Decoder((4, 4), 3).read(save(tmp_path / "a.png", np.zeros((5, 9))))[1] == (5, 9)
+@pytest.mark.parametrize(("orientation", "own"), [(1, (5, 9)), (3, (5, 9)), (6, (9, 5))])
+def test_the_own_size_is_told_as_height_by_width_of_the_upright_image(tmp_path, orientation, own):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", np.zeros((5, 9)), exif=exif.tobytes())
+    assert Decoder((4, 4), 3, interpolation="pillow-box").read(path)[1] == own

@@ -11,11 +11,13 @@ from PIL import Image, ImageFile
 from reportgen.subject.images import Decoder, SkippedImageError
 
 RASTER = np.arange(48).reshape(4, 4, 3)
+# By the rules of Keras it is TensorFlow that resizes: see test_resizing.py.
+LIGHT = {"interpolation": "pillow-bilinear"}
 
 
 def read(path, size=(4, 4), channels=3, **options):
     """Pixels and what had to be converted."""
-    decoder = Decoder(size, channels, **options)
+    decoder = Decoder(size, channels, **LIGHT, **options)
     pixels, _ = decoder.read(path)
     assert pixels.shape == (*size, channels)
     assert pixels.dtype == np.uint8
@@ -24,7 +26,7 @@ def read(path, size=(4, 4), channels=3, **options):
 
 def cause_of(path):
     with pytest.raises(SkippedImageError) as caught:
-        Decoder((4, 4), 3).read(path)
+        Decoder((4, 4), 3, **LIGHT).read(path)
     return str(caught.value)
 
 
@@ -139,7 +141,7 @@ def test_flipped_bytes_never_end_the_audit(tmp_path, suffix):
         damaged[rng.integers(0, min(len(whole), 200), 4)] = rng.integers(0, 256, 4)
         path.write_bytes(damaged.tobytes())
         try:
-            outcomes.append(Decoder((4, 4), 3).read(path)[0].shape)
+            outcomes.append(Decoder((4, 4), 3, **LIGHT).read(path)[0].shape)
         except SkippedImageError as error:
             outcomes.append(bool(str(error)))
     assert set(outcomes) <= {(4, 4, 3), True}
@@ -153,7 +155,7 @@ def test_awkward_images_of_strangers(real):
     for path in paths:
         for channels in (1, 3, 4):
             try:
-                Decoder((32, 32), channels).read(path)
+                Decoder((32, 32), channels, **LIGHT).read(path)
             except SkippedImageError as error:
                 causes[path.name] = str(error)
     assert causes["truncated_jpeg.jpg"] == "truncated or broken image"

@@ -169,3 +169,151 @@ def test_log_softmax_read_as_logits_gives_the_probabilities_back():
 def test_what_is_a_probability_already_is_left_alone(task):
     values = np.array([[0.9, 0.8], [0.1, 0.1]], np.float32)
     np.testing.assert_array_equal(probabilities(task, values), values.astype(np.float64))
+
+
+# Outputs with keys.
+
+
+def keyed(make):
+    """The outputs of a model that answers with ``make(start)``, and the model."""
+    keras.utils.set_random_seed(2)
+    start = keras.Input((4,))
+    model = keras.Model(start, make(start))
+    return list_outputs(Probe(model, (4,))), model
+
+
+def two_keys(start):
+    return {
+        "size": layers.Dense(1, name="second")(start),
+        "kind": layers.Dense(3, activation="softmax", name="first")(start),
+    }
+
+
+def keys_in_keys(start):
+    part = {"y": layers.Dense(3, "softmax", name="a")(start), "w": layers.Dense(4, name="b")(start)}
+    return {"x": part, "z": layers.Dense(2, name="c")(start)}
+
+
+def keys_in_a_list(start):
+    rest = {"k": layers.Dense(2, name="b")(start), "l": layers.Dense(4, name="c")(start)}
+    return [layers.Dense(3, name="a")(start), rest]
+
+
+def exchanged(start):
+    return {"a": layers.Dense(3, name="b")(start), "b": layers.Dense(2, name="a")(start)}
+
+
+# Where each name stands in what the model answers.
+KEYED = {
+    "keys": (two_keys, {"kind": ["kind"], "size": ["size"]}),
+    "keys in keys": (keys_in_keys, {"x/w": ["x", "w"], "x/y": ["x", "y"], "z": ["z"]}),
+    "keys in a list": (keys_in_a_list, {"a": [0], "k": [1, "k"], "l": [1, "l"]}),
+    "names of each other": (exchanged, {"a": ["a"], "b": ["b"]}),
+}
+SAMPLES = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", KEYED)
+def test_outputs_are_named_by_their_keys(kind):
+    make, places = KEYED[kind]
+    outputs, model = keyed(make)
+    assert {output.name for output in outputs} == set(places)
+    said = Probe(model, (4,)).predict(lambda rows: SAMPLES[rows], len(SAMPLES))
+    for output in outputs:
+        known = model(SAMPLES)
+        for key in places[output.name]:
+            known = known[key]
+        assert output.units == known.shape[1]
+        np.testing.assert_allclose(said[output.index], np.asarray(known), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "name"),
+    [
+        ("keys", None, "kind"),
+        ("keys", "size", "size"),
+        ("keys", "second", "size"),
+        ("keys", "first", "kind"),
+        ("keys", "1", "size"),
+        ("keys in keys", "x/y", "x/y"),
+        ("keys in keys", "y", "x/y"),
+        ("keys in keys", "a", "x/y"),
+        ("keys in keys", "z", "z"),
+        ("keys in keys", "0", "x/w"),
+        ("keys in a list", "a", "a"),
+        ("keys in a list", "l", "l"),
+        ("keys in a list", "b", "k"),
+        ("names of each other", "a", "a"),
+        ("names of each other", "b", "b"),
+    ],
+)
+def test_an_output_by_its_key_its_layer_or_its_number(kind, wanted, name):
+    outputs, _ = keyed(KEYED[kind][0])
+    reading = read_output(outputs, None, wanted)
+    assert reading.output.name == name
+    assert f"({name}) of {len(outputs)} is audited" in reading.reason
+
+
+def numbered(start):
+    return {"1": layers.Dense(3, name="a")(start), "2": layers.Dense(2, name="b")(start)}
+
+
+@pytest.mark.parametrize(("make", "wanted"), [(keys_in_keys, "x"), (numbered, "1")])
+def test_a_name_of_two_outputs_is_refused(make, wanted):
+    outputs, _ = keyed(make)
+    with pytest.raises(ConfigurationError, match=rf"'{wanted}' is 2 of the outputs\. There are 0:"):
+        read_output(outputs, None, wanted)
+
+
+# Maps of one position.
+
+
+def at_one_place(shape, activation):
+    """Dense units as a map of that shape; and the same as a row."""
+    units = int(np.prod(shape))
+    return keras.Sequential(
+        [keras.Input((4,)), dense(units, activation), layers.Reshape(shape, name="place")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "activation", "task", "classes"),
+    [
+        ((1, 1, 3), "softmax", "softmax", 3),
+        ((1, 1, 3), None, "logits", 3),
+        ((3, 1, 1), "softmax", "softmax", 3),
+        ((1, 1, 1), "sigmoid", "binary", 2),
+        ((1, 1, 3), "sigmoid", "independent", 3),
+        ((1, 3), "softmax", "softmax", 3),
+        ((1, 1, 1, 3), "softmax", "softmax", 3),
+    ],
+)
+def test_a_map_of_one_position_is_an_answer(shape, activation, task, classes):
+    keras.utils.set_random_seed(2)
+    model = at_one_place(shape, activation)
+    probe = Probe(model, (4,))
+    (output,) = list_outputs(probe)
+    reading = read_output((output,), None, None)
+    assert (reading.task, reading.classes) == (task, classes)
+    assert output.shape == (None, int(np.prod(shape)))
+    (said,) = probe.predict(lambda rows: SAMPLES[rows], len(SAMPLES))
+    known = np.asarray(model(SAMPLES)).reshape(len(SAMPLES), -1)
+    np.testing.assert_allclose(said, known, atol=1e-7)
+
+
+@pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (5, "softmax")])
+def test_a_convolution_of_what_was_pooled_to_one_position(units, activation):
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)
+    head = layers.Conv2D(units, 1, activation=activation)
+    (output,) = outputs_of(layers.Conv2D(4, 3), pooled, head, shape=(8, 8, 1))
+    assert (output.shape, output.activation) == ((None, units), activation)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 3), (1, 2, 3), (2, 2, 1), (2, 3)])
+def test_a_map_of_more_positions_stays_one(shape):
+    keras.utils.set_random_seed(2)
+    (output,) = list_outputs(Probe(at_one_place(shape, "softmax"), (4,)))
+    assert output.shape == (None, *shape)
+    reading = read_output((output,), None, None)
+    assert (reading.task, reading.classes) == ("other", 0)
+    assert f"{shape}: a map" in reading.reason

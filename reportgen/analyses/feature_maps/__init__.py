@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reportgen.analyses.contract import Analysis
+from reportgen.analyses.contract import Analysis, Need
 from reportgen.analyses.feature_maps.findings import CHECKS
 from reportgen.analyses.feature_maps.options import Options
 
@@ -38,7 +38,7 @@ ANALYSIS: Analysis[Options, FeatureMapsResult] = Analysis(
         "where the classes come apart, the last representation as a map with the mistakes "
         "marked, and attention"
     ),
-    needs=frozenset(),
+    needs=frozenset({Need.SAMPLES}),
     options=Options,
     compute=_compute,
     present=_present,

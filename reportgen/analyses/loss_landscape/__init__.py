@@ -51,7 +51,7 @@ ANALYSIS: Analysis[Options, LandscapeResult] = Analysis(
         "eigenvalues, sharpness; what each plane holds, and the section's checks of "
         "itself"
     ),
-    needs=frozenset({Need.LABELS}),
+    needs=frozenset({Need.SAMPLES, Need.LABELS}),
     options=Options,
     compute=_compute,
     present=_present,

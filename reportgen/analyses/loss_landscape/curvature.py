@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.directions import scaled
 from reportgen.landscape.grid import FloatArray, axis
+from reportgen.landscape.limits import NoProductError
 from reportgen.landscape.parameters import Point, norm
 from reportgen.landscape.sharpness import Rise, average_rise, worst_rise
 from reportgen.landscape.source import Source
 from reportgen.landscape.spectrum import (
     Density,
     Extremes,
+    Trace,
     estimate_density,
     estimate_trace,
     find_extremes,
@@ -38,29 +41,14 @@ def measure_bends(
 
     source: how products are made; None where there is no time for any.
     """
-    options, until = setting.options, plan.until
+    until = plan.until
     extremes, drawn = Extremes((), (), False, 0), None
     trace, density, falls = None, None, None
-    if plan.curvature:
-        hessian.deadline = until.extremes
-        hessian.expected = 2 * options.products
-        extremes = find_extremes(
-            hessian,
-            rng,
-            count=options.eigenvalues,
-            tolerance=1e-2,
-            most_products=options.products,
-            halfway=until.top,
-        )
-        falls = _bends_down(setting, extremes)
-        drawn = _hessian_plane(setting, extremes, until.steep)
-        hessian.deadline = until.density
-        hessian.expected = hessian.products + options.trace_draws
-        trace = estimate_trace(hessian, rng, options.trace_draws)
-        hessian.expected = hessian.products + options.density_starts * options.density_steps
-        density = estimate_density(
-            hessian, rng, starts=options.density_starts, steps=options.density_steps
-        )
+    if plan.curvature and source is not None:
+        try:
+            extremes, drawn, falls, trace, density = _measure_spectrum(setting, hessian, rng, plan)
+        except NoProductError as error:
+            source = replace(source, kind="none", why=str(error))
     places, shares = _smooth(density)
     worst: tuple[Rise, ...] = ()
     average: tuple[Rise, ...] = ()
@@ -83,6 +71,37 @@ def measure_bends(
         source=source,
     )
     return bends, drawn
+
+
+def _measure_spectrum(
+    setting: Setting, hessian: Hessian, rng: np.random.Generator, plan: Plan
+) -> tuple[Extremes, Drawn | None, bool | None, Trace | None, Density | None]:
+    """The outermost eigenvalues and their plane, whether the loss bends down, sum and spread.
+
+    Raises:
+        NoProductError: a product with the Hessian is not finite.
+    """
+    options, until = setting.options, plan.until
+    hessian.deadline = until.extremes
+    hessian.expected = 2 * options.products
+    extremes = find_extremes(
+        hessian,
+        rng,
+        count=options.eigenvalues,
+        tolerance=1e-2,
+        most_products=options.products,
+        halfway=until.top,
+    )
+    falls = _bends_down(setting, extremes)
+    drawn = _hessian_plane(setting, extremes, until.steep)
+    hessian.deadline = until.density
+    hessian.expected = hessian.products + options.trace_draws
+    trace = estimate_trace(hessian, rng, options.trace_draws)
+    hessian.expected = hessian.products + options.density_starts * options.density_steps
+    density = estimate_density(
+        hessian, rng, starts=options.density_starts, steps=options.density_steps
+    )
+    return extremes, drawn, falls, trace, density
 
 
 def _hessian_plane(setting: Setting, extremes: Extremes, deadline: float) -> Drawn | None:

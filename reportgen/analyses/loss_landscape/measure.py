@@ -43,7 +43,7 @@ from reportgen.analyses.loss_landscape.training import (
 )
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.grid import FloatArray
-from reportgen.landscape.limits import OutOfTimeError
+from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.parameters import difference, dot
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _axis_curvature(setting: Setting, hessian: Hessian, main: Drawn) -> tuple[fl
     hessian.deadline = np.inf
     try:
         exact = along(hessian, direction)
-    except OutOfTimeError:
+    except (OutOfTimeError, NoProductError):
         return None
     steps = np.array([-_NEAR, 0.0, _NEAR])
     losses, _, _ = line(setting, direction, steps)

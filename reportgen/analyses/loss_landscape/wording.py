@@ -52,10 +52,10 @@ def say_source(source: Source) -> str:
             "products by differentiating the gradient (Pearlmutter 1994); one was checked against "
             f"differences of gradients and is within {source.error:.0e} of its length"
         )
-    cause = f"differentiating twice fails here{blamed}: {source.why}"
     if source.kind == "differences":
         return (
             "products by differences of gradients at both sides, within about "
-            f"{source.error:.0e} of their length, since {cause}"
+            f"{source.error:.0e} of their length, since differentiating twice fails here{blamed}: "
+            f"{source.why}"
         )
-    return f"not available. {cause[0].upper()}{cause[1:]}; differences of gradients disagree, too"
+    return f"not available{blamed}: {source.why}"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analyses.optvis.alone import (
+    reduce_options,
+    stand_in,
+    strip_judged,
+    strip_layer,
+)
 from reportgen.analyses.optvis.budget import Budget, weigh_layers
 from reportgen.analyses.optvis.classes import RawClasses, choose_classes, paint_classes
 from reportgen.analyses.optvis.dreams import Dream, dream_layers
@@ -58,7 +64,8 @@ class PaintedClasses:
 
 @dataclass(frozen=True)
 class OptvisResult:
-    """dreamt: the sample that layers dream of, as a tile; dreams: their tiles, in that order."""
+    """samples: that pictures were compared with. dreamt: the sample that layers dream of, as a
+    tile; dreams: their tiles, in that order."""
 
     layers: tuple[PaintedLayer, ...]
     classes: PaintedClasses | None
@@ -74,6 +81,11 @@ class OptvisResult:
     options: Options
 
     @property
+    def alone(self) -> bool:
+        """Whether there were no samples to compare with."""
+        return not self.samples
+
+    @property
     def hurried(self) -> bool:
         """Whether time ran out for some pictures."""
         in_layers = any(layer.raw.hurried for layer in self.layers)
@@ -82,6 +94,9 @@ class OptvisResult:
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
     """Paint units, classes and dreams within the time budget, then judge every picture."""
+    alone = not len(subject.samples)
+    if alone:
+        subject, options = stand_in(subject, rng.spawn(1)[0]), reduce_options(options)
     studio = _open_studio(subject, options, rng)
     excited = subject.find_top_activating(
         Request(
@@ -106,6 +121,11 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
     painted = {raw.excited.address for raw in layers}
     dreamt, dreams = _dream(studio, [d for d in dreamers if d in painted], budget.allow())
     verdicts, class_verdicts, extras = judge(studio, layers, classes, options, rng)
+    if alone:
+        layers = [replace(raw, excited=strip_layer(raw.excited), silent_count=0) for raw in layers]
+        verdicts = [tuple(map(strip_judged, group)) for group in verdicts]
+        class_verdicts = tuple(map(strip_judged, class_verdicts))
+        extras = replace(extras, compared=0, class_samples=extras.class_samples[:, :0])
     return OptvisResult(
         layers=tuple(
             _finish_layer(raw, judged, options.side)

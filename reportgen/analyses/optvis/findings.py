@@ -157,6 +157,11 @@ def _below(result: OptvisResult) -> Finding:
             (name, judged)
             for name, judged in zip(result.classes.names, result.classes.judged, strict=True)
         ]
+    if result.alone:
+        return BELOW_NATURAL.not_checked(
+            "There are no samples to compare the pictures with. Give --images FOLDER or --data "
+            "FILE.npz."
+        )
     units = [(name, judged) for name, judged in units if judged.cause in (None, "noise")]
     if not units:
         return BELOW_NATURAL.not_checked("There is no picture to compare with the samples.")

@@ -46,9 +46,21 @@ def _draw_layer(result: OptvisResult, layer: PaintedLayer, index: int, arrays: A
         id=f"optvis-units-{name}",
         title=f"What {raw.excited.head} wants to see",
         caption=_caption(result, layer, index),
-        alt=f"Optimised images of {len(panels)} units of {raw.excited.address} beside samples.",
+        alt=f"Optimised images of {len(panels)} units of {raw.excited.address}{_beside(result)}.",
         panels=tuple(panels),
     )
+
+
+def _beside(result: OptvisResult) -> str:
+    return "" if result.alone else " beside samples"
+
+
+def _say_what(result: OptvisResult) -> str:
+    return "Images" if result.alone else "Left: images"
+
+
+def _say_behind(result: OptvisResult) -> str:
+    return "" if result.alone else "Behind the bar, the samples with the highest score. "
 
 
 def _say_pick(unit: ShownUnit) -> str:
@@ -104,6 +116,12 @@ def _caption(result: OptvisResult, layer: PaintedLayer, index: int) -> str:
     least = " behind the last bar, the samples that excite it least," * bool(
         result.options.least_exciting
     )
+    if result.alone:
+        return (
+            f"{where} What excites the unit most, optimised from {result.options.variants} seeds."
+            f"{opposite} There were no samples, so nothing says whether real pictures excite it "
+            f"alike. Audit with --images before you believe one.{left}{channels}"
+        )
     return (
         f"{where} Left: what excites the unit most, optimised from {result.options.variants} "
         f"seeds.{opposite} Then the parts of samples that excite it most;{least} for comparison. "
@@ -140,12 +158,12 @@ def draw_classes(result: OptvisResult, arrays: Arrays) -> list[Block]:
             id="optvis-classes",
             title="What each class wants to see" if result.has_classes else "What raises an output",
             caption=(
-                f"Left: images with the highest score of the {what}, before softmax or sigmoid, "
-                "from several seeds. Behind the bar, the samples with the highest score. If the "
-                "pictures show a background, a mark or a texture and not the object, the model may "
-                f"have learned a shortcut: test it on samples without.{left}"
+                f"{_say_what(result)} with the highest score of the {what}, before softmax or "
+                f"sigmoid, from several seeds. {_say_behind(result)}If the pictures show a "
+                "background, a mark or a texture and not the object, the model may have learned a "
+                f"shortcut: test it on samples without.{left}"
             ),
-            alt=f"Optimised images beside samples, a row a {what}, {len(panels)} in all.",
+            alt=f"Optimised images{_beside(result)}, a row a {what}, {len(panels)} in all.",
             panels=tuple(panels),
         )
     ]

@@ -31,7 +31,7 @@ def scaling_of(subject: Subject) -> Scaling:
         low=low,
         high=high,
         layout=subject.input.layout,
-        name=subject.scaling.split(" ")[0],
+        name=subject.scaling.words.split(" ")[0],
         sides=(subject.input.pixels[0], subject.input.pixels[1]),
         scaled_samples=subject.preprocess(pixels),
     )

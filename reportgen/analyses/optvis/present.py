@@ -18,6 +18,11 @@ from reportgen.analyses.optvis.tables import (
 from reportgen.report.blocks import Block, Text
 from reportgen.report.sections import SectionBody
 
+_ALONE = (
+    "There are no samples: the channels that vary most over 48 random pictures were chosen, and "
+    "nothing is said of samples. "
+)
+
 
 def present(result: OptvisResult) -> SectionBody:
     """The worth of the pictures, the pictures, the numbers behind; the findings."""
@@ -54,11 +59,7 @@ def _method(result: OptvisResult) -> tuple[str, ...]:
         "chosen as in the feature maps: spread over the depth; half of the units tell a class "
         "apart most clearly, the others vary most. Units that see a small part of a sample are "
         "painted on a canvas of about two such parts a side; their means are over that map.",
-        f"Compared with {result.samples:,} samples and {options.noise} random pictures (half of "
-        "them with the spectrum of photographs). Path: Spearman's correlation of channel means at "
-        "the layers below with the unit's strongest samples, scaled to theirs (after Geirhos et "
-        "al. 2023). Seeds: correlation of what the unit's layer and the one before say to the "
-        "pictures, what all pictures share taken away.",
+        _say_compared(result),
         "DeepDream: gradients divided by their deviation, octaves of 1.4, mean of squares "
         "(Mordvintsev et al. 2015).",
     ]
@@ -74,6 +75,23 @@ def _method(result: OptvisResult) -> tuple[str, ...]:
             "may differ. Raise optvis.seconds."
         )
     return tuple(lines)
+
+
+def _say_compared(result: OptvisResult) -> str:
+    random = (
+        f"{result.options.noise} random pictures (half of them with the spectrum of photographs)"
+    )
+    seeds = (
+        "Seeds: correlation of what the unit's layer and the one before say to the pictures, what "
+        "all pictures share taken away."
+    )
+    if result.alone:
+        return f"{_ALONE}Compared with {random}. {seeds}"
+    return (
+        f"Compared with {result.samples:,} samples and {random}. Path: Spearman's correlation of "
+        "channel means at the layers below with the unit's strongest samples, scaled to theirs "
+        f"(after Geirhos et al. 2023). {seeds}"
+    )
 
 
 def _say_precision(result: OptvisResult) -> list[str]:

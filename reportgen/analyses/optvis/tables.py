@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,33 @@ from reportgen.analyses.optvis.wording import say_factor, say_remark
 from reportgen.report.blocks import Block, Cell, Lines, Series, Table, as_finite
 
 _MOST_CURVES = 8
+_NO_SAMPLES = (
+    "There were no samples to compare with, so whether real pictures excite a unit alike is not "
+    "known: give --images FOLDER. Under another scaling than that of the training pictures show "
+    "little: state it with --preprocessing. "
+)
+_COMPARED = (
+    "Strength: the best picture of a unit against its strongest sample, the middle of the units. "
+    "Natural: a picture excites the layers below as the unit's samples do; own way: it does not, "
+    "and is no guide to what the unit means. "
+)
+_OF_LAYERS = (
+    "Layer",
+    "Units",
+    "No picture",
+    "Strength",
+    "Natural",
+    "Own way",
+    "Stable",
+    "Many-faceted",
+    "Steps",
+    "Settled",
+)
+_NUMBERS_ALONE = (
+    "Best picture, best of random pictures: the mean over the map, or the score of a class. Seeds: "
+    "correlation of the unit's pictures; in brackets, below which 95 % of pairs of other units lie."
+)
+T = TypeVar("T")
 
 
 def table_layers(result: OptvisResult) -> list[Block]:
@@ -31,27 +59,18 @@ def table_layers(result: OptvisResult) -> list[Block]:
             id="optvis-layers",
             title="What the pictures are worth",
             caption=(
-                "Strength: the best picture of a unit against its strongest sample, the middle of "
-                "the units. Natural: a picture excites the layers below as the unit's samples do; "
-                "own way: it does not, and is no guide to what the unit means. Stable: all seeds "
-                "show the same; many-faceted: they do not. Counts are of units; the rest is "
-                "unclear."
+                f"{_NO_SAMPLES if result.alone else _COMPARED}Stable: all seeds show the same; "
+                "many-faceted: they do not. Counts are of units; the rest is unclear."
             ),
-            header=(
-                "Layer",
-                "Units",
-                "No picture",
-                "Strength",
-                "Natural",
-                "Own way",
-                "Stable",
-                "Many-faceted",
-                "Steps",
-                "Settled",
-            ),
-            rows=tuple(rows),
+            header=_select(_OF_LAYERS, result),
+            rows=tuple(_select(row, result) for row in rows),
         )
     ]
+
+
+def _select(row: tuple[T, ...], result: OptvisResult) -> tuple[T, ...]:
+    """Without the columns that compare with samples, where there are none."""
+    return (*row[:3], *row[6:]) if result.alone else row
 
 
 def _layer_row(name: str, judged: tuple[Judged, ...], painting: Painting) -> tuple[Cell, ...]:
@@ -89,7 +108,9 @@ def table_units(result: OptvisResult) -> list[Block]:
         Table(
             id="optvis-numbers",
             title="The numbers behind the marks",
-            caption=(
+            caption=_NUMBERS_ALONE
+            if result.alone
+            else (
                 "Best picture, strongest sample, best of random pictures: the mean over the map, "
                 "or the score of a class. Path: 1 is as like the unit's strongest samples as these "
                 "are to each other, 0 as other samples are; 95 % interval. Seeds: correlation of "

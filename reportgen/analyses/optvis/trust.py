@@ -22,7 +22,9 @@ from reportgen.analyses.optvis.natural import THINNEST, Responses, Rows
 
 FloatArray = NDArray[np.float64]
 Mark = Literal["natural", "own way", "unclear"]
-Why = Literal["", "first layer", "few samples", "cannot be told", "between", "not finite"]
+Why = Literal[
+    "", "first layer", "few samples", "cannot be told", "between", "not finite", "no samples"
+]
 
 # Measured on 192 units of eight real models, 48 to 300 samples each, with the two constants below.
 # Marks natural / unclear / own way: one of the strongest samples, held out, .69 / .29 / .02; a

@@ -16,6 +16,7 @@ WHY = {
     "cannot be told": "samples too alike",
     "between": "between the two",
     "not finite": "not finite",
+    "no samples": "",
 }
 DOUBT = {
     "": "",
@@ -31,8 +32,8 @@ DOUBT = {
 
 def say_trust(trust: Trust) -> str:
     """The trust mark."""
-    if trust.why == "first layer":
-        return "first layer"
+    if trust.why in ("first layer", "no samples"):
+        return {"first layer": "first layer"}.get(trust.why, "")
     return {"natural": "natural path", "own way": "own way"}.get(trust.mark, "path unclear")
 
 
@@ -47,6 +48,8 @@ def say_agreement(agreement: Agreement) -> str:
 
 def say_ratio(judged: Judged) -> str:
     """The best picture against the strongest sample."""
+    if judged.trust.why == "no samples":
+        return f"{judged.best:.3g}, the best random picture {judged.noise:.3g}"
     if np.isfinite(judged.ratio):
         return f"{say_factor(judged.ratio)} the strongest sample"
     return f"{judged.best:.3g}, strongest sample {judged.natural:.3g}"
@@ -61,7 +64,8 @@ def say_unit(judged: Judged) -> str:
     """What is said under a row of pictures."""
     if judged.cause is not None:
         return f"No picture: {WORDS[judged.cause]}"
-    return " · ".join((say_ratio(judged), say_trust(judged.trust), say_agreement(judged.agreement)))
+    parts = (say_ratio(judged), say_trust(judged.trust), say_agreement(judged.agreement))
+    return " · ".join(filter(None, parts))
 
 
 def say_remark(judged: Judged) -> str:

@@ -11,6 +11,7 @@ from reportgen.report.levels import Level
 
 if TYPE_CHECKING:
     from reportgen.analyses.overview.compute import OverviewResult
+    from reportgen.report.cards import OtherWay
 
 UNSAFE_CONTENT = Check(
     id="model.unsafe_content",
@@ -43,6 +44,31 @@ SKIPPED = Check(
     bar="max_skipped_share",
     advice="Mend or remove these files: numbers may change with them.",
 )
+ANSWERS = Check(
+    id="model.answers",
+    title="Answers by other ways",
+    meaning=(
+        "The answers to up to 32 samples by this audit and by other ways of running the model: "
+        "`model.predict`, one sample at a time, Keras' own loader, and training mode where the "
+        "file asks for it. They must agree to 1e-4 of the largest answer, or of 1."
+    ),
+    levels=("warn",),
+    unit="ways that differ",
+    better="lower",
+    advice="Find out which of the ways you use; the numbers here are of the audit's own.",
+)
+ASSUMED = Check(
+    id="inputs.assumed",
+    title="What was assumed",
+    meaning=(
+        "Input scaling that nobody stated, so that the audit took the usual one. A wrong one "
+        "costs 10 to 90 points of accuracy, without an error."
+    ),
+    levels=("note",),
+    unit="not stated",
+    better="lower",
+    advice="State it with --preprocessing, as the training did it.",
+)
 DUPLICATES = Check(
     id="inputs.duplicates",
     title="Identical samples",
@@ -68,6 +94,8 @@ def _skipped(result: OverviewResult) -> Finding:
     level: Level
     count = sum(item.count for item in card.skipped)
     share = count / max(1, count + card.samples)
+    if not count and not card.samples:
+        return SKIPPED.not_checked("There are no samples. Give --images FOLDER or --data FILE.npz.")
     if not count:
         said, level = "Every sample that was drawn could be read.", "pass"
     else:
@@ -86,6 +114,45 @@ def _skipped(result: OverviewResult) -> Finding:
         value=share,
         threshold=limit,
         evidence="overview-ledger" if count else "overview-samples",
+    )
+
+
+def _answers(result: OverviewResult) -> Finding:
+    ways = result.card.other_ways
+    compared = [way for way in ways if way.apart is not None]
+    differing = [way for way in compared if way.differs]
+    if not compared:
+        return ANSWERS.not_checked("There are no samples to compare answers on.")
+    said = " ".join(map(_describe_way, differing))
+    if not differing:
+        names = ", ".join(way.name for way in compared)
+        said = f"The answers here are those {names}."
+    return ANSWERS.finding(
+        "warn" if differing else "pass",
+        said,
+        value=float(len(differing)),
+        threshold=0.0,
+        evidence="overview-identity",
+    )
+
+
+def _describe_way(way: OtherWay) -> str:
+    samples = f"{way.samples} samples" if way.samples != 1 else "sample"
+    return (
+        f"{way.name[:1].upper()}{way.name[1:]} the answer is another for {way.changed} of "
+        f"{samples} (outputs differ by up to {way.apart:.2g}). {way.why}"
+    )
+
+
+def _assumed(result: OverviewResult) -> Finding:
+    assumed = result.card.assumed
+    said = " ".join((*assumed, "If the training did otherwise, what follows is wrong."))
+    return ASSUMED.finding(
+        "note" if assumed else "pass",
+        said if assumed else "Nothing was assumed of how the samples are to be scaled.",
+        value=float(len(assumed)),
+        threshold=0.0,
+        evidence="overview-identity",
     )
 
 
@@ -159,6 +226,8 @@ def _duplicates(result: OverviewResult) -> Finding:
     conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
     share = extra / max(1, result.card.samples)
     repeated = f"{extra} {'sample repeats' if extra == 1 else 'samples repeat'}"
+    if not result.card.samples:
+        return DUPLICATES.not_checked("There are no samples. Give --images FOLDER.")
     if result.card.samples < 2:
         said, level = "There is only one sample to compare. Audit more.", "not_applicable"
     elif not extra:
@@ -188,6 +257,8 @@ def _duplicates(result: OverviewResult) -> Finding:
 _ANSWERS: Mapping[Check, Callable[[OverviewResult], Finding]] = {
     UNSAFE_CONTENT: _unsafe,
     REPAIRED: _repaired,
+    ANSWERS: _answers,
+    ASSUMED: _assumed,
     SKIPPED: _skipped,
     DUPLICATES: _duplicates,
 }

@@ -6,6 +6,7 @@ from reportgen.analyses.overview.architecture import draw_architecture
 from reportgen.analyses.overview.compute import LayerRow, OverviewResult
 from reportgen.analyses.overview.findings import judge
 from reportgen.report.blocks import Bars, Block, Cell, KeyValues, Table
+from reportgen.report.cards import SubjectCard
 from reportgen.report.sections import SectionBody
 
 _SHOWN_GROUPS = 20
@@ -28,7 +29,7 @@ def present(result: OverviewResult) -> SectionBody:
     return SectionBody(
         findings=judge(result),
         blocks=tuple(blocks),
-        method=_METHOD,
+        method=(*_METHOD, *_say_ways(result.card)),
     )
 
 
@@ -47,6 +48,22 @@ _METHOD = (
 )
 
 
+def _say_ways(card: SubjectCard) -> tuple[str, ...]:
+    """How far the answers by other ways are from the audit's own."""
+    if not card.other_ways:
+        return ()
+    said = [
+        f"{way.name}: {way.why}"
+        if way.apart is None
+        else f"{way.name}: within {way.apart:.1g} ({way.samples})"
+        for way in card.other_ways
+    ]
+    return (
+        "Answers by other ways, the largest difference as a part of the largest answer or of 1, "
+        f"and in brackets how many samples. {'; '.join(said)}.",
+    )
+
+
 def _identity(result: OverviewResult) -> KeyValues:
     card = result.card
     size = f"{card.size_bytes:,} bytes" if card.size_bytes is not None else ""
@@ -62,6 +79,7 @@ def _identity(result: OverviewResult) -> KeyValues:
         ("Read as", card.task_reason),
         ("Parameters", f"{card.parameters:,}, of them {result.trainable_parameters:,} trainable"),
         ("Input scaling", card.preprocessing),
+        ("Resizing", card.resizing),
     ]
     if card.classes:
         rows.append(("Class order", f"{card.class_order}: {_some(card.classes)}"))

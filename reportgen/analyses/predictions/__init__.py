@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reportgen.analyses.contract import Analysis
+from reportgen.analyses.contract import Analysis, Need
 from reportgen.analyses.predictions.findings import CHECKS
 from reportgen.analyses.predictions.options import Options
 
@@ -37,7 +37,7 @@ ANALYSIS: Analysis[Options, PredictionsResult] = Analysis(
         "calibration, the most confident mistakes; residuals and fitted curve for "
         "regression"
     ),
-    needs=frozenset(),
+    needs=frozenset({Need.SAMPLES}),
     options=Options,
     compute=_compute,
     present=_present,

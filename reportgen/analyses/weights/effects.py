@@ -55,6 +55,8 @@ def confirm_dead(
 
     One forward pass; only channels that make the layer's output can be looked at.
     """
+    if not len(rows):
+        return flags
     places = {
         f.address: norms.get(f.address) or subject.probe.call(f.address) for f in flags if f.silence
     }
@@ -147,7 +149,7 @@ def measure_effects(
     from reportgen.subject.ablation import read_outputs
 
     measurable = {id_: flags for id_, flags in checks.items() if any(map(_can, flags))}
-    if not measurable:
+    if not measurable or not len(rows):
         return Effects(checks, {})
     before = read_outputs(subject, rows)
     found, together = dict(checks), {}

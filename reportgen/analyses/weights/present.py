@@ -53,7 +53,9 @@ def _method(result: WeightsResult) -> tuple[str, ...]:
         "not judged.",
         "Effect of a flag: the filters' slices of the kernel and their bias (of a BatchNorm: gamma "
         f"and beta) are set to zero, {result.effect_samples:,} samples are predicted before and "
-        "after, and the weights are restored, proved by a hash over all of them.",
+        "after, and the weights are restored, proved by a hash over all of them."
+        if result.effect_samples
+        else "The effect of flags was not measured: there are no samples.",
         _how_untrained(result),
     ]
     if result.survey.spectra:

@@ -43,7 +43,7 @@ def take_census(subject: AuditedModel) -> Census:
     probe, count = subject.probe, len(subject.samples)
     readings = plan_readings(probe.calls, probe.output_calls)
     taps = list_taps(readings)
-    if not taps:
+    if not taps or not count:
         return Census(count, ())
     tally = _Tally(
         readings, make_targets(subject.labels.values, np.random.default_rng(subject.config.seed))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
-from reportgen.files import leads_out, open_regular, read_regular
+from reportgen.files import Folder, leads_out, open_regular, read_regular
 from reportgen.subject.model_file.configuration import MAX_BYTES, is_object, parse, walk
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.declared import Declared, declare
+from reportgen.subject.model_file.folders import UNPACKED, is_unpacked, locate
 from reportgen.subject.model_file.formats import WAY_OUT, format_name, recognise, suffix_note
 from reportgen.subject.model_file.reading import archive, hdf5_file
 from reportgen.subject.model_file.repairs.table import Repair, layers, repair
@@ -115,6 +116,7 @@ def examine(
         InputError: not a model file, or broken.
         UnsafeInputError: its hash is not ``sha256``; then nothing of it was parsed.
     """
+    path, found = locate(path)
     if os.path.isdir(path):
         content, digest, size, stamp = _read_folder(path, sha256)
     else:
@@ -149,7 +151,8 @@ def examine(
         hazards,
         () if hazards else missing_code(evidence),
         (
-            *suffix_note(path, content.format),
+            *found,
+            *(suffix_note(path, content.format) if os.path.isfile(path) else ()),
             *content.notes,
             *_unjudged_note(evidence.declared),
         ),
@@ -264,27 +267,33 @@ def _check_hash(path: Path, digest: str, wanted: str | None) -> None:
 
 
 def _read_folder(path: Path, sha256: str | None) -> tuple[Content, str, int, Stamp]:
-    if not (path / "saved_model.pb").is_file():
-        said = "is a folder without an audit.toml or a saved_model.pb. Give a model file."
-        raise InputError(f"{path} {said}")
+    unpacked = is_unpacked(path)
+    files = [path / name for name in UNPACKED] if unpacked else _files_of_graph(path)
     try:
-        digest, size = _hash_folder(path)
+        digest, size = _hash_files(path, files)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     _check_hash(path, digest, sha256)
     try:
+        if unpacked:
+            with Folder(path) as folder:
+                return archive.read_unpacked(folder), digest, size, (size,)
         return saved_model.read_saved_model(path), digest, size, (size,)
     except UnsafeInputError as error:
         hazard = Hazard("limits", "", str(error).rstrip("."))
-        return Content(Format.SAVED_MODEL, hazards=(hazard,)), digest, size, (size,)
+        kind = Format.KERAS if unpacked else Format.SAVED_MODEL
+        return Content(kind, hazards=(hazard,)), digest, size, (size,)
     except InputError as error:
         raise InputError(f"{path} {error}") from None
 
 
-def _hash_folder(path: Path) -> tuple[str, int]:
+def _files_of_graph(path: Path) -> list[Path]:
+    return [path / "saved_model.pb", path / "keras_metadata.pb", *sorted(path.glob("variables/*"))]
+
+
+def _hash_files(path: Path, files: list[Path]) -> tuple[str, int]:
     """SHA-256 over the names and hashes of the files that Keras wrote, and their size in bytes."""
     total, size = hashlib.sha256(), 0
-    files = [path / "saved_model.pb", path / "keras_metadata.pb", *sorted(path.glob("variables/*"))]
     for file in files:
         if file.is_file() and not leads_out(file, path):  # such a link is refused below
             with open_regular(file, _MAX_FILE_BYTES) as stream:

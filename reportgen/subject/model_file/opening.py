@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, UnsafeInputError
+from reportgen.files import Folder
 from reportgen.subject.model_file.building.network import (
     build,
     drop_unknown,
@@ -16,7 +17,7 @@ from reportgen.subject.model_file.building.network import (
 from reportgen.subject.model_file.building.weights import load_arrays
 from reportgen.subject.model_file.content import Content, Format
 from reportgen.subject.model_file.identification import ModelFile, Stamp, stamp_of
-from reportgen.subject.model_file.reading import hdf5_file
+from reportgen.subject.model_file.reading import archive, hdf5_file
 from reportgen.subject.model_file.repairs.table import Repair
 from reportgen.subject.model_file.saved_model import folder as saved_model
 
@@ -120,15 +121,19 @@ def load_content(
         InputError: the file has changed, is damaged, or its weights do not fit; a predicate.
         UnsafeInputError: it holds arrays that the network has no place for.
     """
+    if path.is_dir():
+        with Folder(path) as folder, archive.open_unpacked_weights(folder) as stream:
+            said = load_weights_file(network, stream, allow_unsafe=allow_unsafe)
+            return tuple(Repair("weight_groups", text) for text in said)
     with path.open("rb") as stream:
         if stamp_of(stream) != stamp:
             raise InputError("changed while it was being read. Audit it again.")
         if content.format is Format.KERAS:
             said = load_archive_weights(network, stream, allow_unsafe=allow_unsafe)
-            return tuple(Repair("backslashes", text) for text in said)
+            return tuple(Repair("weight_groups", text) for text in said)
         if content.format is Format.WEIGHTS and not any(a.layer for a in content.arrays):
             said = load_weights_file(network, stream, allow_unsafe=allow_unsafe)
-            return tuple(Repair("backslashes", text) for text in said)
+            return tuple(Repair("weight_groups", text) for text in said)
         stored = hdf5_file.read_arrays(stream, content.arrays)
         load_arrays(network, stored, era=era, backend=content.backend)
         return ()

@@ -16,6 +16,7 @@ import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
 from reportgen.memory import memory_within
+from reportgen.subject.model_file.building.groups import close_gaps, follow_names, rename
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
@@ -183,7 +184,7 @@ def load_weights_file(
     with tempfile.TemporaryDirectory() as folder:
         clean = Path(folder) / "clean.weights.h5"
         shapes = {tuple(variable.shape) for variable in model.variables}
-        repairs = _copy_weights(source, clean, shapes, allow_unsafe)
+        repairs = _copy_weights(source, clean, shapes, model, allow_unsafe)
         try:
             model.load_weights(clean)
         except Exception as error:
@@ -192,18 +193,29 @@ def load_weights_file(
 
 
 def _copy_weights(
-    source: IO[bytes], target: Path, shapes: set[tuple[int, ...]], allow_unsafe: bool
+    source: IO[bytes],
+    target: Path,
+    shapes: set[tuple[int, ...]],
+    model: keras.Model,
+    allow_unsafe: bool,
 ) -> tuple[str, ...]:
     """Copy groups and arrays; arrays that no variable has the shape of are refused or left out."""
-    turned = False
+    repairs: list[str] = []
     try:
         with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
             hazards, _ = hdf5_survey.survey(old)
             if hazards:
                 raise ValueError(str(hazards[0]))
-            for name in _names_in(old):
-                path = name.replace("\\", "/")
-                turned |= path != name
+            names = {name: name.replace("\\", "/") for name in _names_in(old)}
+            if any(name != path for name, path in names.items()):
+                repairs.append("The groups of weights were named with backslashes, as Windows does")
+            if counted := close_gaps(names.values(), len(model.layers)):
+                repairs.append("The groups of weights were numbered with gaps, as Keras 2.13 did")
+                names = {name: rename(path, counted) for name, path in names.items()}
+            elif moved := _follow_names(old, names, model):
+                repairs.append("Weights were given to the layers whose names the file has")
+                names = {name: rename(path, moved) for name, path in names.items()}
+            for name, path in names.items():
                 if isinstance(old[name], h5py.Group):  # empty ones too: Keras looks for them
                     _copy_group(old[name], new.require_group(path))
                 elif old[name].shape in shapes or old[name].size <= _SMALL:
@@ -217,7 +229,26 @@ def _copy_weights(
                     )
     except hdf5_file.DAMAGE as error:
         raise InputError(f"holds damaged weights ({error}). Copy it again.") from None
-    return ("The groups of weights were named with backslashes, as Windows does",) if turned else ()
+    return tuple(repairs)
+
+
+def _follow_names(file: h5py.File, names: Mapping[str, str], model: keras.Model) -> dict[str, str]:
+    """See `follow_names`; nothing where the groups do not say the names of their layers."""
+    said: dict[str, str] = {}
+    shapes: dict[str, list[tuple[int, ...]]] = {}
+    for name, path in names.items():
+        if isinstance(file[name], h5py.Dataset):
+            for above in _above(path):
+                shapes.setdefault(above, []).append(tuple(file[name].shape))
+        elif path.endswith("/vars") and isinstance(file[name].attrs.get("name"), str):
+            said[path.removesuffix("/vars")] = file[name].attrs["name"]
+    found = {path: tuple(sorted(shapes.get(path, ()))) for path in said}
+    return follow_names(model, said, found)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _names_in(file: h5py.File) -> list[str]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from reportgen.errors import InputError
+from reportgen.files import Folder
 from reportgen.subject.model_file.configuration import MAX_BYTES, parse
 from reportgen.subject.model_file.content import Content, Format, Hazard
 from reportgen.subject.model_file.reading import hdf5_file
@@ -22,6 +23,7 @@ _MAX_MEMBERS = 10_000
 _MAX_RATIO = 100
 _UNPACKED_BYTES = 64 * 2**20  # below this, no ratio is dangerous
 _WEIGHTS = "model.weights.h5"
+MAX_WEIGHTS_BYTES = 64 * 2**30
 _DAMAGE = (
     OSError,
     EOFError,
@@ -51,10 +53,51 @@ def read_archive(stream: IO[bytes]) -> Content:
         if "config.json" not in archive.namelist():
             raise InputError("is a zip archive without config.json, so it is no Keras model.")
         text = _read_text(archive, "config.json")
-        config = parse(text, "config.json")
+        parse(text, "config.json")  # before the weights are unpacked
         metadata = _read_json(archive, "metadata.json") if _has(archive, "metadata.json") else {}
-        version = metadata.get("keras_version") if isinstance(metadata, dict) else None
         weights = _survey_weights(archive, hdf5_file.count_described(text))
+    return _describe(text, metadata, weights)
+
+
+def read_unpacked(folder: Folder) -> Content:
+    """What the folder of an unpacked .keras archive holds; no link in it is followed.
+
+    Raises:
+        InputError: it is broken; the message is a predicate.
+        UnsafeInputError: its configuration is beyond all limits.
+    """
+    try:
+        text = folder.read("config.json", MAX_BYTES)
+        metadata = _read_metadata(folder)
+        with folder.open(_WEIGHTS, MAX_WEIGHTS_BYTES) as stream:
+            weights = hdf5_file.read_weights(stream, hdf5_file.count_described(text))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}.") from None
+    return _describe(text, metadata, weights)
+
+
+def open_unpacked_weights(folder: Folder) -> IO[bytes]:
+    """The HDF5 file of weights in the folder of an unpacked archive.
+
+    Raises:
+        InputError: it is gone, or a link.
+    """
+    try:
+        return folder.open(_WEIGHTS, MAX_WEIGHTS_BYTES)
+    except OSError as error:
+        raise InputError(f"has weights that cannot be read: {error.strerror}.") from None
+
+
+def _read_metadata(folder: Folder) -> Any:
+    try:
+        return parse(folder.read("metadata.json", MAX_BYTES), "metadata.json")
+    except FileNotFoundError:
+        return {}
+
+
+def _describe(text: bytes, metadata: Any, weights: Content) -> Content:
+    config = parse(text, "config.json")
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return Content(
         Format.KERAS,
         str(version)[:40] if version else None,

@@ -1,6 +1,6 @@
-"""Functions whose second derivative TensorFlow lacks, has as None or has wrong, as right ones.
+"""Functions whose derivatives TensorFlow lacks, has as None or has wrong, as right ones.
 
-They compute the same values. Only what differentiates twice uses them.
+They compute the same values. Only what differentiates uses them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,20 @@ def twice_differentiable() -> Iterator[None]:
         stack.enter_context(shadowed(tf.nn, "moments", _moments))
         stack.enter_context(shadowed(tf.image, "resize", partial(_resize, tf.image.resize)))
         yield
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """For a while, `tf.image.resize` by area has a derivative, which TensorFlow lacks."""
+    with shadowed(tf.image, "resize", partial(_resize_by_area, tf.image.resize)):
+        yield
+
+
+def _resize_by_area(
+    original: Any, images: Tensor, size: Any, method: str = "bilinear", **more: Any
+) -> Any:
+    chosen = partial(_resize, original) if method == "area" else original
+    return chosen(images, size, method=method, **more)
 
 
 def _moments(
