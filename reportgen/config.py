@@ -159,10 +159,9 @@ class AuditConfig(BaseModel):
     interpolation: Interpolation = Field(
         default="bilinear",
         description=(
-            "By which rule images of another size are shrunk or enlarged. As in "
-            f"image_dataset_from_directory of Keras, which does not smooth: {_OF_KERAS}. As in "
-            f"load_img and torchvision, whose filters smooth what they shrink: {_OF_PILLOW}. Take "
-            "the one that the model was trained with. Pixels are rounded to whole numbers."
+            f"Rule of resizing images, as in training: {_OF_KERAS} (as "
+            f"image_dataset_from_directory, not smoothed), or {_OF_PILLOW} (as load_img, "
+            "smoothed)."
         ),
     )
     background: Literal["white", "black"] = Field(

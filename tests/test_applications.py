@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from reportgen.battery import BATTERY
 from reportgen.config import build_config
 from reportgen.pipeline import run_audit
 from reportgen.subject.model_file import examine, identify, open_model
@@ -14,6 +15,7 @@ from reportgen.worker.process import InlineExecutor
 
 pytestmark = pytest.mark.matrix
 
+AUDITED = ("overview", "feature_maps", "weights")
 MOST_PARAMETERS = 30_000_000
 # The smallest input that each takes without its top; 32 pixels where it is not told.
 _SMALLEST = {"Xception": 71, "InceptionV3": 75, "InceptionResNetV2": 75}
@@ -84,12 +86,13 @@ def test_is_audited_without_an_error(saved):
         "model": path,
         "data": path.parent / "samples.npz",
         "preset": "quick",
-        "only": ("overview", "feature_maps", "weights"),
+        "only": AUDITED,
+        "options": {a.id: dict(a.options.tiny) for a in BATTERY if a.id in AUDITED},
     }
     report, _ = run_audit(build_config(settings), executor=InlineExecutor())
     assert not [(f.id, f.message) for f in report.findings if f.level == "error"]
-    assert {s.id: s.status for s in report.sections if s.id in settings["only"]} == dict.fromkeys(
-        settings["only"], "done"
+    assert {s.id: s.status for s in report.sections if s.id in AUDITED} == dict.fromkeys(
+        AUDITED, "done"
     )
 
 

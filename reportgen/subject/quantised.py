@@ -10,12 +10,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.subject.channel_weights import split_equation
-from reportgen.subject.shadowing import shadowed
 
 FloatArray = NDArray[np.float32]
 
@@ -27,6 +25,8 @@ def is_quantised(owner: Any) -> bool:
 
 def read_kernel(owner: Any) -> FloatArray | None:
     """The kernel in floating point, in the shape that it had before; None for unknown layers."""
+    import keras
+
     if isinstance(owner, keras.layers.Embedding):
         return np.asarray(owner(np.arange(owner.input_dim)), np.float32)
     if isinstance(owner, keras.layers.Dense):
@@ -37,10 +37,12 @@ def read_kernel(owner: Any) -> FloatArray | None:
 
 
 def _answer_linearly(owner: Any, inputs: FloatArray) -> FloatArray:
+    from reportgen.subject.shadowing import shadowed
+
     with ExitStack() as stack:
         stack.enter_context(shadowed(owner, "bias", None))
         stack.enter_context(shadowed(owner, "activation", None))
-        return np.asarray(owner.quantized_call(keras.ops.convert_to_tensor(inputs)), np.float32)
+        return np.asarray(owner.quantized_call(np.asarray(inputs)), np.float32)
 
 
 def _read_einsum(owner: Any) -> FloatArray | None:

@@ -121,7 +121,7 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
             ("Mean curvature of a random direction", f"{bends.trace.value / bends.size:.3g}")
         )
     rows.append(("Products with the Hessian", f"{bends.products:,}"))
-    if bends.source is not None:
+    if bends.source is not None and (bends.products or bends.source.kind == "none"):
         rows.append(("How they were made", say_source(bends.source)))
     return KeyValues(
         id="landscape-curvature",

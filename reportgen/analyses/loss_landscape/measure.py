@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +70,8 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
     descent = descend(hessian, setting.evaluator, setting.losses, seeds[2], least)
     train_losses, train_descent = _look_at_training(setting, seeds[2], least)
     history = subject.history if match is not None and not match.problem else None
-    plan = make_plan(
+    make = partial(
+        make_plan,
         setting.started,
         options.seconds,
         cell=setting.evaluator.seconds_a_point,
@@ -78,9 +80,12 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         path=history is not None,
         train=setting.train is not None,
     )
-    source = hessian.settle() if plan.curvature else None
-    if source is not None and source.kind == "none":
-        plan = replace(plan, curvature=False)
+    plan, source = make(), None
+    if plan.curvature:
+        source = hessian.settle()
+        plan = make()  # with the time that is left after the check
+        if source.kind == "none":
+            plan = replace(plan, curvature=False)
     main = main_plane(setting, seeds[1], plan.until.plane)
     drawn = [main]
     training = None
