@@ -136,15 +136,12 @@ def test_optimised_images_say_what_stood_in(alone):
     notes = [panel["note"] for block in grids for panel in block["panels"]]
     assert notes
     assert all("the best random picture" in note for note in notes)
-    for block in grids:
-        for panel in block["panels"]:
-            assert (alone.out / f"data/{panel['tiles']}.npz").exists() or panel["tiles"]
 
 
 def test_the_page_is_written_and_names_the_sections(alone):
     page = (alone.out / "report.html").read_text()
-    for id_ in sorted(DONE | WITHOUT):
-        assert f'id="{id_}"' in page
+    for section in alone.sections.values():
+        assert f">{section['title']}<" in page
     assert "strongest sample" not in page
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,9 @@ def _summarise(report: Report, target: str) -> None:
         say(printable(f"  note  inputs.assumed: {assumed}", 300))
     if not report.subject.samples:
         say("  The model alone was audited. To see what it answers, type next:")
-        say(printable(f"  reportgen audit {target} --images FOLDER_OF_CLASS_FOLDERS", 300))
+        image = report.subject.input_kind == "image"
+        given = "--images FOLDER_OF_CLASS_FOLDERS" if image else "--data SAMPLES.npz"
+        say(printable(f"  reportgen audit {shlex.quote(target)} {given}", 300))
     for finding in report.findings:
         if finding.level in PROBLEMS:
             say(printable(f"  {finding.level:5} {finding.id}: {finding.message}", 300))

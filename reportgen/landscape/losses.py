@@ -6,7 +6,7 @@ found, as Keras does in training: from probabilities, a wrong answer beyond 1e-7
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,11 +110,29 @@ def _of_output(compiled: Any, reading: Reading) -> Any:
     """What is declared for the audited output."""
     position = reading.output.index
     if isinstance(compiled, dict) and "class_name" not in compiled:
-        said = [loss for name, loss in compiled.items() if name in reading.output.names]
-        compiled = said[0] if said else None
+        compiled = _of_key(dict(_flatten(compiled)), reading)
     if isinstance(compiled, list | tuple):
         compiled = compiled[position] if position < len(compiled) else None
     return compiled or None
+
+
+def _flatten(compiled: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Losses by the keys on the way to them, ``x/y``, as outputs are named."""
+    for key, loss in compiled.items():
+        if isinstance(loss, dict) and "class_name" not in loss:
+            yield from _flatten(loss, f"{prefix}{key}/")
+        else:
+            yield f"{prefix}{key}", loss
+
+
+def _of_key(losses: dict[str, Any], reading: Reading) -> Any:
+    """The loss of the output's own name; else the one of its layer, by an end of its address."""
+    output = reading.output
+    if output.name in losses:
+        return losses[output.name]
+    parts = (output.address or "").split("/")
+    found = [losses[name] for name in dict.fromkeys((parts[-1], parts[0])) if name in losses]
+    return found[0] if found else None
 
 
 def _build(reading: Reading, function: Any, reason: str) -> Loss:

@@ -198,7 +198,8 @@ class Probe:
             known = [call.address for call in self.calls if call.has_attention]
             listed = f"Layers that have: {', '.join(known)}." if known else "No layer here has."
             raise UsageError(f"{tap.address!r} has no attention map to read. {listed}")
-        self.call(tap.address)
+        if not self.call(tap.address).per_sample:
+            raise UsageError(f"{tap.address!r} gives no value for each sample, so it has no rows.")
 
     def _trace(self, taps: tuple[Tap, ...], finish: Callable[[list[Any], list[Any]], Any]) -> Any:
         def forward(inputs: Any, real: Any) -> Any:

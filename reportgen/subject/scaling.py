@@ -81,7 +81,7 @@ def _guess(
         return "none", f"the input is numbers of tokens (layer {tokens})", True
     if inside:
         return "none", f"the model scales its input itself (layer {inside})", True
-    if spec.kind != "image" and pixels.dtype != np.uint8:
+    if spec.kind != "image" and (pixels.dtype != np.uint8 or not len(pixels)):
         return "none", "the samples are no images, and taken as they are", True
     return _guess_by_range(pixels)
 

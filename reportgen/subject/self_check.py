@@ -150,7 +150,7 @@ def _states_kept(model: keras.Model) -> Iterator[None]:
     layers = [one for one in model._flatten_layers() if isinstance(one, keras.layers.RNN)]
     layers = [one for one in layers if one.stateful]
     states = [state for layer in layers for state in keras.tree.flatten(layer.states)]
-    before = [np.array(state) for state in states]
+    before = [state.numpy() for state in states]
     for layer in layers:
         layer.reset_state()
     try:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 from reportgen.errors import UsageError
@@ -56,7 +57,7 @@ MIDDLES = {
     "two halves": halves,
     "a choice": lambda h: ops.where(h > 0.1, ops.stack([h, h], -1)[..., 0], ops.zeros_like(h)),
     "a stored array": lambda h: h * stored(8, 8, 4),
-    "noise by the maximum": lambda h: h + ops.max(h) * stored(8, 8, 4),
+    "noise by the maximum": lambda h: h + ops.max(h) * tf.constant(stored(8, 8, 4)),
     "a spectrum": spectrum,
     "the largest": lambda h: ops.one_hot(ops.argmax(h, -1), 4) + h,
     "ranks": ranked,

@@ -198,6 +198,14 @@ def test_images_as_rows_are_still_8_bit_images():
     assert chosen.assumed
 
 
+def test_numbers_are_no_8_bit_images_because_there_are_none():
+    """Without samples nothing suggests a scaling but what the model takes."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    spec = read_input(model, None, from_images=False)
+    chosen = choose_scaling(None, spec, Probe(model, (6,)), np.zeros((0, 6), np.uint8))
+    assert (chosen.words, chosen.assumed) == ("none (pixels as they are)", "")
+
+
 def halved(x):
     return x / 2
 

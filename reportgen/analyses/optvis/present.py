@@ -24,6 +24,12 @@ _ALONE = (
 )
 
 
+_CHOSEN = (
+    "Layers and units are chosen as in the feature maps: spread over the depth; half of the units "
+    "tell a class apart most clearly, the others vary most. "
+)
+
+
 def present(result: OptvisResult) -> SectionBody:
     """The worth of the pictures, the pictures, the numbers behind; the findings."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -55,14 +61,16 @@ def _method(result: OptvisResult) -> tuple[str, ...]:
     lines = [
         f"Recipe {options.recipe} ({result.source}). Every picture is a valid input under the "
         f"declared scaling; {options.variants} seeds a unit. A unit's objective is the mean of its "
-        "channel over the map, a class' its score before softmax or sigmoid. Layers and units are "
-        "chosen as in the feature maps: spread over the depth; half of the units tell a class "
-        "apart most clearly, the others vary most. Units that see a small part of a sample are "
-        "painted on a canvas of about two such parts a side; their means are over that map.",
+        f"channel over the map, a class' its score before softmax or sigmoid. "
+        f"{'' if result.alone else _CHOSEN}Units that see a small part of the input are painted on "
+        "a canvas of about two such parts a side; their means are over that map.",
         _say_compared(result),
-        "DeepDream: gradients divided by their deviation, octaves of 1.4, mean of squares "
-        "(Mordvintsev et al. 2015).",
     ]
+    if result.dreams:
+        lines.append(
+            "DeepDream: gradients divided by their deviation, octaves of 1.4, mean of squares "
+            "(Mordvintsev et al. 2015)."
+        )
     lines += _say_precision(result)
     if not result.exact_scaling:
         lines.append(

@@ -415,3 +415,58 @@ def test_a_whole_file_that_says_what_is_frozen(case, tmp_path):
 def test_weights_of_another_network_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"do not fit layer backbone: it needs 6 .* has 4"):
         opened(tmp_path, shake(network(TWO)), network(THREE))
+
+
+# Weights of Keras 3, which go by the order of the layers with Keras itself.
+
+
+def row(*names):
+    """Dense layers of equal shapes behind each other."""
+    import keras
+
+    h = start = keras.Input((4,), name="numbers")
+    for name in names:
+        h = keras.layers.Dense(4, activation="tanh", name=name)(h)
+    return keras.Model(start, h)
+
+
+def beside(first, second):
+    """Two such layers beside each other, made in this order; ``a`` and ``b`` count differently."""
+    import keras
+
+    start = keras.Input((4,), name="numbers")
+    made = {name: keras.layers.Dense(4, name=name)(start) for name in (first, second)}
+    return keras.Model(start, keras.layers.Subtract(name="both")([made["a"], made["b"]]))
+
+
+NUMBERS = np.random.default_rng(2).normal(size=(5, 4)).astype(np.float32)
+
+
+def check_weights_of_keras_3(saved, rebuilt, folder):
+    shake(saved).save_weights(folder / "net.weights.h5")
+    (folder / "network.json").write_text(rebuilt.to_json())
+    file = identify(folder / "net.weights.h5", architecture=folder / "network.json")
+    found, known = (np.asarray(model(NUMBERS)) for model in (open_model(file), saved))
+    np.testing.assert_array_equal(found, known)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (["dense", "dense_1", "dense_2"], ["dense", "dense_1", "dense_2"]),
+        (["dense_5", "dense_6", "dense_7"], ["dense", "dense_1", "dense_2"]),
+        (["dense_9", "dense_10", "dense_11"], ["dense", "dense_1", "dense_2"]),
+        (["dense_1", "dense_2", "dense_3"], ["dense", "dense_1", "dense_2"]),
+        (["dense", "dense_1"], ["dense_1", "dense_2"]),
+    ],
+)
+def test_weights_of_keras_3_from_another_session(then, now, tmp_path):
+    saved, rebuilt = row(*then), row(*now)
+    check_weights_of_keras_3(saved, rebuilt, tmp_path)
+    rebuilt.load_weights(tmp_path / "net.weights.h5")  # and Keras says the same
+    np.testing.assert_array_equal(np.asarray(rebuilt(NUMBERS)), np.asarray(saved(NUMBERS)))
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_weights_of_keras_3_for_layers_that_were_made_in_another_order(first, second, tmp_path):
+    check_weights_of_keras_3(beside("a", "b"), beside(first, second), tmp_path)

@@ -8,7 +8,7 @@ Keras 3.12 a group also says the name of its layer, and that decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from reportgen.subject.model_file.building.naming import pair_names
@@ -18,11 +18,15 @@ _COUNTED = re.compile(r"(.+?)(?:_(\d+))?")
 Renamed = dict[str, str]  # path of a group -> its last part
 
 
-def close_gaps(paths: Iterable[str], layers: int) -> Renamed:
+def close_gaps(
+    paths: Iterable[str], layers: int, wanted: Mapping[str, Collection[str]] | None = None
+) -> Renamed:
     """New names of the groups in lists of layers; nothing where no list has a gap.
 
     Args:
         layers: of the network; where the outermost list has more groups, nothing is known.
+        wanted: by list, the groups that the network looks for. A list that has them is left alone:
+            the names of classes may end in numbers, too.
     """
     children: dict[str, set[str]] = {}
     for path in paths:
@@ -35,6 +39,9 @@ def close_gaps(paths: Iterable[str], layers: int) -> Renamed:
         return {}
     renamed: Renamed = {}
     for parent, names in children.items():
+        looked_for = (wanted or {}).get(parent.replace(_LISTS[1], _LISTS[0]))
+        if looked_for and set(looked_for) <= names:
+            continue
         for base, numbers in _by_class(names).items():
             if numbers != list(range(len(numbers))):
                 renamed |= {
@@ -55,6 +62,14 @@ def _by_class(names: Iterable[str]) -> dict[str, list[int]]:
 
 def _count(base: str, number: int) -> str:
     return f"{base}_{number}" if number else base
+
+
+def wanted_groups(model: Any) -> dict[str, list[str]]:
+    """By list of layers, the groups that Keras will look for: those of layers with weights."""
+    return {
+        parent: [place for place, layer in layers if layer.weights]
+        for parent, layers in _containers(model, "")
+    }
 
 
 def follow_names(model: Any, said: Mapping[str, str], shapes: Mapping[str, Any]) -> Renamed:

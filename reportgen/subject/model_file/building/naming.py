@@ -44,15 +44,14 @@ def word_of(name: str) -> str:
 def pair_names(wanted: Mapping[str, Hashable], stored: Mapping[str, Hashable]) -> dict[str, str]:
     """Wanted name -> stored name. What a name stands for (its shapes) must be alike.
 
-    Equal names belong together. Of the others, those that differ in their number alone
-    (``conv2d_7`` for ``conv2d``, counted up in another session) go by the order of the numbers;
-    what is left goes by its shapes, where only one fits.
+    Equal names belong together, unless they are counted and the counts were begun elsewhere
+    (``conv2d_1, conv2d_2`` for ``conv2d, conv2d_1``, of another session): these go by the order of
+    the numbers. What is left goes by its shapes, where only one fits.
 
     Raises:
         InputError: two fit, so that nothing decides; or none does.
     """
-    found = {name: name for name in wanted if name in stored}
-    found |= _by_number(_left(wanted, found), _left(stored, found.values()))
+    found = _by_name(wanted, stored)
     rest, offered = _left(wanted, found), _left(stored, found.values())
     for name, kind in rest.items():
         fitting = [other for other, its in offered.items() if its == kind]
@@ -81,12 +80,15 @@ def _undecided(rivals: Sequence[str], fitting: Sequence[str]) -> str:
     )
 
 
-def _by_number(wanted: dict[str, Hashable], stored: dict[str, Hashable]) -> dict[str, str]:
-    """Names that differ in their number alone, where there are as many on both sides."""
+def _by_name(wanted: Mapping[str, Hashable], stored: Mapping[str, Hashable]) -> dict[str, str]:
+    """Equal names; and those that differ in their number alone, where both sides have as many."""
     found: dict[str, str] = {}
     groups = _group_by_base(stored)
     for base, names in _group_by_base(wanted).items():
         others = groups.get(base, [])
+        if set(names) <= set(others):
+            found |= {name: name for name in names}
+            continue
         alike = [wanted[one] == stored[two] for one, two in zip(names, others, strict=False)]
         if len(names) == len(others) and all(alike):
             found |= dict(zip(names, others, strict=True))

@@ -16,7 +16,12 @@ import h5py
 
 from reportgen.errors import InputError, UnsafeInputError
 from reportgen.memory import memory_within
-from reportgen.subject.model_file.building.groups import close_gaps, follow_names, rename
+from reportgen.subject.model_file.building.groups import (
+    close_gaps,
+    follow_names,
+    rename,
+    wanted_groups,
+)
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
@@ -209,7 +214,7 @@ def _copy_weights(
             names = {name: name.replace("\\", "/") for name in _names_in(old)}
             if any(name != path for name, path in names.items()):
                 repairs.append("The groups of weights were named with backslashes, as Windows does")
-            if counted := close_gaps(names.values(), len(model.layers)):
+            if counted := close_gaps(names.values(), len(model.layers), wanted_groups(model)):
                 repairs.append("The groups of weights were numbered with gaps, as Keras 2.13 did")
                 names = {name: rename(path, counted) for name, path in names.items()}
             elif moved := _follow_names(old, names, model):

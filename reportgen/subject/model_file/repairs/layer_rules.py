@@ -193,14 +193,21 @@ def set_module(node: Node) -> bool:
     return False
 
 
-def find_application_layer(node: Node) -> bool:
+def find_application_layer(node: Node, given: frozenset[str]) -> bool:
     """Where Keras 3 looks for a layer of ``keras.applications``; HDF5 files only have its name.
 
     A class of somebody's own may be called alike: it is taken for Keras' where it has its settings.
+
+    Args:
+        given: names that the user supplies something for, which are left alone.
     """
     home = APPLICATION_LAYERS.get(node["class_name"])
     module = node.get("module")
-    if home is None or not (module is None or _is_application(module, home.module)):
+    if (
+        home is None
+        or node["class_name"] in given
+        or not (module is None or _is_application(module, home.module))
+    ):
         return False
     if not home.settings <= set(settings_of(node)):
         return False

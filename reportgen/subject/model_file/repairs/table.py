@@ -24,6 +24,7 @@ from reportgen.subject.model_file.repairs import (
 from reportgen.subject.model_file.repairs.activation_rules import find_functions
 
 _SHOWN = 3
+_APPLICATIONS = "Layers that are named like those of keras.applications were taken for them"
 _FUNCTIONS = (
     "Functions of TensorFlow that are used as activation functions were found by their name"
 )
@@ -64,11 +65,6 @@ RULES = (
     Rule("class_names", "", layer_rules.rename_class),
     Rule("operation_modules", "", node_rules.name_operation_module),
     Rule("modules", "", layer_rules.set_module),
-    Rule(
-        "application_layers",
-        "Layers that are named like those of keras.applications were taken for them",
-        layer_rules.find_application_layer,
-    ),
     Rule(
         "names",
         "Names with characters that Keras 3 does not take were changed",
@@ -146,8 +142,7 @@ def repair(
     if not is_object(config):
         return config, ()
     layer_rules.mark_era(config, writer)
-    functions = Rule("tensorflow_activations", _FUNCTIONS, partial(find_functions, given=given))
-    for rule in (*RULES, functions):
+    for rule in (*RULES, *_rules_beside(given)):
         changed = {address: rule.change(node) for address, node in layers(config)}
         changed = {address: did for address, did in changed.items() if did}
         if changed and rule.what:
@@ -158,6 +153,16 @@ def repair(
         said = "The network's own name, which TensorFlow does not take, was replaced"
         done["root_name"] = Repair("root_name", said, details=(replaced,))
     return config, tuple(done.values())
+
+
+def _rules_beside(given: frozenset[str]) -> tuple[Rule, ...]:
+    """Rules that leave alone what the user supplies, by its name."""
+    known = partial(layer_rules.find_application_layer, given=given)
+    functions = partial(find_functions, given=given)
+    return (
+        Rule("application_layers", _APPLICATIONS, known),
+        Rule("tensorflow_activations", _FUNCTIONS, functions),
+    )
 
 
 def layers(root: Node) -> Iterator[tuple[str, Node]]:
