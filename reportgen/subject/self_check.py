@@ -16,12 +16,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from reportgen.errors import InputError
 from reportgen.report.cards import OtherWay
 from reportgen.subject.at_rest import list_training_calls
 from reportgen.subject.audited_model import AuditedModel
 from reportgen.subject.layers import Listener
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.model_file.content import Format
+from reportgen.subject.model_file.identification import stamp_of
 from reportgen.subject.user_code import load_objects
 
 FloatArray = NDArray[np.float32]
@@ -89,6 +91,9 @@ def _by_loader(
 
     def answer() -> list[FloatArray]:
         # The file was judged safe; the worker is as shut in as when we built the network.
+        with file.path.open("rb") as stream:
+            if stamp_of(stream) != file.stamp:
+                raise InputError("the file has changed since it was read")
         other = keras.saving.load_model(file.path, compile=False, safe_mode=True)
         return _predict(other, inputs, static)
 

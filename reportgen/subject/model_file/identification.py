@@ -222,6 +222,12 @@ def stamp_of(stream: IO[bytes]) -> Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def stamp_of_folder(path: Path) -> Stamp:
+    """The same of the files of a folder that an unpacked archive consists of."""
+    found = [(path / name).stat() for name in UNPACKED if (path / name).is_file()]
+    return tuple(part for one in found for part in (one.st_ino, one.st_size, one.st_mtime_ns))
+
+
 def read_file(path: Path, sha256: str | None = None) -> tuple[Content, str, int, Stamp]:
     """What a file holds, its hash, its size in bytes and its stamp. Its network is not judged.
 
@@ -277,12 +283,12 @@ def _read_folder(path: Path, sha256: str | None) -> tuple[Content, str, int, Sta
     try:
         if unpacked:
             with Folder(path) as folder:
-                return archive.read_unpacked(folder), digest, size, (size,)
-        return saved_model.read_saved_model(path), digest, size, (size,)
+                return archive.read_unpacked(folder), digest, size, stamp_of_folder(path)
+        return saved_model.read_saved_model(path), digest, size, stamp_of_folder(path)
     except UnsafeInputError as error:
         hazard = Hazard("limits", "", str(error).rstrip("."))
         kind = Format.KERAS if unpacked else Format.SAVED_MODEL
-        return Content(kind, hazards=(hazard,)), digest, size, (size,)
+        return Content(kind, hazards=(hazard,)), digest, size, stamp_of_folder(path)
     except InputError as error:
         raise InputError(f"{path} {error}") from None
 

@@ -16,7 +16,12 @@ from reportgen.subject.model_file.building.network import (
 )
 from reportgen.subject.model_file.building.weights import load_arrays
 from reportgen.subject.model_file.content import Content, Format
-from reportgen.subject.model_file.identification import ModelFile, Stamp, stamp_of
+from reportgen.subject.model_file.identification import (
+    ModelFile,
+    Stamp,
+    stamp_of,
+    stamp_of_folder,
+)
 from reportgen.subject.model_file.reading import archive, hdf5_file
 from reportgen.subject.model_file.repairs.table import Repair
 from reportgen.subject.model_file.saved_model import folder as saved_model
@@ -122,6 +127,8 @@ def load_content(
         UnsafeInputError: it holds arrays that the network has no place for.
     """
     if path.is_dir():
+        if stamp_of_folder(path) != stamp:
+            raise InputError("changed while it was being read. Audit it again.")
         with Folder(path) as folder, archive.open_unpacked_weights(folder) as stream:
             said = load_weights_file(network, stream, allow_unsafe=allow_unsafe)
             return tuple(Repair("weight_groups", text) for text in said)

@@ -124,6 +124,14 @@ def test_an_unpacked_archive_is_opened(unpack, saved):
     assert file.size_bytes == sum(part.stat().st_size for part in file.path.iterdir())
 
 
+def test_an_unpacked_archive_that_changes_before_it_is_opened_is_refused(unpack):
+    file = identify(unpack("unpacked"))
+    weights = file.path / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    with pytest.raises(InputError, match="changed while it was being read"):
+        open_model(file)
+
+
 def test_an_unpacked_archive_may_be_pinned(unpack):
     folder = unpack("net")
     digest = identify(folder).sha256
