@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from reportgen.errors import InputError
@@ -24,7 +25,8 @@ def locate(path: Path) -> tuple[Path, tuple[str, ...]]:
     Raises:
         InputError: a folder that holds no model, or from which none is chosen; names what to give.
     """
-    if not path.is_dir() or (path / _GRAPH).is_file():
+    # Not `Path.is_dir`, which raises where a name is longer than a file system allows.
+    if not os.path.isdir(path) or (path / _GRAPH).is_file():
         return path, ()
     if is_unpacked(path):
         return path, ("The folder is an unpacked .keras archive.",)
