@@ -135,11 +135,20 @@ class Hessian:
             precise = replace(self.model, precise=True)
             try:
                 model, self.source = precise, _check(Hessian(precise, few, self.point))
-            except _CANNOT:  # an operation that there is in single precision only
-                model, self.source = self.model, _check(Hessian(self.model, few, self.point))
+            except _CANNOT as error:  # an operation that there is in single precision only
+                model, self.source = self.model, self._check_in_single(few, _say(error))
             if self.source.kind == "differences":
                 self._other = Hessian(model, self.samples, self.point)
         return self.source
+
+    def _check_in_single(self, few: Samples, cause: str) -> Source:
+        """Without double precision, for the cause given; not available where that fails, too."""
+        try:
+            found = _check(Hessian(self.model, few, self.point))
+        except _CANNOT as error:
+            return Source("none", np.inf, why=f"there is no gradient ({_say(error)})")
+        alone = f"checked in single precision, as there is no double ({cause})"
+        return replace(found, why=f"{found.why}; {alone}" if found.why else alone)
 
     def name_layers(self) -> tuple[str, ...]:
         """Layers with an operation that TensorFlow cannot differentiate twice; as far as it says.

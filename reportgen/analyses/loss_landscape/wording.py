@@ -51,6 +51,7 @@ def say_source(source: Source) -> str:
         return (
             "products by differentiating the gradient (Pearlmutter 1994); one was checked against "
             f"differences of gradients and is within {source.error:.0e} of its length"
+            f"{f' ({source.why})' if source.why else ''}"
         )
     if source.kind == "differences":
         return (
