@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from reportgen.errors import ConfigurationError
-from reportgen.subject.inputs import read_input, reads_tokens, scales_inside
+from reportgen.subject.inputs import read_input, reads_tokens
 
 
 def model(shape, *middle, **options):
@@ -126,17 +126,6 @@ def test_a_model_that_was_never_called():
 
     with pytest.raises(ConfigurationError, match="does not say what it takes"):
         spec(Plain())
-
-
-def test_scaling_inside_is_found_near_the_input_only():
-    def call(name):
-        return SimpleNamespace(class_name=name, address=f"net/{name.lower()}")
-
-    convolutions = [call("Conv2D")] * 6
-    assert scales_inside([call("RandomFlip"), call("Rescaling")]) == "net/rescaling"
-    assert scales_inside([call("Normalization")]) == "net/normalization"
-    assert scales_inside([*convolutions, call("Rescaling")]) is None
-    assert scales_inside([]) is None
 
 
 def test_a_sequence_that_is_flattened_late_is_no_picture():

@@ -28,7 +28,7 @@ MODELS = [
     ("amaanrzv39_malaria/malaria_model.h5", "malaria_test", set()),
     rest(("tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", {"gone_arguments"})),
     ("Surakshadoijode_fashion_h5_named_keras/fashion_mnist_cnn.keras", "fashion_sprite", set()),
-    ("xenmrph_fashion_k214/fashion_mnist.keras", "fashion_sprite", {"backslashes"}),
+    ("xenmrph_fashion_k214/fashion_mnist.keras", "fashion_sprite", {"weight_groups"}),
     ("codebasics_potato/saved_models/1", "potato_plantvillage", {"saved_model"}),
     rest(("codebasics_potato/potatoes.h5", "potato_plantvillage", set())),
     (

@@ -284,10 +284,10 @@ def drop_gone_arguments(node: Node) -> str:
 def drop_augmentation_arguments(node: Node) -> str:
     """Augmentation does nothing when a model predicts, so its extra settings do not matter."""
     name = node["class_name"]
-    if not (name.startswith("Random") or name in _AUGMENTING) or not has_layer(name):
+    if not (name.startswith("Random") or name in _AUGMENTING):
         return ""
     config, known = settings_of(node), accepted_arguments(name)
-    extra = [key for key in config if key not in known]
+    extra = [key for key in config if key not in known] if known else []
     for key in extra:
         del config[key]
     return ", ".join(key[:40] for key in extra)
