@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = (ROOT / "reportgen", ROOT / "templates", ROOT / "samples")
 _GENERATIONS, _SECONDS = 2, 24 * 3600  # of each thing; others stay so long after their last use
 _NUMERIC = ("TF_", "OMP_", "OPENBLAS_", "MKL_", "KERAS_", "CUDA_", "XLA_", "REPORTGEN_")
+# As the run began: TensorFlow adds to it when it is imported, and tests do.
+_ENVIRONMENT = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_NUMERIC))
 
 
 def keep(root: Path, name: str, build: Callable[[Path], None], *sources: Path | str) -> Path:
@@ -84,6 +86,5 @@ def _surroundings() -> str:
     Every run with coverage, and none other, has to compute everything in itself.
     """
     versions = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
-    numeric = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_NUMERIC))
     run = os.environ.get("REPORTGEN_COVERAGE", "") and os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
-    return "\n".join([sys.version, platform.platform(), *versions, *numeric, run])
+    return "\n".join([sys.version, platform.platform(), *versions, *_ENVIRONMENT, run])

@@ -95,7 +95,9 @@ def _by_loader(
             if stamp_of(stream) != file.stamp:
                 raise InputError("the file has changed since it was read")
         other = keras.saving.load_model(file.path, compile=False, safe_mode=True)
-        return _predict(other, inputs, static)
+        whole, real = _fill(inputs, static)
+        # What `predict` calls; another trace of it would take longer than all the rest.
+        return _flatten(other(whole, training=False), real)
 
     yield partial(
         _compare, name, answer, "The audit goes on with the network as it was built here."
@@ -141,11 +143,19 @@ def _answer_of(values: FloatArray) -> NDArray[np.int64]:
 
 def _predict(model: keras.Model, inputs: FloatArray, static: int | None) -> list[FloatArray]:
     """``model.predict``, from cleared states."""
-    real = len(inputs)
-    if static and real < static:
-        inputs = np.resize(inputs, (static, *inputs.shape[1:]))
+    whole, real = _fill(inputs, static)
     with _states_kept(model):
-        made = model.predict(inputs, batch_size=static or len(inputs), verbose=0)
+        made = model.predict(whole, batch_size=len(whole), verbose=0)
+    return _flatten(made, real)
+
+
+def _fill(inputs: FloatArray, static: int | None) -> tuple[FloatArray, int]:
+    """A whole batch, and how many of its samples are real."""
+    size = max(static or 0, len(inputs))
+    return np.resize(inputs, (size, *inputs.shape[1:])), len(inputs)
+
+
+def _flatten(made: Any, real: int) -> list[FloatArray]:
     return [np.asarray(one, np.float32)[:real] for one in keras.tree.flatten(made)]
 
 
