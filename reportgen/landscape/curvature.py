@@ -25,6 +25,7 @@ from reportgen.landscape.parameters import Point, norm, shifted
 from reportgen.landscape.samples import Samples
 from reportgen.landscape.source import Source
 from reportgen.progress import tell
+from reportgen.subject.complaints import find_reason
 from reportgen.subject.derivatives import twice_differentiable
 from reportgen.subject.layers import contained
 from reportgen.subject.tracing import leaving_no_gradients
@@ -274,11 +275,7 @@ def _distance(one: Vector, other: Vector, floor: float) -> float:
 
 
 def _say(error: Exception) -> str:
-    return (
-        f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
-        if str(error)
-        else type(error).__name__
-    )
+    return f"{type(error).__name__}: {find_reason(error)}"
 
 
 def _lacks_derivative(operation: Any) -> bool:

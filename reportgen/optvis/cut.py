@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -16,13 +15,13 @@ from reportgen.errors import UsageError
 from reportgen.optvis.places import Head, Place, Tensor
 from reportgen.optvis.rectifiers import redirected_rectifiers
 from reportgen.subject.at_rest import answer
+from reportgen.subject.complaints import find_reason
 from reportgen.subject.derivatives import differentiable
 from reportgen.subject.layers import Listener, Reached, Trace
 from reportgen.subject.probe import Tap
 from reportgen.subject.scores import is_closed, scores_behind
 from reportgen.subject.shadowing import computing_in, shadowed
 
-_BOLD = re.compile(r"\x1b\[\d*m")
 _MOST_FROZEN = 256 * 2**20  # bytes of weights
 # Of a probability that its scores cannot be found behind: as far as float32 can tell from 0 and 1.
 _LEAST = 1e-7
@@ -127,7 +126,7 @@ class Cut:
         size = tuple(inputs.shape[1:])
         return (
             f"Images of {size} do not get as far as {', '.join(self._names())}: "
-            f"{_find_reason(error)}. Leave the size out to use the one that the model was made for."
+            f"{find_reason(error)}. Leave the size out to use the one that the model was made for."
         )
 
     def _names(self) -> list[str]:
@@ -167,13 +166,6 @@ class _Constants(keras.StatelessScope):  # type: ignore[misc]
                 value = tf.constant(self._frozen[id(variable)], dtype)
             self.state_mapping[id(variable)] = value
         return value
-
-
-def _find_reason(error: Exception) -> str:
-    """The line that says what is wrong; Keras puts it in bold below one that does not."""
-    lines = [_BOLD.sub("", line).strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return said[0].split("{{")[0][:200].rstrip(". '") if said else type(error).__name__
 
 
 def read_small_weights(model: keras.Model) -> dict[int, NDArray[Any]]:

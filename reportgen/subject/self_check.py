@@ -20,6 +20,7 @@ from reportgen.errors import InputError
 from reportgen.report.cards import OtherWay
 from reportgen.subject.at_rest import list_training_calls
 from reportgen.subject.audited_model import AuditedModel
+from reportgen.subject.complaints import find_reason
 from reportgen.subject.layers import Listener
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.model_file.content import Format
@@ -110,8 +111,8 @@ def _compare(
     try:
         theirs = answer()
     except Exception as error:  # whatever Keras or a layer of the user's raises is told
-        said = str(error).strip().partition("\n")[0][:200]
-        return OtherWay(name=name, why=f"It failed ({type(error).__name__}: {said}).")
+        said = f"{type(error).__name__}: {find_reason(error)}"
+        return OtherWay(name=name, why=f"It failed ({said}).")
     count = len(theirs[0])
     pairs = [(_flat(a[:count]), _flat(b)) for a, b in zip(ours, theirs, strict=True)]
     apart = max(_distance(*pair) for pair in pairs)

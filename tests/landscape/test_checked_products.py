@@ -220,3 +220,40 @@ def test_what_cannot_be_had_is_not_made_up():
     assert hessian.settle().kind == "none"
     with pytest.raises(NoProductError):
         hessian.product(np.ones(hessian.size))
+
+
+def test_what_there_is_in_single_precision_only_is_checked_in_it():
+    @keras.saving.register_keras_serializable("tests")
+    class Single(layers.Layer):
+        def call(self, x):
+            if x.dtype != tf.float32:
+                raise TypeError("float32 only")
+            return tf.tanh(x)
+
+    network = _sequence(Single())
+    source = open_bench(network, *samples(network)).hessian().settle()
+    assert source.kind == "derivatives"
+    assert source.why.startswith("checked in single precision")
+    assert "float32 only" in source.why
+
+
+def test_without_a_gradient_there_is_no_product():
+    @tf.custom_gradient
+    def steep(x):
+        def refuse(upstream):
+            raise LookupError("no gradient is defined")
+
+        return x, refuse
+
+    @keras.saving.register_keras_serializable("tests")
+    class Steep(layers.Layer):
+        def call(self, x):
+            return steep(x)
+
+    network = _sequence(Steep())
+    hessian = open_bench(network, *samples(network)).hessian()
+    source = hessian.settle()
+    assert source.kind == "none"
+    assert "no gradient is defined" in source.why
+    with pytest.raises(NoProductError):
+        hessian.product(np.ones(hessian.size))
