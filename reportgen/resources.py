@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reportgen import text, theme
 from reportgen.errors import ReportgenError
@@ -43,6 +44,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "name": text.name,
+        "prose": _keep_options_whole,
         "number": text.number,
         "grouped": text.grouped,
         "file_size": text.file_size,
@@ -63,6 +65,12 @@ def render(template: str, **values: Any) -> str:
 def asset(file: str) -> bytes:
     """A file of the template folder as it is."""
     return (template_folder() / file).read_bytes()
+
+
+def _keep_options_whole(sentences: str) -> Markup:
+    """Escaped, with options such as ``--images`` in words that no line is broken in."""
+    shown = str(escape(text.printable(sentences)))
+    return Markup(re.sub(r"--[a-z][a-z-]*", r'<span class="option">\g<0></span>', shown))
 
 
 def _finalize(value: object) -> object:

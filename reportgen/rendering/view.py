@@ -79,9 +79,11 @@ class SectionView:
 
     @property
     def reason(self) -> str:
-        """Why it was not made, where it was not."""
+        """Why it was not made, in sentences; empty where it was, or broke."""
+        if self.section.status != "not_applicable":
+            return ""
         said = next(iter(self.section.method), "").removeprefix("Not checked: ")
-        return f"the whole section. {said[:1].upper()}{said[1:]}".rstrip()
+        return said[:1].upper() + said[1:]
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,8 @@ def _row(row: LayerRow) -> tuple[Cell, ...]:
 
 def _samples(result: OverviewResult) -> list[Block]:
     card = result.card
+    if not card.samples_found:
+        return []
     rows = [
         ("Audited", f"{card.samples:,} of {card.samples_found:,} found"),
         ("Split", card.split),
