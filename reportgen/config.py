@@ -113,7 +113,7 @@ class AuditConfig(BaseModel):
         default=None,
         description=(
             "Class names in the order of the model's outputs: a file with one a line, a JSON file "
-            "as Keras writes it (a list, name to position, position to name), or a list of names."
+            "as Keras writes it (a list, name to position, position to name); or the names."
         ),
     )
     history: Path | None = Field(
@@ -305,6 +305,14 @@ class AuditConfig(BaseModel):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _read_list_of_classes(cls, value: Any) -> Any:
+        # As typed: ant,bee,cat. A file may have a comma in its name, too.
+        if isinstance(value, str) and "," in value and not os.path.lexists(value):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 

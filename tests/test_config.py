@@ -1,6 +1,7 @@
 """Settings: command line over audit.toml over preset; a mistake is named by key and line."""
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -273,3 +274,10 @@ def test_a_path_that_is_not_utf8_does_not_stop_the_record(tmp_path):
     config = AuditConfig(model=tmp_path / "\udcff.keras")
     assert "\\\\xff.keras" in config.model_dump_json()
     assert AuditConfig.model_validate_json(AuditConfig().model_dump_json()) == AuditConfig()
+
+
+def test_classes_may_be_typed_as_a_list(tmp_path, monkeypatch):
+    assert build_config({"model": "m", "classes": "ant, bee,cat"}).classes == ("ant", "bee", "cat")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ant,bee").write_text("ant\nbee\n")
+    assert build_config({"model": "m", "classes": "ant,bee"}).classes == Path("ant,bee")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ from reportgen.files import read_regular
 from reportgen.subject.model_file.configuration import parse
 
 _MAX_BYTES = 16 * 2**20
+_HEADERS = frozenset("class classes class_name class_names label labels".split())
+# As in the labels.txt of Teachable Machine, and in lists that people number.
+_NUMBER_FIRST = re.compile(r"(?P<number>[0-9]{1,9})\s*[\s:;,=.)]\s*(?P<name>\S.*)", re.ASCII)
+_NUMBER_LAST = re.compile(r"(?P<name>.*?\S)\s*[\s:;,=]\s*(?P<number>[0-9]{1,9})", re.ASCII)
 _FORMS = 'Lists such as ["ant", "bee"], and objects such as {"0": "ant"} or {"ant": 0}, are read.'
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
     """Names in the order of the outputs: one a line, or JSON.
 
-    ``0 name`` lines lose their number. JSON is a list of names, ``{"0": "ant"}``, ``{"ant": 0}``
+    Lines that are numbered from 0 or 1, before or behind the name, lose their number and stand in
+    its order; quotes, commas at the end, YAML's dashes, lines that begin with ``# `` and a header
+    such as ``class`` go as well. JSON is a list of names, ``{"0": "ant"}``, ``{"ant": 0}``
     (Keras' ``class_indices``) or ``{"0": ["n02206856", "ant"]}`` (Keras' index of ImageNet).
 
     Raises:
@@ -30,6 +37,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text (byte {error.start}). Save it so.") from None
+    if "\0" in text:
+        raise InputError(f"{path} holds NUL characters: it is no UTF-8 text. Save it so.")
     is_json = text.lstrip().startswith(("[", "{"))
     names = _read_json(text, path) if is_json else _read_lines(text)
     twins = [name for name, count in Counter(names).items() if count > 1]
@@ -41,11 +50,29 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def _read_lines(text: str) -> list[str]:
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = [name.split(maxsplit=1) for name in names]
-    if all(len(p) == 2 and p[0] == str(i) for i, p in enumerate(numbered)):
-        return [parts[1] for parts in numbered]  # the labels.txt of Teachable Machine
-    return names
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("# ")]
+    if lines and lines[0].casefold() in _HEADERS:
+        lines = lines[1:]
+    lines = _strip_signs(lines)
+    for pattern in (_NUMBER_FIRST, _NUMBER_LAST):
+        parts = [pattern.fullmatch(line) for line in lines]
+        counted = sorted((int(part["number"]), part["name"]) for part in parts if part)
+        numbers = [number for number, _ in counted]
+        if len({name for _, name in counted}) < len(lines):
+            continue  # class 0, class 1, ...: the number is the name
+        if numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):
+            return _strip_signs([name for _, name in counted])
+    return lines
+
+
+def _strip_signs(lines: list[str]) -> list[str]:
+    """Without quotes, commas at the end and the dashes of YAML, where all lines have them."""
+    for pattern in (r"-\s+(.+)", r"(.+?)\s*,", r"'(.*)'", r'"(.*)"'):
+        found = [re.fullmatch(pattern, line) for line in lines]
+        if lines and all(found):
+            lines = [match[1] for match in found if match]
+    return lines
 
 
 def _read_json(text: str, path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as counting
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError
+from reportgen.subject.doubtful_labels import refuse_doubtful_labels, refuse_twins
 from reportgen.subject.outputs import Reading
 from reportgen.suggest import nearest
 
@@ -20,7 +22,10 @@ _SEVERAL = (
     "a sample only, so they are shown but not scored."
 )
 _MAX_NAME_LENGTH = 200  # a name of a megabyte would stand in the report once for every sample
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]{0,15}))(?:\.0+)?", re.ASCII)
+# A number, with a point or a comma; 007 is a code and no number.
+_NUMBER = re.compile(
+    r"[+-]?(?:0|[1-9][0-9]{0,15})(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII
+)
 _SORTED = "labels sorted as text, as Keras does"
 # Up to so many classes, the numbers 0, 1, ... stand in the same order as text.
 _ONE_DIGIT = 10
@@ -133,7 +138,14 @@ def _match_names(
     count: int,
     folders: tuple[str, ...],
 ) -> Labels:
-    plain = {} if folders or set(names) <= set(given or ()) else _read_whole(names)
+    if given is not None:
+        labels, names = _spell_as(given, labels, names)
+    known = given is not None and set(names) <= set(given)
+    if folders and not known:
+        refuse_twins(names)
+    elif not known:
+        refuse_doubtful_labels(names, count)
+    plain = {} if folders or known else _read_whole(names)
     written = tuple(sorted({plain.get(name, name) for name in names}))
     if given is not None:
         order = _order_of_given(written, given, are_numbers=bool(plain))
@@ -149,10 +161,27 @@ def _match_names(
     return Labels(values, order.classes, order.words, notes=(*order.notes, *absent))
 
 
+def _spell_as(
+    given: tuple[str, ...], labels: NDArray[Any], names: tuple[str, ...]
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Labels with accents that are written in another way than those of the classes, as these."""
+    known = {unicodedata.normalize("NFC", name): name for name in given}
+
+    def spell(name: str) -> str:
+        return name if name in given else known.get(unicodedata.normalize("NFC", name), name)
+
+    return np.array([spell(label) for label in labels], object), tuple(map(spell, names))
+
+
 def _read_whole(names: Collection[str]) -> dict[str, str]:
     """Whole numbers as they are written, such as ``3.0``, as ``3``; empty if one name is none."""
-    found = {name: match[1] for name in names if (match := _WHOLE.fullmatch(name))}
-    return found if len(found) == len(names) else {}
+    found = {name: str(int(value)) for name in names if (value := _read_number(name)) is not None}
+    whole = all(_read_number(name) == int(value) for name, value in found.items())
+    return found if whole and len(found) == len(names) else {}
+
+
+def _read_number(name: str) -> float | None:
+    return float(name.replace(",", ".")) if _NUMBER.fullmatch(name) else None
 
 
 def _positions(count: int) -> tuple[str, ...]:
@@ -165,7 +194,8 @@ def _order_of_given(names: tuple[str, ...], given: tuple[str, ...], *, are_numbe
         return _Order(given, given, words)
     positions = _positions(len(given))
     # Where a class is called by a number itself, 3 could be its name or its place.
-    if are_numbers and set(names) <= set(positions) and not any(map(_WHOLE.fullmatch, given)):
+    if are_numbers and set(names) <= set(positions) and not _read_whole(given[:1]):
+        _refuse_from_one(names, len(given))
         return _Order(positions, given, words)
     unknown = [name for name in names if name not in given]
     guess = nearest(unknown[0][:_MAX_NAME_LENGTH], map(_shorten, given, counting()))
@@ -179,13 +209,25 @@ def _order_of_given(names: tuple[str, ...], given: tuple[str, ...], *, are_numbe
 def _order_of_text(names: tuple[str, ...], count: int) -> _Order:
     if len(names) != count:
         raise _refuse_number(names, count)
-    return _Order(names, names, _SORTED)
+    numbers = [number for name in names if (number := _read_number(name)) is not None]
+    if len(numbers) == len(names) and numbers != sorted(numbers):
+        raise ConfigurationError(
+            f"labels: numbers ({_some(names)}) have another order as text than as numbers. Give "
+            "--classes FILE: these numbers, one a line, in the order of the outputs."
+        )
+    return _Order(names, names, _SORTED, _note_numbers(names, "Labels"))
 
 
 def _order_of_numbers(names: tuple[str, ...], count: int) -> _Order:
     """Numbers in a table: positions, or else the order in which text and numbers agree."""
     numbers = sorted(map(int, names))
+    if numbers[0] < 0 and numbers != [-1, 1]:
+        raise ConfigurationError(
+            f"labels: {numbers[0]} is no position of an output, and often stands where a label is "
+            "missing. Remove these rows. If it is a class, name all classes with --classes FILE."
+        )
     if set(names) <= set(_positions(count)):
+        _refuse_from_one(names, count)
         return _Order(_positions(count), _positions(count), "labels are positions")
     if len(names) > count:
         raise _refuse_number(names, count)
@@ -196,6 +238,16 @@ def _order_of_numbers(names: tuple[str, ...], count: int) -> _Order:
         f"{count} classes have the positions 0 to {count - 1}. Say which is which with --classes "
         "FILE: these numbers, one a line, in the order of the outputs."
     )
+
+
+def _refuse_from_one(names: Collection[str], count: int) -> None:
+    """Refuse 1, 2, 3, ... without a 0: positions, or numbers that were counted from 1."""
+    if len(names) > 1 and set(names) == set(_positions(len(names) + 1)) - {"0"}:
+        raise ConfigurationError(
+            f"labels: the numbers 1 to {len(names)} are there and no 0. Do they count from 1, or "
+            f"are they positions of the {count} outputs and 0 has no sample? Write them as 0, 1, "
+            "... or as names of classes, and name all with --classes FILE."
+        )
 
 
 def _order_of_folders(names: tuple[str, ...], folders: tuple[str, ...], count: int) -> _Order:
@@ -219,15 +271,20 @@ def _order_of_folders(names: tuple[str, ...], folders: tuple[str, ...], count: i
     return _Order(_positions(count), _positions(count), "labels are positions")
 
 
-def _note_numbers(folders: tuple[str, ...]) -> tuple[str, ...]:
-    whole = _read_whole(folders)
-    by_number = sorted(folders, key=lambda name: int(whole.get(name, "0")))
-    if not whole or by_number == list(folders):
+def _note_numbers(names: tuple[str, ...], what: str = "Folders") -> tuple[str, ...]:
+    """Where numbers in names are counted in another order than text has."""
+    if sorted(names, key=_natural_key) == list(names):
         return ()
     return (
-        f"Folders named by numbers were sorted as text ({', '.join(folders[:3])}, ...), as Keras "
+        f"{what} named by numbers were sorted as text ({', '.join(names[:3])}, ...), as Keras "
         "does. If the outputs are in the order of the numbers, give --classes.",
     )
+
+
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """Numbers by their value; text between them as it is."""
+    parts = re.split(r"([0-9]{1,18})", name)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
 
 
 def _refuse_number(names: tuple[str, ...], count: int) -> ConfigurationError:
@@ -278,7 +335,15 @@ def _match_positions(
             f"distinguishes {count} classes (0 to {count - 1})."
         )
     present = set(np.unique(positions).tolist())
-    return Labels(positions, names, order, notes=_note_absent(present, names))
+    return Labels(
+        positions, names, order, notes=(*_note_absent(present, names), *_note_from_one(present))
+    )
+
+
+def _note_from_one(present: Collection[int]) -> tuple[str, ...]:
+    if len(present) < 2 or set(present) != set(range(1, len(present) + 1)):
+        return ()
+    return ("The positions in y begin with 1. If they count from 1, give y - 1.",)
 
 
 def _refuse_columns(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,10 +20,16 @@ from typing import TypeVar
 from reportgen.errors import InputError
 from reportgen.files import leads_out
 from reportgen.subject.images import SUFFIXES
-from reportgen.subject.splits import refuse_splits
+from reportgen.subject.splits import has_image, is_image, refuse_splits
 
 MAX_CLASSES = 20_000
 _EXAMPLES = 5
+# What systems and tools put beside pictures, thumbnails among them.
+_JUNK = re.compile(
+    r"[.@].*|#recycle|\$recycle\.bin|__macosx|__pycache__|_gsdata_|lost\+found|"
+    r"system volume information|thumbnails",
+    re.IGNORECASE,
+)
 # A link in a folder of somebody else's could put any picture of the user's into the report.
 LINK_OUT = "link out of the folder"
 K = TypeVar("K")
@@ -151,6 +158,8 @@ def list_folder(
     folders = tuple(map(_spelled, names))
     if not set(folders) <= set(classes or ()):
         refuse_splits(root, names, option)
+    if names and not any(has_image(root / name) for name in names) and _has_own_image(root):
+        names, folders = [], ()
     draw, ignored = BalancedDraw(limit, seed, max(1, len(names))), 0
     for entry in _walk_classes(root, names, skips):
         if entry.path.suffix.lower() in SUFFIXES:
@@ -173,6 +182,10 @@ def list_folder(
     )
 
 
+def _has_own_image(root: Path) -> bool:
+    return any(is_image(path.name) for path in root.iterdir() if path.is_file())
+
+
 def _class_folders(root: Path, skips: SkippedNames) -> list[str]:
     try:
         folders = sorted(path.name for path in root.iterdir() if path.is_dir())
@@ -181,7 +194,7 @@ def _class_folders(root: Path, skips: SkippedNames) -> list[str]:
         raise InputError(f"{root} cannot be read: {error.strerror}.") from None
     classes = []
     for name in folders:
-        if name.startswith("."):
+        if _JUNK.fullmatch(name):
             continue
         if (root / name).is_symlink() and real.is_relative_to((root / name).resolve()):
             skips.add("link back to a folder above", _spelled(name))

@@ -165,13 +165,14 @@ def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
                 "One linear unit and two kinds of label: the logit of the second class.",
             )
         return "regression", "One linear unit: a number."
-    if labels is not None and not classes and labels.shape[1:] == (units,) and not _one_hot(labels):
+    if labels is not None and not classes and labels.shape[1:] == (units,) and not _marks(labels):
         return "regression", f"{units} linear units and numeric targets: numbers."
     return "logits", f"{units} linear units: scores before softmax (logits)."
 
 
-def _one_hot(labels: NDArray[Any]) -> bool:
-    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
+def _marks(labels: NDArray[Any]) -> bool:
+    """Whether they mark classes, one or several a sample."""
+    return bool(np.isin(labels, (0, 1)).all())
 
 
 def probabilities(task: Task, values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -12,7 +12,14 @@ from reportgen.subject.images import SUFFIXES
 
 _TRAINING = ("train", "training")
 _OTHERS = ("test", "testing", "val", "valid", "validation", "eval", "dev", "holdout")
-_NUMBERED = re.compile(r"(fold|split)[ _-]*[0-9]+")
+_UNLABELLED = ("pred", "prediction", "predictions", "unlabeled", "unlabelled")
+# Such as test1, val2017, training_set and train_images.
+_SPLIT = re.compile(
+    rf"({'|'.join((*_TRAINING, *_OTHERS, *_UNLABELLED))})"
+    r"([ _-]?(set|data|dataset|images?|imgs?|pictures|samples|split))?[ _-]?[0-9]*"
+)
+_NUMBERED = re.compile(r"(fold|split|batch|part)([ _-]*[0-9]+|[ _-]+[a-z])")
+_PARTS = re.compile(r"images?|imgs?|pictures|photos|masks?|labels?|annotations?|segmentations?")
 _SHOWN = 3
 
 
@@ -24,13 +31,19 @@ def refuse_splits(root: Path, names: Sequence[str], option: str) -> None:
         option: what ``root`` was given with: ``--images`` or ``--train``.
 
     Raises:
-        ConfigurationError: all with images have names of splits, or hold the same folders of
-            images, or there is one that holds only folders. Says which path to give.
+        ConfigurationError: all with images have names of splits, or two have names of different
+            ones; or of parts of a collection, such as images and masks; or they hold the same
+            folders of images, or there is one that holds only folders. Says which path to give.
     """
-    splits = [name for name in names if _is_split(name)]
-    if splits and not any(_has_image(root / name) for name in names if name not in splits):
+    splits = [name for name in names if _split_of(name)]
+    kinds = {_split_of(name) in _TRAINING for name in splits if has_image(root / name)}
+    others = [name for name in names if name not in splits and has_image(root / name)]
+    if splits and (not others or len(kinds) > 1):
         what = "which are splits and not classes" if len(splits) > 1 else "a split and not a class"
         raise _refuse(root, splits, what, option)
+    if others and not splits and all(_PARTS.fullmatch(name.lower()) for name in others):
+        what = "parts of a collection" if len(others) > 1 else "a part of a collection"
+        raise _refuse(root, others, f"by name {what} and not classes", option)
     if len(names) == 1:
         _refuse_level(root, names[0], option)
     if shared := _find_shared(root, names):
@@ -38,18 +51,25 @@ def refuse_splits(root: Path, names: Sequence[str], option: str) -> None:
         raise _refuse(root, names, what, option)
 
 
-def _is_split(name: str) -> bool:
-    return name.lower() in (*_TRAINING, *_OTHERS) or _NUMBERED.fullmatch(name.lower()) is not None
+def _split_of(name: str) -> str:
+    """The word for a split that a name begins with; "" if it is no name of one."""
+    found = _SPLIT.fullmatch(name.lower()) or _NUMBERED.fullmatch(name.lower())
+    return found[1] if found else ""
 
 
 def _refuse(root: Path, names: Sequence[str], what: str, option: str) -> ConfigurationError:
-    known = {name.lower(): name for name in names}
+    known = {_split_of(name): name for name in reversed(names)}
     # An audit is most often of data that was not trained on.
     best = (*_TRAINING, *_OTHERS) if option == "--train" else (*_OTHERS, *_TRAINING)
     proposed = next((known[split] for split in best if split in known), names[-1])
+    if not known.keys() - {""}:
+        proposed = next((name for name in names if name.lower().startswith("im")), proposed)
+    path = root / proposed
+    if _look_into(path) == ([proposed], False):  # test_set/test_set, as archives unpack
+        path /= proposed
     one = "Give one of them" if len(names) > 1 else "Give it"
     return ConfigurationError(
-        f"'{root}' holds {_some(names)}, {what}. {one}: {option} {root / proposed}. If they are "
+        f"'{root}' holds {_some(names)}, {what}. {one}: {option} {path}. If they are "
         "classes, name all of them with --classes FILE."
     )
 
@@ -57,7 +77,7 @@ def _refuse(root: Path, names: Sequence[str], what: str, option: str) -> Configu
 def _refuse_level(root: Path, name: str, option: str) -> None:
     """A single folder of nothing but folders is a level too many."""
     folders, images = _look_into(root / name)
-    if folders and not images and any(_has_image(root / name / inner) for inner in folders):
+    if folders and not images and any(has_image(root / name / inner) for inner in folders):
         raise ConfigurationError(
             f"'{root}' holds one folder, {name}/, and that holds only folders "
             f"({_some(folders)}). If those are the classes: {option} {root / name}. If {name} is "
@@ -71,7 +91,7 @@ def _find_shared(root: Path, names: Sequence[str]) -> list[str]:
     holders = 0
     for name in names:
         folders, images = _look_into(root / name)
-        held = {inner for inner in folders if _has_image(root / name / inner)}
+        held = {inner for inner in folders if has_image(root / name / inner)}
         if not held and not images:
             continue
         shared = shared & held if holders else held
@@ -87,7 +107,7 @@ def _look_into(folder: Path) -> tuple[list[str], bool]:
     for entry in _scan(folder):
         if entry.is_dir(follow_symlinks=False):
             folders.append(entry.name)
-        images = images or _is_image(entry.name)
+        images = images or is_image(entry.name)
     return sorted(folders), images
 
 
@@ -99,15 +119,17 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _has_image(folder: Path) -> bool:
+def has_image(folder: Path) -> bool:
+    """Whether there is an image by name at any depth; no link to a folder is followed."""
     for _, folders, files in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        if any(_is_image(name) for name in files):
+        if any(is_image(name) for name in files):
             return True
     return False
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file of that name is taken for an image."""
     return not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES
 
 

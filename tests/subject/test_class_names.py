@@ -15,19 +15,56 @@ def write(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "content", ["cat\ndog\n", "\ufeffcat\r\n dog \r\n\r\n", "0 cat\n1 dog", "0\tcat\n1\tdog"]
+    "content",
+    [
+        "cat\ndog\n",
+        "\ufeffcat\r\n dog \r\n\r\n",
+        "0 cat\n1 dog",
+        "0\tcat\n1\tdog",
+        "1 cat\n2 dog",
+        "1,dog\n0,cat",
+        "dog,1\ncat,0",
+        "cat 0\ndog 1",
+        "1: dog\n0: cat\n",
+        "0;cat\n1;dog",
+        "0=cat\n1=dog",
+        "0. cat\n1. dog",
+        "0) cat\n1) dog",
+        "00 cat\n01 dog",
+        "- cat\n- dog",
+        '"cat",\n"dog",',
+        '0: "cat"\n1: "dog"',
+        "# of the zoo\nclass\ncat\ndog",
+    ],
 )
 def test_files_of_names(tmp_path, content):
     assert read_class_names(write(tmp_path, content)) == ("cat", "dog")
 
 
-def test_numbers_that_do_not_count_belong_to_the_name(tmp_path):
-    assert read_class_names(write(tmp_path, "1 cat\n2 dog")) == ("1 cat", "2 dog")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["2 cats", "3 dogs"],
+        ["0 cats", "2 dogs"],
+        ["boeing 737", "boeing 747"],
+        ["- cat", "dog"],
+        ["1", "0"],
+        ["007", "001"],
+        ["#1", "#2"],
+        ["class 0", "class 1"],
+    ],
+)
+def test_numbers_that_do_not_count_belong_to_the_name(tmp_path, lines):
+    assert read_class_names(write(tmp_path, "\n".join(lines))) == tuple(lines)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("cat\ncat\n", "names a class twice"), ("cat".encode("utf-16"), "is not UTF-8 text")],
+    [
+        ("cat\ncat\n", "names a class twice"),
+        ("cat".encode("utf-16"), "is not UTF-8 text"),
+        ("cat".encode("utf-16-le"), "NUL"),
+    ],
 )
 def test_files_of_names_that_cannot_be_used(tmp_path, content, said):
     with pytest.raises(InputError, match=said):

@@ -581,3 +581,59 @@ def test_the_limit_is_shared_over_the_labels(root):
     drawn = [entry.label for entry in listing.entries]
     assert (drawn.count("cat"), drawn.count("dog")) == (5, 5)
     assert listing.found == {"cat": 30, "dog": 10}
+
+
+# What a stranger's tables had, each read wrongly once without a word.
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# of the zoo, 2020\nfile,label\n" + CLEAN,
+        "# of the zoo\n" + CLEAN,
+        "file,label\na.png,cat\nfile,label\nb.png,dog\nsub/c.png,cat\n",
+        "file,label\n" + CLEAN + "total,3\n",
+        "file,label\na.png,cat\n# the dogs, below\nb.png,dog\nsub/c.png,cat\n",
+        "sep=;\nfile;label\n" + CLEAN.replace(",", ";"),
+    ],
+)
+def test_remarks_headers_and_sums_are_no_labels(root, content):
+    listing = read(root, content)
+    assert rows(listing) == CLEAN_ROWS
+    assert listing.labels == ("cat", "dog")
+
+
+def test_a_file_that_is_only_missing_has_a_label(root):
+    assert read(root, CLEAN + "gone.png,yak\n").labels == ("cat", "dog", "yak")
+
+
+def test_a_column_that_numbers_the_labels_in_another_order_is_asked_about(root):
+    table = "file,class_id,class_name\na.png,1,cat\nb.png,0,dog\nsub/c.png,1,cat\n"
+    with pytest.raises(ConfigurationError, match=r"'class_id' numbers the labels \(0 dog, 1 cat"):
+        read(root, table)
+    assert read(root, table, classes=("dog", "cat")).labels == ("cat", "dog")
+    assert read(root, table, label_columns=("class_id",)).labels == ("0", "1")
+    alike = table.replace(",1,", ",2,").replace(",0,", ",3,")
+    assert read(root, alike).labels == ("cat", "dog")  # a code of its own
+    same = table.replace(",1,", ",x,").replace(",0,", ",1,").replace(",x,", ",0,")
+    assert read(root, same).labels == ("cat", "dog")
+
+
+def test_one_hot_columns_are_seen_before_words_for_labels(root):
+    table = "file,background,other,target\na.png,1,0,0\nb.png,0,1,0\nsub/c.png,0,0,1\n"
+    found = targets(read(root, table))
+    assert found == {"a.png": (1, 0, 0), "b.png": (0, 1, 0), "sub/c.png": (0, 0, 1)}
+    flagged = "file,label,is_old\na.png,1,1\nb.png,0,0\nsub/c.png,1,0\n"
+    assert read(root, flagged).labels == ("0", "1")
+
+
+def test_one_hot_columns_go_by_their_numbers_or_by_the_classes(root):
+    table = "file,2,0,1\na.png,1,0,0\nb.png,0,1,0\nsub/c.png,0,0,1\n"
+    assert targets(read(root, table))["a.png"] == (0, 0, 1)
+    table = "file,is_cat,is_dog,is_yak\na.png,1,0,0\nb.png,0,1,0\nsub/c.png,0,0,1\n"
+    assert targets(read(root, table, classes=("yak", "cat", "dog")))["a.png"] == (0, 1, 0)
+
+
+def test_accents_in_names_of_files_may_be_stored_in_either_way(root):
+    (root / "e\u0301.png").write_bytes(b"x")
+    assert rows(read(root, "file,label\n\u00e9.png,cat\n")) == [("e\u0301.png", "cat")]

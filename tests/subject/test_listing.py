@@ -62,6 +62,17 @@ def test_an_image_beside_class_folders_is_named(tmp_path):
     assert listing.skipped == (("image outside of the class folders", "stray.png"),)
 
 
+@pytest.mark.parametrize("junk", ["@eaDir", "__MACOSX", "_gsdata_", "$RECYCLE.BIN"])
+def test_folders_of_systems_are_no_classes(tmp_path, junk):
+    root = make(tmp_path, "ant/1.png", "bee/1.png", f"{junk}/ant/1.png")
+    assert folder(root).labels == ("ant", "bee")
+
+
+def test_a_folder_without_images_beside_images_is_no_class(tmp_path):
+    listing = folder(make(tmp_path, "1.png", "2.png", "out/log.txt"))
+    assert (names(listing), listing.labels, listing.folders) == (["1.png", "2.png"], (), ())
+
+
 def test_a_link_that_leads_back_is_no_class(tmp_path):
     root = make(tmp_path / "images", "cat/1.png", "dog/2.png")
     (root / "again").symlink_to(root)
@@ -166,6 +177,20 @@ def test_three_thousand_files_and_a_limit_of_fifty(tmp_path):
         ("split 0/1.png split 1/1.png dev/1.png", "dev/, split 0/ and split 1/", "dev"),
         ("test/1.png", "holds test/, a split and not a class. Give it", "test"),
         ("train/a/1.png train/b/1.png", "holds train/, a split and not a class", "train"),
+        (
+            "training_set/training_set/a/1.png test_set/test_set/a/1.png",
+            "holds test_set/ and training_set/, which are splits",
+            "test_set/test_set",
+        ),
+        ("train/1.png test1/1.png", "holds test1/ and train/, which are splits", "test1"),
+        ("train/1.png val/1.png pred/1.png", "pred/, train/ and val/, which are splits", "val"),
+        ("train/1.png val/1.png bus/1.png", "holds train/ and val/, which are splits", "val"),
+        ("train2017/1.png val2017/1.png", "holds train2017/ and val2017/, which", "val2017"),
+        ("train_images/1.png test_images/1.png", "which are splits", "test_images"),
+        ("fold_a/1.png fold_b/1.png", "holds fold_a/ and fold_b/, which are splits", "fold_b"),
+        ("batch1/a/1.png batch1/b/1.png batch2/b/1.png", "which are splits", "batch2"),
+        ("images/1.png masks/1.png", "images/ and masks/, by name parts of", "images"),
+        ("images/1.png annotations/x.txt", "holds images/, by name a part of", "images"),
         # By what they hold, whatever they are called.
         (
             "monday/a/1.png monday/b/1.png tuesday/a/1.png tuesday/b/deep/1.png",
@@ -225,6 +250,8 @@ def test_of_training_samples_those_of_training_are_proposed(tmp_path, files, pat
         "cat/1.png cat/deep/1.png cat/deeper/1.png",
         "fold/1.png split/1.png",
         "tester/1.png trains/1.png",
+        "batch/1.png parts/1.png",
+        "images/1.png cat/1.png",
     ],
 )
 def test_folders_that_may_be_classes(tmp_path, files):

@@ -69,6 +69,7 @@ def test_the_last_activation_decides(made, task, classes):
         (3, TEXT, "logits"),
         (3, ONE_HOT, "logits"),
         (3, POSITIONS.astype(float), "logits"),
+        (3, np.array([[1, 1, 0], [0, 0, 0]]), "logits"),
         (3, NUMBERS, "regression"),
         (3, None, "logits"),
     ],

@@ -243,6 +243,8 @@ def _find_labels(
     if header:
         others = [i for i in others if not _is_index_name(names[i], i)]
     worded = _find_worded(names, others) if header else []
+    if len(worded) == 1 and len(others) > 1 and _is_one_hot(table, others, header):
+        return tuple(others), "flags"
     for found in (worded, others):
         if len(found) == 1:
             return (found[0],), "names"
@@ -257,6 +259,18 @@ def _find_labels(
     if others and all(facts[i].fractions for i in others):
         return tuple(others), "numbers"
     raise _ask(table, names, others)
+
+
+def _is_one_hot(table: TableText, columns: list[int], header: bool) -> bool:
+    """Whether each row has one 1 and else 0 in these columns, and each column a 1 somewhere."""
+    marked: set[int] = set()
+    for _, row in data_rows(table, header):
+        cells = [row[i].lower() if i < len(row) else "" for i in columns]
+        flags = [FLAGS.get(cell, -1) for cell in cells]
+        if sorted(flags) != [0] * (len(flags) - 1) + [1]:
+            return False
+        marked.add(flags.index(1))
+    return len(marked) == len(columns)
 
 
 def _find_worded(names: tuple[str, ...], others: list[int]) -> list[int]:

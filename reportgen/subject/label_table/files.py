@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +94,15 @@ class NamedFiles:
             raise _outside(str(name)) from None
 
     def _spell(self, name: str) -> Iterator[str]:
-        """``name``, then with slashes, then without the image folder's own name before it."""
+        """``name``, then with slashes, then without the image folder's own name before it.
+
+        And each with accents stored in the other way, as archives from other systems have them.
+        """
+        for spelled in self._spell_path(name):
+            yield spelled
+            yield from (unicodedata.normalize(form, spelled) for form in ("NFC", "NFD"))
+
+    def _spell_path(self, name: str) -> Iterator[str]:
         yield name
         slashed = PurePosixPath(name.replace("\\", "/"))
         yield slashed.as_posix()

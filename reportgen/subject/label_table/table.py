@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reportgen.errors import ConfigurationError, InputError, UnsafeInputError
+from reportgen.subject.images import SUFFIXES
 from reportgen.subject.label_table.columns import (
     FLAGS,
     Layout,
@@ -17,12 +19,15 @@ from reportgen.subject.label_table.columns import (
     some,
 )
 from reportgen.subject.label_table.files import NamedFile, NamedFiles
+from reportgen.subject.label_table.order import refuse_other_order
 from reportgen.subject.label_table.text import TableText, read_table
 from reportgen.subject.listing import BalancedDraw, Entry, Listing, SkippedNames
 from reportgen.suggest import closest, nearest
 
 _NO_CELL = "label file: no file or no label in the row"
 _LONG_ROW = "label file: more cells in the row than there are columns"
+_HEADER = "label file: the header again"
+_NO_IMAGE = "label file: the row names no image"
 _REPEATED = "label file: repeated row"
 _CONFLICT = "label file: conflicting labels"
 
@@ -69,7 +74,10 @@ def list_table(
     layout, notes = _order_columns(read_layout(text, files, label_columns), classes, table)
     skips = SkippedNames()
     rows = _without_conflicts(_read_rows(text, layout, files, skips), skips)
+    rows = _without_strangers(rows, skips)
     labels = sorted({row.label for row in rows if isinstance(row.label, str)})
+    if classes is None and layout.kind == "names":
+        refuse_other_order(text, layout, labels)
     draw = BalancedDraw(limit, seed, max(1, len(labels)))
     for row in rows:
         if row.file.cause:
@@ -104,15 +112,26 @@ def _order_columns(
             f"{table}: two columns have the same name ({some(names)}). Give each one of its own."
         )
     if layout.kind == "flags" and classes and len(classes) == len(names):
-        position = dict(zip(names, layout.labels, strict=True))
-        if set(classes) == set(names):
+        position = dict(zip(_without_prefix(names, classes), layout.labels, strict=True))
+        if set(classes) == set(position):
             return replace(layout, labels=tuple(position[name] for name in classes)), ()
         _refuse_similar(names, classes, table)
+    numbered = tuple(map(str, range(len(names))))
+    if layout.kind == "flags" and set(names) == set(numbered):
+        position = dict(zip(names, layout.labels, strict=True))
+        return replace(layout, labels=tuple(position[number] for number in numbered)), ()
     note = (
         f"The columns {some(names)} were taken for the outputs in this order. If they have "
         "another, give it with --label-column."
     )
     return layout, (note,)
+
+
+def _without_prefix(names: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """``class_ant, class_bee`` as ``ant, bee``, where these are the classes."""
+    prefix = os.path.commonprefix(names)  # noqa: RUF071 (of words, not of paths)
+    short = tuple(name.removeprefix(prefix) for name in names)
+    return short if set(short) == set(classes) else names
 
 
 def _refuse_similar(names: tuple[str, ...], classes: tuple[str, ...], table: Path) -> None:
@@ -134,7 +153,9 @@ def _read_rows(
     width = len(layout.names)
     for number, row in data_rows(text, layout.header):
         cells = [row[i] if i < len(row) else "" for i in (layout.file, *layout.labels)]
-        if any(row[width:]):
+        if layout.header and cells == [layout.names[i] for i in (layout.file, *layout.labels)]:
+            skips.add(_HEADER, f"line {number}")
+        elif any(row[width:]):
             skips.add(_LONG_ROW, f"line {number}")
         elif not all(cells):
             skips.add(_NO_CELL, f"line {number}")
@@ -178,6 +199,27 @@ def _without_conflicts(rows: Iterable[_Row], skips: SkippedNames) -> list[_Row]:
             kept[name] = None
             skips.add(_CONFLICT, name)
     return [row for row in kept.values() if row is not None]
+
+
+def _without_strangers(rows: list[_Row], skips: SkippedNames) -> list[_Row]:
+    """Without rows such as remarks and sums, which name no image where all others do.
+
+    What they have for a label is none. A file that is only missing has a label all the same.
+    """
+    found = [row for row in rows if not row.file.cause]
+    if not found or any(not _is_image_name(row.file.name) for row in found):
+        return rows
+    if any(row.file.completed for row in found):
+        return rows
+    kept = [row for row in rows if not row.file.cause or _is_image_name(row.file.name)]
+    for row in rows:
+        if row not in kept:
+            skips.add(_NO_IMAGE, row.file.name)
+    return kept
+
+
+def _is_image_name(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _count_words(counts: Counter[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,8 +43,9 @@ class TableText:
         )
         try:
             for row in reader:
-                if row:
-                    yield reader.line_num, [cell.strip() for cell in row]
+                cells = [cell.strip() for cell in row]
+                if cells and not _is_remark(cells, reader.line_num):
+                    yield reader.line_num, cells
         except csv.Error as error:
             raise InputError(f"{self.path}, line {reader.line_num}: {error}.") from None
 
@@ -94,6 +96,12 @@ def _decode(path: Path) -> str:
     if "\0" in text:
         raise InputError(f"{path} holds NUL characters: it is not a CSV text file.")
     return text
+
+
+def _is_remark(cells: list[str], line: int) -> bool:
+    """Whether it is a comment, or the ``sep=;`` that Excel wants first."""
+    first = re.fullmatch(r"sep=.?", cells[0], re.IGNORECASE) if line == 1 else None
+    return first is not None or (cells[0].startswith("#") and not any(cells[1:]))
 
 
 def _first_rows(table: TableText) -> list[list[str]]:
