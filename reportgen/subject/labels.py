@@ -268,6 +268,7 @@ def _order_of_folders(names: tuple[str, ...], folders: tuple[str, ...], count: i
             "numbers (0, 1, 2, ...). Give --classes FILE with the names of all, in the order of "
             "the outputs."
         )
+    _refuse_from_one(names, count)
     return _Order(_positions(count), _positions(count), "labels are positions")
 
 

@@ -159,7 +159,7 @@ def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
     """A linear output says nothing of itself; the labels do."""
     classes = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS"
     if units == 1:
-        if classes and len(np.unique(labels)) <= 2:  # type: ignore[arg-type]
+        if classes and _are_two_classes(labels):
             return (
                 "binary_logit",
                 "One linear unit and two kinds of label: the logit of the second class.",
@@ -168,6 +168,16 @@ def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
     if labels is not None and not classes and labels.shape[1:] == (units,) and not _marks(labels):
         return "regression", f"{units} linear units and numeric targets: numbers."
     return "logits", f"{units} linear units: scores before softmax (logits)."
+
+
+def _are_two_classes(labels: Any) -> bool:
+    """Two kinds of text, or 0 and 1, or -1 and 1; two other numbers may be targets."""
+    kinds = np.unique(labels)
+    try:
+        numbers = set(kinds.astype(np.float64).tolist())
+    except ValueError:  # they are text
+        return len(kinds) <= 2
+    return numbers <= {0.0, 1.0} or numbers == {-1.0, 1.0}
 
 
 def _marks(labels: NDArray[Any]) -> bool:

@@ -35,8 +35,9 @@ def refuse_splits(root: Path, names: Sequence[str], option: str) -> None:
             ones; or of parts of a collection, such as images and masks; or they hold the same
             folders of images, or there is one that holds only folders. Says which path to give.
     """
-    splits = [name for name in names if _split_of(name)]
-    kinds = {_split_of(name) in _TRAINING for name in splits if has_image(root / name)}
+    word = _words_of(names)
+    splits = [name for name in names if word[name]]
+    kinds = {word[name] in _TRAINING for name in splits if has_image(root / name)}
     others = [name for name in names if name not in splits and has_image(root / name)]
     if splits and (not others or len(kinds) > 1):
         what = "which are splits and not classes" if len(splits) > 1 else "a split and not a class"
@@ -51,14 +52,30 @@ def refuse_splits(root: Path, names: Sequence[str], option: str) -> None:
         raise _refuse(root, names, what, option)
 
 
+def _words_of(names: Sequence[str]) -> dict[str, str]:
+    """By name, the word for a split that it begins with; "" if it is no name of one.
+
+    What all names begin with is left aside: ``seg_train`` and ``seg_test``.
+    """
+    shared = re.match(r".*[ _-]|", _common_start(names))
+    skip = shared.end() if shared and len(names) > 1 else 0
+    found = {name: _split_of(name) for name in names}
+    return found if any(found.values()) else {name: _split_of(name[skip:]) for name in names}
+
+
+def _common_start(names: Sequence[str]) -> str:
+    first, last = min(names, default=""), max(names, default="")
+    same = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(same, min(len(first), len(last)))]
+
+
 def _split_of(name: str) -> str:
-    """The word for a split that a name begins with; "" if it is no name of one."""
     found = _SPLIT.fullmatch(name.lower()) or _NUMBERED.fullmatch(name.lower())
     return found[1] if found else ""
 
 
 def _refuse(root: Path, names: Sequence[str], what: str, option: str) -> ConfigurationError:
-    known = {_split_of(name): name for name in reversed(names)}
+    known = {word: name for name, word in reversed(_words_of(names).items())}
     # An audit is most often of data that was not trained on.
     best = (*_TRAINING, *_OTHERS) if option == "--train" else (*_OTHERS, *_TRAINING)
     proposed = next((known[split] for split in best if split in known), names[-1])

@@ -625,6 +625,9 @@ def test_one_hot_columns_are_seen_before_words_for_labels(root):
     assert found == {"a.png": (1, 0, 0), "b.png": (0, 1, 0), "sub/c.png": (0, 0, 1)}
     flagged = "file,label,is_old\na.png,1,1\nb.png,0,0\nsub/c.png,1,0\n"
     assert read(root, flagged).labels == ("0", "1")
+    several = "file,genus,family,species\na.png,1,1,0\nb.png,0,1,1\nsub/c.png,1,0,1\n"
+    with pytest.raises(ConfigurationError, match="which column holds the labels"):
+        read(root, several)
 
 
 def test_one_hot_columns_go_by_their_numbers_or_by_the_classes(root):

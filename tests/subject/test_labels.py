@@ -437,3 +437,8 @@ def test_numbers_in_names_are_told_where_text_has_another_order():
 def test_positions_that_begin_with_one_are_noted():
     got = resolve(np.array([1, 2, 1]))
     assert got.notes[-1] == "The positions in y begin with 1. If they count from 1, give y - 1."
+
+
+def test_folders_that_count_from_one_are_asked_about():
+    with pytest.raises(ConfigurationError, match=r"no 0\. Do they count from 1"):
+        resolve(**in_folders("1", "2"))

@@ -185,6 +185,7 @@ def test_three_thousand_files_and_a_limit_of_fifty(tmp_path):
         ("train/1.png test1/1.png", "holds test1/ and train/, which are splits", "test1"),
         ("train/1.png val/1.png pred/1.png", "pred/, train/ and val/, which are splits", "val"),
         ("train/1.png val/1.png bus/1.png", "holds train/ and val/, which are splits", "val"),
+        ("seg_train/a/1.png seg_test/a/1.png seg_pred/1.png", "which are splits", "seg_test"),
         ("train2017/1.png val2017/1.png", "holds train2017/ and val2017/, which", "val2017"),
         ("train_images/1.png test_images/1.png", "which are splits", "test_images"),
         ("fold_a/1.png fold_b/1.png", "holds fold_a/ and fold_b/, which are splits", "fold_b"),
@@ -251,6 +252,8 @@ def test_of_training_samples_those_of_training_are_proposed(tmp_path, files, pat
         "fold/1.png split/1.png",
         "tester/1.png trains/1.png",
         "batch/1.png parts/1.png",
+        "bullet_train/1.png steam_train/1.png",
+        "model_a/1.png model_b/1.png",
         "images/1.png cat/1.png",
     ],
 )

@@ -243,8 +243,11 @@ def _find_labels(
     if header:
         others = [i for i in others if not _is_index_name(names[i], i)]
     worded = _find_worded(names, others) if header else []
-    if len(worded) == 1 and len(others) > 1 and _is_one_hot(table, others, header):
-        return tuple(others), "flags"
+    if len(worded) == 1 and len(others) > 1:
+        if _is_one_hot(table, others, header):
+            return tuple(others), "flags"
+        if len(others) > 2 and all(fact.flags for fact in _survey(table, others, header).values()):
+            raise _ask(table, names, others)
     for found in (worded, others):
         if len(found) == 1:
             return (found[0],), "names"
