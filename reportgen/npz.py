@@ -8,7 +8,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import numpy as np
@@ -48,37 +48,73 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     Raises:
         ValueError, or another of `DAMAGE`: it is none of plain values.
     """
+    shape, dtype = _parse_header(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read; save numbers or text")
+    if dtype.kind not in "biufcSU" or not dtype.itemsize:
+        raise ValueError(f"it holds {dtype}, which is neither numbers nor text")
+    return shape, dtype
+
+
+def _parse_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type that an ``.npy`` claims, whatever it holds; none of that is read."""
     # NumPy reads a header of any length before it looks at that length.
     head = io.BytesIO(stream.read(_MAX_HEADER_BYTES))
     version = np.lib.format.read_magic(head)
     if version not in _HEADERS:
         raise ValueError(f"version {version} of .npy, which holds no plain numbers")
     shape, _, dtype = _HEADERS[version](head)
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are not read")
-    if dtype.kind not in "biufcSU" or not dtype.itemsize:
-        raise ValueError(f"it holds {dtype}, which is neither numbers nor text")
     if len(shape) > _MAX_AXES or any(type(side) is not int or side < 0 for side in shape):
         raise ValueError("its shape is none of an array")
     return tuple(shape), dtype
 
 
-def survey_npz(archive: zipfile.ZipFile) -> dict[str, int]:
-    """Bytes that each array claims, by name. Nothing but headers is read.
+def list_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    """Names of the arrays, in the order of the file; none of them is opened.
 
     Raises:
-        ValueError, or another of `DAMAGE`: names twice, claims beyond what is stored, no arrays.
+        ValueError: there are too many.
     """
     members = archive.infolist()
     if len(members) > _MAX_MEMBERS:
         raise ValueError(f"it holds more than {_MAX_MEMBERS} arrays")
+    return tuple(dict.fromkeys(member.filename.removesuffix(".npy") for member in members))
+
+
+def read_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...] | None:
+    """Shape that the array ``name`` claims, also one that is not read; None if it is damaged."""
+    for member in archive.infolist():
+        if member.filename.removesuffix(".npy") == name:
+            try:
+                with archive.open(member) as stream:
+                    return _parse_header(stream)[0]
+            except DAMAGE:
+                return None
+    return None
+
+
+def survey_npz(archive: zipfile.ZipFile, names: Collection[str] | None = None) -> dict[str, int]:
+    """Bytes that each array claims, by name. Nothing but headers is read.
+
+    Args:
+        names: of the arrays to look at; the others are not opened. None: all.
+
+    Raises:
+        ValueError, or another of `DAMAGE`: names twice, claims beyond what is stored, no arrays.
+    """
+    wanted = set(list_names(archive) if names is None else names)
     claimed: dict[str, int] = {}
-    for member in members:
+    for member in archive.infolist():
         name = member.filename.removesuffix(".npy")
+        if name not in wanted:
+            continue
         if name in claimed:
             raise ValueError(f"{name[:80]!r} stands in it twice")
-        with archive.open(member) as stream:
-            shape, dtype = read_header(stream)
+        try:
+            with archive.open(member) as stream:
+                shape, dtype = read_header(stream)
+        except DAMAGE as error:
+            raise ValueError(f"{name[:80]!r}: {error or type(error).__name__}") from None
         claimed[name] = math.prod(shape) * dtype.itemsize
         if claimed[name] > member.file_size:
             raise ValueError(f"{name[:80]!r} claims shape {shape}, and has not so many values")

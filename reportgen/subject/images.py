@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from reportgen.config import Interpolation, Resize
@@ -36,6 +37,7 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM")
 MAX_PIXELS = 50_000_000
 MAX_ASPECT = 100
 MAX_FILE_BYTES = 256 * 2**20
+_TURNED = "turned by their EXIF mark, which Keras' own loading does not do"
 
 
 class SkippedImageError(Exception):
@@ -90,9 +92,9 @@ class Decoder:
         if getattr(image, "n_frames", 1) > 1:
             self.conversions["animation: first frame"] += 1
         if _is_deep_colour(image):
-            self.conversions["16 bit"] += 1  # Pillow rescales these itself while it decodes
+            self.conversions["16 bit a channel, of which the upper 8 are kept"] += 1  # by Pillow
         image.load()
-        picture = self._to_eight_bit(_upright(image, self.conversions))
+        picture = self._to_eight_bit(_upright(image, self.conversions), _bits(image))
         if picture.mode == "P" or picture.mode == "PA":
             self.conversions["palette"] += 1
             see_through = picture.mode == "PA" or "transparency" in picture.info
@@ -111,20 +113,12 @@ class Decoder:
             picture = picture.convert(wanted)
         return picture
 
-    def _to_eight_bit(self, image: Image.Image) -> Image.Image:
+    def _to_eight_bit(self, image: Image.Image, bits: int | None) -> Image.Image:
         if not (image.mode.startswith("I") or image.mode == "F"):
             return image
         values = np.asarray(image, dtype=np.float64)
-        if image.mode == "F" and (not np.isfinite(values).all() or values.min() < 0):
-            raise SkippedImageError("floating-point pixels without a known range")
-        # Rescaled, not clipped: 16 bit has 65535 as white, floats have 1 (or 255) as white.
-        if image.mode == "F":
-            white = 1.0 if values.max() <= 1 else 255.0
-        else:
-            white = 65535.0 if values.max() <= 65535 else float(2**32 - 1)
-        if values.max() > white or values.min() < 0:
-            raise SkippedImageError("pixel values outside 16 bit")
-        self.conversions["floating point" if image.mode == "F" else "16 bit"] += 1
+        white, kind = _find_white(values, image.mode, bits)
+        self.conversions[kind] += 1
         return Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
 
     def _flatten(self, picture: Image.Image) -> Image.Image:
@@ -132,6 +126,39 @@ class Decoder:
         ground = Image.new("RGBA", picture.size, (self.background,) * 3 + (255,))
         flat = Image.alpha_composite(ground, picture.convert("RGBA"))
         return flat.convert("L" if picture.mode in ("1", "L", "LA", "La") else "RGB")
+
+
+def _bits(image: Image.Image) -> int | None:
+    """Bits of a grey pixel of a TIFF, as the file has them; None of other formats."""
+    stored = getattr(image, "tag_v2", {}).get(258)  # BitsPerSample
+    if isinstance(stored, tuple):
+        stored = stored[0] if stored else None
+    return stored if isinstance(stored, int) else None
+
+
+def _find_white(values: NDArray[np.float64], mode: str, bits: int | None) -> tuple[float, str]:
+    """The value that becomes 255, so that all are rescaled and none is cut; and its name.
+
+    Of 16 bits it is 65535, of floats 1 or 255. Numbers of 32 bits and those with a sign have no
+    white of their own: what stays within 8 or 16 bits was put into them as such.
+
+    Args:
+        mode: Pillow's. ``I`` of a TIFF has numbers as they are stored; of PNM it has 16 bits.
+        bits: as `_bits` has them.
+
+    Raises:
+        SkippedImageError: the values have another range.
+    """
+    low, high = float(values.min()), float(values.max())
+    if mode == "F":
+        if not np.isfinite(values).all() or low < 0 or high > 255:
+            raise SkippedImageError("floating-point pixels without a known range")
+        return (1.0 if high <= 1 else 255.0), "floating point"
+    if low < 0 or high > 65535:
+        raise SkippedImageError("pixel values outside 16 bit")
+    if mode == "I" and bits and high <= 255:
+        return 255.0, f"{bits} bit, values as they are: none exceeds 255"
+    return 65535.0, f"{bits or 16} bit, values divided by 257"
 
 
 @contextmanager
@@ -152,7 +179,7 @@ def _upright(image: Image.Image, conversions: Counter[str]) -> Image.Image:
         warnings.warn(f"EXIF: {error}", stacklevel=1)
         return image
     if image.getexif().get(0x0112) in range(2, 9):
-        conversions["EXIF rotation"] += 1
+        conversions[_TURNED] += 1
     return turned
 
 

@@ -16,6 +16,10 @@ Kind = Literal["image", "vector", "other"]
 _SCALING_LAYERS = frozenset({"Rescaling", "Normalization"})
 _ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "truediv", "truedivide"})
 _GRAPH_ARITHMETIC = frozenset({"Mul", "RealDiv", "Sub"})
+# A model that multiplies by less, or takes off more, does so with pixels from 0 to 255: 1 / 255,
+# 1 / 127.5, the means of ImageNet. What is made for fractions up to 1 has neither.
+_FACTOR_OF_PIXELS = 0.1
+_SHIFT_OF_PIXELS = 16.0
 _LOOKED_AT = 12  # calls; augmentation may stand before the scaling
 
 
@@ -141,6 +145,97 @@ def reads_tokens(calls: Any) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Gain:
+    """What plain arithmetic makes of an input: ``factor * x + shift``; of channels the mean."""
+
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def then(self, other: Gain) -> Gain:
+        """Both, one after the other."""
+        return Gain(self.factor * other.factor, self.shift * other.factor + other.shift)
+
+    @property
+    def zero(self) -> float:
+        """The value of the input that becomes 0, without its sign."""
+        return abs(self.shift / self.factor) if self.factor else 0.0
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether it is made for pixels from 0 to 255, and not for fractions up to 1."""
+        return 0 < abs(self.factor) < _FACTOR_OF_PIXELS or self.zero > _SHIFT_OF_PIXELS
+
+    @property
+    def takes_fractions(self) -> bool:
+        """Whether it leaves its input as large as it is or makes it larger, as ``255 * x``."""
+        return abs(self.factor) >= 1 and self.zero <= 1
+
+    @property
+    def words(self) -> str:
+        """What it does, for a reader."""
+        if abs(self.factor) < _FACTOR_OF_PIXELS:
+            return f"divides its input by {1 / abs(self.factor):.4g}"
+        return f"takes {self.zero:.4g} off its input"
+
+
+def read_gain(calls: Any) -> Gain | None:
+    """What is made of the input before anything learnt reads it; None where that cannot be told.
+
+    It cannot of statistics (``Normalization``) and of arithmetic in the code of a subclass.
+    """
+    known: dict[int, Gain | None] = {-1: Gain()}
+    for position, call in enumerate(calls[:_LOOKED_AT]):
+        fed = {known.get(source) for source in call.inputs}
+        told = len(fed) == 1 and not call.between & _GRAPH_ARITHMETIC
+        so_far = fed.pop() if told else None
+        if getattr(call.layer, "weights", None) and call.class_name not in _SCALING_LAYERS:
+            return so_far
+        step = _read_step(call.layer)
+        known[position] = so_far.then(step) if so_far and step else None
+    return None
+
+
+def _read_step(layer: Any) -> Gain | None:
+    """What one layer or operation makes of its input; nothing if it is none that scales."""
+    parts = layer._flatten_layers() if hasattr(layer, "_flatten_layers") else ()
+    scaling = [part for part in parts if type(part).__name__ in _SCALING_LAYERS]
+    if not scaling:
+        return _read_operation(layer) if _is_arithmetic(layer) else Gain()
+    if len(scaling) > 1 or type(scaling[0]).__name__ != "Rescaling":
+        return None
+    return Gain(_mean(scaling[0].scale), _mean(scaling[0].offset))
+
+
+def _read_operation(layer: Any) -> Gain | None:
+    """Of ``x - 127.5``, ``x / 255``, ``2 * x``; None for ``255 / x`` and what has two inputs."""
+    operands = _operands(layer)
+    if len(operands) != 2 or sum(map(_is_number, operands)) != 1:
+        return None
+    behind = _is_number(operands[1])
+    value = _mean(operands[behind])
+    name = _operation(layer)
+    if name == "multiply":
+        return Gain(value)
+    if name == "add":
+        return Gain(1.0, value)
+    if name == "subtract":
+        return Gain(1.0, -value) if behind else Gain(-1.0, value)
+    return Gain(1 / value) if behind and value else None
+
+
+def _operands(layer: Any) -> list[Any]:
+    """Both sides of an operation, in order: numbers and arrays, and what stands for tensors."""
+    if hasattr(layer, "function"):
+        return [*getattr(layer, "arguments", ()), *getattr(layer, "keywords", {}).values()]
+    node = layer._inbound_nodes[-1]
+    return [*node.arguments.args, *node.arguments.kwargs.values()]
+
+
+def _mean(value: Any) -> float:
+    return float(np.mean(np.asarray(value, dtype=np.float64)))
+
+
 def scales_inside(calls: Any) -> str | None:
     """Address of what scales the input before anything learnt reads it; None if nothing does.
 
@@ -162,15 +257,18 @@ def _is_arithmetic(layer: Any) -> bool:
     """Whether it moves or scales its input by a stored number or array."""
     import keras
 
-    function = getattr(layer, "function", "")  # of TensorFlow, as Keras 2 let people write it
-    if isinstance(layer, keras.layers.Layer) and not function:
+    if isinstance(layer, keras.layers.Layer) and not hasattr(layer, "function"):
         return False
-    name = str(function or type(layer).__name__).rpartition(".")[2].lower()
-    if name not in _ARITHMETIC:
+    if _operation(layer) not in _ARITHMETIC:
         return False
     given = [(node.arguments.args, node.arguments.kwargs) for node in layer._inbound_nodes]
     values = keras.tree.flatten((given, getattr(layer, "arguments", [])))
     return any(_is_number(value) for value in values)
+
+
+def _operation(layer: Any) -> str:
+    """Its name: ``subtract``; also of TensorFlow's, as Keras 2 let people write them."""
+    return str(getattr(layer, "function", type(layer).__name__)).rpartition(".")[2].lower()
 
 
 def _is_number(value: Any) -> bool:

@@ -15,20 +15,27 @@ from reportgen.config import PILLOW, Interpolation, Resize
 
 PixelArray = NDArray[np.uint8]
 Size = tuple[int, int]  # (h, w), also of pictures: Pillow's own order is (w, h)
+# These blur also what has the size already: Keras passes it through them as all else.
+_BLURRING = frozenset({"gaussian", "mitchellcubic"})
+# These sharpen: next to an edge they give values below 0 and above 255.
+_OVERSHOOTING = frozenset({"bicubic", "lanczos3", "lanczos5", "mitchellcubic"})
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 def fit(
     picture: Image.Image, size: Size, policy: Resize, interpolation: Interpolation
 ) -> PixelArray:
-    """Pixels ``(h, w)`` or ``(h, w, c)`` of ``size``; a picture that has it stays as it is."""
+    """Pixels ``(h, w)`` or ``(h, w, c)`` of ``size``.
+
+    A picture that has it stays as it is, but for rules that blur it, as they do in Keras.
+    """
     own = (picture.height, picture.width)
-    if own == size:
+    if own == size and interpolation not in _BLURRING:
         return np.asarray(picture)
     whole = (0, 0, picture.width, picture.height)
     if policy == "pad":
         inside, corner = find_place(own, size)
-        fits = inside == own
+        fits = inside == own != size
         pixels = np.asarray(picture) if fits else _resize(picture, inside, whole, interpolation)
         return _put_on_black(pixels, size, corner)
     box = find_crop(own, size) if policy == "crop" else whole
@@ -69,19 +76,31 @@ def describe_resizing(
     Args:
         sizes: own ``(h, w)`` of each, ``(n, 2)``.
     """
-    shrunk_only = policy == "pad"
-    changed = (sizes > size if shrunk_only else sizes != size).any(axis=1)
-    if not changed.any():
-        return ""
+    larger = (sizes > size).any(axis=1)
+    exact = (sizes == size).all(axis=1)
+    changed = larger if policy == "pad" else ~exact
+    blurred = exact & (interpolation in _BLURRING)
+    smaller = ~larger & ~exact & (policy == "pad")
+    parts = (
+        (changed, _describe_change(size, policy, interpolation)),
+        (smaller, "Put on black at their own size, where Keras would enlarge them"),
+        (blurred, f"Blurred by {interpolation} at the size that they have, as Keras does"),
+    )
+    return ". ".join(
+        f"{words} ({which.sum():,} of {len(sizes):,} images)"
+        for which, words in parts
+        if which.any()
+    )
+
+
+def _describe_change(size: Size, policy: Resize, interpolation: Interpolation) -> str:
     by_pillow = interpolation.startswith(PILLOW)
     whose = "load_img" if by_pillow else "image_dataset_from_directory"
     how = {"stretch": "Resized to", "crop": "Cropped and resized to", "pad": "Shrunk to fit"}[
         policy
     ]
-    return (
-        f"{how} {size[0]} x {size[1]} by {interpolation}, as {whose} does "
-        f"({changed.sum():,} of {len(sizes):,} images)"
-    )
+    cut = ", but for values beyond 0 and 255, which are cut here" * (interpolation in _OVERSHOOTING)
+    return f"{how} {size[0]} x {size[1]} by {interpolation}, as {whose} does{cut}"
 
 
 def _put_on_black(pixels: PixelArray, size: Size, corner: Size) -> PixelArray:

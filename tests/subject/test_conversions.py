@@ -1,10 +1,13 @@
 """What is not 8-bit colour of the model's size becomes it by a declared rule, and is counted."""
 
+import struct
+
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.subject.images import Decoder
+from reportgen.subject.images import Decoder, SkippedImageError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 DEEP = np.array([[0, 128, 129], [256, 32768, 65535]], np.uint16)
@@ -58,7 +61,22 @@ def test_exif_rotation(tmp_path, orientation):
         save(tmp_path / "a.png", stored, exif=exif.tobytes()), upright.shape[:2]
     )
     np.testing.assert_array_equal(got, upright)
-    assert conversions == {"EXIF rotation": 1}
+    said = "turned by their EXIF mark, which Keras' own loading does not do"
+    assert conversions == {said: 1}
+
+
+def test_keras_itself_does_not_turn_by_the_mark(tmp_path):
+    """Else the report would say something false of it."""
+    stored = np.arange(18).reshape(2, 3, 3).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = save(tmp_path / "a.png", stored, exif=exif.tobytes())
+    dataset = keras.utils.image_dataset_from_directory(
+        tmp_path, labels=None, image_size=(2, 3), verbose=False
+    )
+    ((whole,),) = (batch.numpy() for batch in dataset)
+    np.testing.assert_array_equal(whole, stored)
+    np.testing.assert_array_equal(keras.utils.load_img(path), stored)
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 60_000])
@@ -94,7 +112,7 @@ def test_sixteen_bit_grey_is_rescaled_not_clipped(tmp_path, suffix):
     np.testing.assert_array_equal(got[..., 0], rescaled(DEEP))
     assert got[0, 1, 0] == 0  # 128 / 257 = 0.498
     assert got[0, 2, 0] == 1  # 129 / 257 = 0.502; clipped it would be 129
-    assert conversions == {"16 bit": 1}
+    assert conversions == {"16 bit, values divided by 257": 1}
 
 
 def test_a_dark_sixteen_bit_image_stays_dark(tmp_path):
@@ -108,7 +126,48 @@ def test_sixteen_bit_colour(tmp_path, write_png):
     got, conversions = read(path, (1, 2))
     # Pillow keeps the upper byte: the rule to within one step.
     np.testing.assert_allclose(got.astype(int), rescaled(values).astype(int), atol=1)
-    assert conversions == {"16 bit": 1}
+    assert conversions == {"16 bit a channel, of which the upper 8 are kept": 1}
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("int32", 32), ("int16", 16)])
+def test_numbers_without_a_white_of_their_own_are_taken_by_their_range(tmp_path, kind, bits):
+    small, large = np.array([[0, 90, 255]], kind), np.array([[0, 257, 32767]], kind)
+    Image.fromarray(small.astype("int32")).save(tmp_path / "small.tif")
+    Image.fromarray(large.astype("int32")).save(tmp_path / "large.tif")
+    if kind == "int16":  # Pillow writes none with a sign: the two tags and the numbers by hand
+        write_int16(tmp_path / "small.tif", small)
+        write_int16(tmp_path / "large.tif", large)
+    got, conversions = read(tmp_path / "small.tif", (1, 3), channels=1)
+    assert got[0, :, 0].tolist() == [0, 90, 255]
+    assert conversions == {f"{bits} bit, values as they are: none exceeds 255": 1}
+    got, conversions = read(tmp_path / "large.tif", (1, 3), channels=1)
+    assert got[0, :, 0].tolist() == [0, 1, 127]  # 32767 / 257 = 127.5, less a little
+    assert conversions == {f"{bits} bit, values divided by 257": 1}
+
+
+def write_int16(path, values):
+    """A TIFF of one strip: 8 bytes, 10 tags of 12 bytes, and the numbers behind them."""
+    (height, width), place = values.shape, 8 + 2 + 10 * 12 + 4
+    tags = [(256, width), (257, height), (258, 16), (259, 1), (262, 1), (273, place), (277, 1)]
+    tags += [(278, height), (279, values.nbytes), (339, 2)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    path.write_bytes(head + entries + bytes(4) + values.astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize("values", [[0, 65536], [0, 2**31 - 1], [-1, 9]])
+def test_numbers_of_32_bits_beyond_16_are_left_out(tmp_path, values):
+    Image.fromarray(np.array([values], np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(SkippedImageError, match="pixel values outside 16 bit"):
+        read(tmp_path / "a.tif", (1, 2), channels=1)
+
+
+def test_a_dark_pnm_of_16_bits_stays_dark(tmp_path):
+    """Pillow hands it over as it does 32 bits, and its white is in the file."""
+    (tmp_path / "a.pgm").write_bytes(b"P5\n2 1\n65535\n" + struct.pack(">HH", 100, 200))
+    got, conversions = read(tmp_path / "a.pgm", (1, 2), channels=1)
+    assert got.ravel().tolist() == [0, 1]  # 100 / 257 = 0.39, 200 / 257 = 0.78
+    assert conversions == {"16 bit, values divided by 257": 1}
 
 
 def test_floats_have_one_as_white(tmp_path):

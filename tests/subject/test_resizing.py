@@ -90,6 +90,18 @@ def test_what_does_not_fit_is_padded_as_keras_does(tmp_path, size):
     check_rounded(got, read_by_keras(tmp_path, size=size, pad_to_aspect_ratio=True))
 
 
+@pytest.mark.parametrize("policy", ["stretch", "pad"])
+@pytest.mark.parametrize("interpolation", OF_KERAS)
+def test_what_has_the_size_is_treated_as_keras_does(tmp_path, interpolation, policy):
+    noise = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    got = read(tmp_path, interpolation=interpolation, policy=policy)
+    padded = {"pad_to_aspect_ratio": policy == "pad"}
+    check_rounded(got, read_by_keras(tmp_path, interpolation, **padded))
+    blurred = np.abs(got[0].astype(int) - noise).max() > 9
+    assert blurred == (interpolation in OF_KERAS[-2:])
+
+
 def test_the_place_on_black_is_that_of_tensorflow():
     rng = np.random.default_rng(0)
     for height, width, tall, wide in rng.integers(1, 400, (400, 4)).tolist():
@@ -138,7 +150,7 @@ def test_nearest_is_that_of_load_img_where_halves_do_not_matter(pictures):
 
 
 @pytest.mark.parametrize("policy", ["stretch", "crop", "pad"])
-@pytest.mark.parametrize("interpolation", NAMES)
+@pytest.mark.parametrize("interpolation", sorted({*NAMES} - {"gaussian", "mitchellcubic"}))
 def test_an_image_of_the_right_size_stays_byte_for_byte(tmp_path, interpolation, policy):
     noise = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
@@ -245,20 +257,42 @@ def test_stretch_keeps_the_edges_of_the_picture(tmp_path, rule):
 # What the report says.
 
 
-@pytest.mark.parametrize(
-    ("policy", "interpolation", "said"),
-    [
-        ("stretch", "area", "Resized to 4 x 6 by area, as image_dataset_from_directory does (3 of"),
-        ("crop", "pillow-box", "Cropped and resized to 4 x 6 by pillow-box, as load_img does (3 "),
-        ("pad", "bilinear", "Shrunk to fit 4 x 6 by bilinear, as image_dataset_from_directory do"),
-    ],
-)
-def test_how_images_were_resized_is_said_with_their_number(policy, interpolation, said):
+BY_KERAS = "as image_dataset_from_directory does"
+CUT = f"{BY_KERAS}, but for values beyond 0 and 255, which are cut here"
+ON_BLACK = "Put on black at their own size, where Keras would enlarge them"
+SAID = {
+    ("stretch", "area"): f"Resized to 4 x 6 by area, {BY_KERAS} (3 of 4 images)",
+    ("crop", "pillow-box"): (
+        "Cropped and resized to 4 x 6 by pillow-box, as load_img does (3 of 4 images)"
+    ),
+    ("stretch", "bicubic"): f"Resized to 4 x 6 by bicubic, {CUT} (3 of 4 images)",
+    ("crop", "lanczos5"): f"Cropped and resized to 4 x 6 by lanczos5, {CUT} (3 of 4 images)",
+    ("stretch", "pillow-bicubic"): (
+        "Resized to 4 x 6 by pillow-bicubic, as load_img does (3 of 4 images)"
+    ),
+    ("stretch", "gaussian"): (
+        f"Resized to 4 x 6 by gaussian, {BY_KERAS} (3 of 4 images). Blurred by gaussian at the "
+        "size that they have, as Keras does (1 of 4 images)"
+    ),
+    ("pad", "bilinear"): (
+        f"Shrunk to fit 4 x 6 by bilinear, {BY_KERAS} (2 of 4 images). {ON_BLACK} (1 of 4 images)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("policy", "interpolation"), SAID)
+def test_how_images_were_resized_is_said_with_their_number(policy, interpolation):
     sizes = np.array([(4, 6), (6, 4), (4, 7), (3, 5)])
     words = describe_resizing(sizes, (4, 6), policy, interpolation)
-    assert words.startswith(said)
-    assert words.endswith("(2 of 4 images)" if policy == "pad" else "(3 of 4 images)")
-    assert describe_resizing(sizes[:1], (4, 6), policy, interpolation) == ""
+    assert words == SAID[policy, interpolation]
+    untouched = describe_resizing(sizes[:1], (4, 6), policy, interpolation)
+    assert bool(untouched) == (interpolation == "gaussian")
+
+
+def test_small_pictures_on_black_are_said_also_where_nothing_was_shrunk():
+    sizes = np.array([(4, 6), (4, 5), (2, 6)])
+    said = describe_resizing(sizes, (4, 6), "pad", "lanczos3")
+    assert said == f"{ON_BLACK} (2 of 3 images)"
 
 
 def test_the_card_says_it_of_images_and_not_of_arrays(tmp_path):

@@ -65,6 +65,85 @@ def test_an_archive_without_x_says_what_it_holds(tmp_path):
         read(archive(tmp_path / "b.npz"))
 
 
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (("X", "Y"), "x=a['X'], y=a['Y']"),
+        (("x_test", "y_test"), "x=a['x_test'], y=a['y_test']"),
+        (("x_train", "y_train", "x_test", "y_test"), "x=a['x_test'], y=a['y_test']"),
+        (("images", "labels"), "x=a['images'], y=a['labels']"),
+        (("images", "y"), "x=a['images'], y=a['y']"),
+        (("arr_0", "arr_1"), "x=a['arr_0'], y=a['arr_1']"),
+        (("Data",), "x=a['Data']"),
+    ],
+)
+def test_an_archive_without_x_is_offered_the_line_that_renames(tmp_path, names, line):
+    path = archive(
+        tmp_path / "a.npz", **{one: X if i % 2 == 0 else Y for i, one in enumerate(names)}
+    )
+    with pytest.raises(InputError) as caught:
+        read(path)
+    offer = f"Rename what is there: a = np.load('a.npz'); np.savez('samples.npz', {line})."
+    assert str(caught.value) == (
+        f"{path} holds {', '.join(names)}; an array named x (and y for labels) is needed. {offer}"
+    )
+
+
+def test_the_line_that_renames_makes_what_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read(archive(tmp_path / "a.npz", images=X, labels=Y))
+    code = str(caught.value).partition("there: ")[2].removesuffix(".")
+    exec(code, {"np": np})
+    np.testing.assert_array_equal(read(tmp_path / "samples.npz").labels, Y)
+
+
+def test_names_that_suggest_nothing_are_listed_and_no_line_is_offered(tmp_path):
+    path = archive(tmp_path / "a.npz", **{f"part{i}": X for i in range(8)})
+    with pytest.raises(InputError, match=r"part0, part1, .*part4 and 3 more; an .* is needed\.$"):
+        read(path)
+
+
+LABELS = ("labels", "label", "Y", "y_test", "y-train", "targets", "target", "Classes", "true_label")
+
+
+@pytest.mark.parametrize("kept", [Y, np.array(list("ababab")), np.array(list("ababab"), object)])
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_under_another_name_are_not_passed_over(tmp_path, name, kept):
+    path = archive(tmp_path / "a.npz", x=X, **{name: kept})
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path} holds no y, and {name!r} with 6 rows, as many as x. If these are the labels, save "
+        "them as y: a = np.load('a.npz'); np.savez('samples.npz', x=a['x'], "
+        f"y=a[{name!r}]). If not, leave them out."
+    )
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"labels": Y[:4]},
+        {"classes": np.array(["ant", "bee"])},
+        {"class_names": np.array(list("abcdef"))},
+        {"y_pred": Y},
+        {"ids": Y},
+        {"label": np.array(3)},
+    ],
+)
+def test_what_else_is_in_an_archive_is_named_and_not_read(tmp_path, others):
+    got = read(archive(tmp_path / "a.npz", x=X, **others))
+    assert got.labels is None
+    assert got.notes == (f"a.npz: only x of it is read, not {', '.join(others)}",)
+
+
+def test_beside_y_any_name_is_another_one(tmp_path):
+    others = dict.fromkeys(("labels", "b", "c", "d", "e", "f", "g"), Y)
+    got = read(archive(tmp_path / "a.npz", x=X, y=Y, **others))
+    np.testing.assert_array_equal(got.labels, Y)
+    assert got.notes == ("a.npz: only x and y of it is read, not labels, b, c, d, e and 2 more",)
+
+
 class _Payload:
     def __reduce__(self):
         return os.mkdir, ("payload-was-run",)
@@ -73,9 +152,54 @@ class _Payload:
 def test_pickles_are_refused_and_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "a.npz", x=X, y=np.array([_Payload()] * 6, object))
-    with pytest.raises(InputError, match="it holds Python objects"):
+    with pytest.raises(InputError, match="'y': it holds Python objects"):
+        read(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", x=np.array([_Payload()] * 6, object), y=Y)
+    with pytest.raises(InputError, match="'x': it holds Python objects"):
         read(tmp_path / "a.npz")
     assert not (tmp_path / "payload-was-run").exists()
+
+
+@pytest.mark.parametrize(
+    "other", [[_Payload()] * 6, [{"a": 1}], np.array(["2020-01-01"] * 6, "M8[D]")]
+)
+def test_what_is_not_read_spoils_nothing_and_is_not_run(tmp_path, monkeypatch, other):
+    monkeypatch.chdir(tmp_path)
+    kept = other if isinstance(other, np.ndarray) else np.array(other, object)
+    got = read(archive(tmp_path / "a.npz", meta=kept, x=X, y=Y))
+    np.testing.assert_array_equal(got.labels, Y)
+    assert got.notes == ("a.npz: only x and y of it is read, not meta",)
+    with pytest.raises(InputError, match="'labels' with 6 rows"):
+        read(archive(tmp_path / "b.npz", labels=np.resize(kept, 6), x=X))
+    assert not (tmp_path / "payload-was-run").exists()
+
+
+def test_only_x_and_y_are_opened(tmp_path):
+    path = archive(tmp_path / "a.npz", x=X, y=Y)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("meta.npy", b"no array at all")
+        file.writestr("labels.npy", b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little"))
+        file.writestr("readme.txt", "of the archive")
+    got = read(path)
+    np.testing.assert_array_equal(got.pixels, X)
+    assert got.notes == ("a.npz: only x and y of it is read, not meta, labels, readme.txt",)
+
+
+def test_a_damaged_array_with_a_name_of_labels_is_one_that_is_not_read(tmp_path):
+    path = archive(tmp_path / "a.npz", x=X)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("labels.npy", b"no array at all")
+    assert read(path).notes == ("a.npz: only x of it is read, not labels",)
+
+
+def test_a_single_array_is_told_how_to_become_an_archive(tmp_path):
+    np.save(tmp_path / "s.npy", X)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "s.npy")
+    assert str(caught.value) == (
+        f"{tmp_path / 's.npy'} cannot be read as .npz of plain arrays: it is one array (.npy). "
+        "Save it with its labels: np.savez('samples.npz', x=np.load('s.npy'), y=labels)."
+    )
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -144,6 +268,8 @@ def test_flipped_bytes_raise_nothing_but_input_errors(tmp_path, save):
         (X.astype(complex), None, "x holds complex64; numbers|x holds complex128; numbers"),
         (X.astype(str), None, "x holds <U"),
         (X, np.zeros(6, "M8[s]"), "y holds datetime64"),
+        (X, np.array([["a", "b"]] * 6), r"y holds text of shape \(6, 2\); one name a sample is"),
+        (X, np.array([["a", 1]] * 6, object), r"y holds text of shape \(6, 2\)"),
         (np.full_like(X, np.nan), None, "no usable sample among 6 rows"),
     ],
 )
@@ -186,6 +312,13 @@ def test_text_labels(y):
     assert got.label_names == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("kind", ["U", "S", object])
+def test_spaces_around_text_labels_are_no_part_of_them(kind):
+    got = take(X, np.array(["ant ", "ant", " bee", "bee\n", "a b", "ant"], kind), limit=4)
+    assert got.label_names == ("a b", "ant", "bee")
+    assert len(got) == 4
+
+
 def test_text_labels_that_are_not_utf8():
     assert take(X, np.array([b"\xff", b"\xc3\xa9"] * 3)).label_names == ("\\xff", "é")
 
@@ -194,13 +327,19 @@ def test_numbers_that_travel_as_objects_stay_numbers():
     got = take(X, Y.astype(object))
     assert got.labels.dtype == np.int64
     assert got.label_names == ()
+    one_hot = take(X, np.eye(2)[Y].astype(object)).labels
+    assert one_hot.dtype == np.float64
+    np.testing.assert_array_equal(one_hot, np.eye(2)[Y])
+    assert take(X, np.array([2**70, 1] * 3, object)).label_names == ("1", str(2**70))
 
 
 def test_one_hot_and_float_labels_stay_as_they_are():
     one_hot = np.eye(2)[Y]
     np.testing.assert_array_equal(take(X, one_hot).labels, one_hot)
     np.testing.assert_array_equal(take(X, Y * 0.5).labels, Y * 0.5)
-    np.testing.assert_array_equal(take(X, Y[:, None]).labels, Y)  # a column is a vector
+    for y in (Y, Y.astype(str).astype(object), np.array(list("ababab"))):  # a column is a vector
+        np.testing.assert_array_equal(take(X, y[:, None]).labels, take(X, y).labels)
+        np.testing.assert_array_equal(take(X, y[:, None, None]).labels, take(X, y).labels)
 
 
 def test_the_draw_of_rows_is_balanced_and_seeded():
