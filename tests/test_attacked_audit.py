@@ -19,7 +19,7 @@ from reportgen.memory import memory_within
 from reportgen.subject.history import read_history
 from reportgen.subject.model_file import examine
 from reportgen.subject.model_file.configuration import parse
-from reportgen.subject.samples import read_archive
+from reportgen.subject.sample_archive import read_archive
 from reportgen.subject.user_code import load_named
 from reportgen.worker.isolation import clean_environment
 from reportgen.worker.process import LocalWorker

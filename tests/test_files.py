@@ -17,7 +17,7 @@ from reportgen.subject.history import read_history
 from reportgen.subject.images import Decoder, SkippedImageError
 from reportgen.subject.label_table import list_table
 from reportgen.subject.model_file.identification import examine, read_file
-from reportgen.subject.samples import read_archive
+from reportgen.subject.sample_archive import read_archive
 
 
 def history_of(path: Path) -> Any:

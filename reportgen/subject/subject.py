@@ -30,10 +30,10 @@ from reportgen.subject.network import open_network, screen
 from reportgen.subject.outputs import Reading, list_outputs, read_output
 from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
+from reportgen.subject.sample_archive import read_archive
 from reportgen.subject.samples import (
     SampleSet,
     no_samples,
-    read_archive,
     read_images,
     take_arrays,
 )

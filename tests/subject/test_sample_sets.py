@@ -12,7 +12,8 @@ from reportgen.subject import samples
 from reportgen.subject.images import Decoder
 from reportgen.subject.label_table import list_table
 from reportgen.subject.listing import list_folder
-from reportgen.subject.samples import content_hashes, read_archive, read_images, take_arrays
+from reportgen.subject.sample_archive import read_archive
+from reportgen.subject.samples import content_hashes, read_images, take_arrays
 
 X = np.arange(6 * 4, dtype=np.float32).reshape(6, 2, 2, 1)
 Y = np.array([0, 1, 0, 1, 0, 1])
