@@ -36,6 +36,7 @@ from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 
 _SAVED_EVERY = 10.0  # seconds
+_LOOKED_AT = 16  # samples, to tell probabilities from scores
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,7 +144,13 @@ def survey(
     model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf
     probe = Probe(model, x.shape[1:])
-    reading = read_output(list_outputs(probe), np.asarray(y), None)
+    few = min(len(x), _LOOKED_AT)
+    reading = read_output(
+        list_outputs(probe),
+        np.asarray(y),
+        None,
+        lambda: probe.predict(lambda rows: x[rows], few),
+    )
     values = resolve_labels(np.asarray(y), (), reading, None).values
     if values is None or len(values) != len(x):
         raise UsageError(f"survey: {len(x)} samples need as many labels; check y.")

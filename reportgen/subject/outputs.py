@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import ConfigurationError
+from reportgen.subject.endings import SQUASHING
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Task = Literal["softmax", "logits", "binary", "binary_logit", "independent", "regression", "other"]
 CLASSIFICATION = frozenset({"softmax", "logits", "binary", "binary_logit", "independent"})
+Look = Callable[[], Sequence[NDArray[np.float32]]]
+_ENOUGH = 8  # samples whose values tell probabilities from scores
+_SUMS = 2e-2  # half precision adds up to 1 within less
 # Layers behind the last activation that only move or copy values.
 _TRANSPARENT = frozenset({"Reshape", "Flatten", "Dropout", "Permute", "Identity"})
 
@@ -26,6 +31,7 @@ class Output:
 
     name: its key where the model answers with a dictionary, else the layer that makes it.
     shape: of what `Probe.predict` gives. activation: the last one. address: of the layer.
+    endings: functions that it comes out of, see `find_endings`.
     """
 
     index: int
@@ -33,6 +39,7 @@ class Output:
     shape: tuple[int | None, ...]
     activation: str | None
     address: str | None
+    endings: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:
@@ -71,7 +78,8 @@ def list_outputs(probe: Probe) -> tuple[Output, ...]:
         address = call.address if call else None
         name = keys[index] or address or f"output {index}"
         activation = call.activation if call else None
-        outputs.append(Output(index, name, probe.output_shapes[index], activation, address))
+        shape, endings = probe.output_shapes[index], probe.output_endings[index]
+        outputs.append(Output(index, name, shape, activation, address, endings))
     return tuple(outputs)
 
 
@@ -96,20 +104,24 @@ def _deciding_call(calls: tuple[LayerCall, ...], positions: tuple[int, ...]) -> 
 
 
 def read_output(
-    outputs: tuple[Output, ...], labels: NDArray[Any] | None, wanted: str | None
+    outputs: tuple[Output, ...],
+    labels: NDArray[Any] | None,
+    wanted: str | None,
+    look: Look | None = None,
 ) -> Reading:
     """Choose the output to audit and say what it means.
 
     Args:
         labels: as given: text, integers, or floats ``(n,)`` / ``(n, units)``; None without.
         wanted: name or position of the output to audit; None takes the first.
+        look: gives all outputs for some samples; called where the graph does not decide.
 
     Raises:
         ConfigurationError: there is no output of that name.
     """
     output = _choose(outputs, wanted)
     more = _say_choice(output, outputs, wanted) if len(outputs) > 1 else ""
-    task, reason = _read_one(output, labels)
+    task, reason = _read_one(output, labels, look)
     return Reading(output, task, reason + more)
 
 
@@ -135,7 +147,7 @@ def _list_names(outputs: tuple[Output, ...]) -> str:
     return ", ".join(f"{output.index}: {output.name}" for output in outputs)
 
 
-def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:
+def _read_one(output: Output, labels: NDArray[Any] | None, look: Look | None) -> tuple[Task, str]:
     units, activation = output.units, output.activation
     if len(output.shape) > 2:
         return "other", f"The output has shape {output.shape[1:]}: a map, not one answer a sample."
@@ -144,20 +156,81 @@ def _read_one(output: Output, labels: NDArray[Any] | None) -> tuple[Task, str]:
     if activation == "log_softmax" and units > 1:
         return "logits", f"The output ends in log-softmax over {units} units: one class a sample."
     if activation in ("sigmoid", "hard_sigmoid"):
-        if units == 1:
-            return "binary", "One sigmoid unit: the probability of the second class."
-        return "independent", (
-            f"{units} sigmoid units: each class is judged on its own; where one label a sample is "
-            "given, the class with the highest value is the answer."
-        )
+        return _read_sigmoids(units)
     if activation is not None:
         return "regression", f"The output ends in {activation}: read as numbers."
-    return _read_linear(units, labels)
+    if labels is not None and not _are_classes(labels) and not _marks(labels):
+        return _read_linear(units, labels)
+    return _read_ending(output, labels, look) or _read_linear(units, labels)
+
+
+def _read_sigmoids(units: int) -> tuple[Task, str]:
+    if units == 1:
+        return "binary", "One sigmoid unit: the probability of the second class."
+    return "independent", (
+        f"{units} sigmoid units: each class is judged on its own; where one label a sample is "
+        "given, the class with the highest value is the answer."
+    )
+
+
+def _read_ending(
+    output: Output, labels: NDArray[Any] | None, look: Look | None
+) -> tuple[Task, str] | None:
+    """Probabilities that no activation function of the last layer tells; None where they are none.
+
+    The graph says so where they are made of sigmoids or softmaxes by arithmetic, such as the mean
+    of several models; else the values do, where labels are classes.
+    """
+    squashed = output.endings & SQUASHING
+    made = bool(squashed) and output.endings <= SQUASHING
+    if look is None:
+        return _read_sole(squashed, output.units) if made else None
+    alone = output.units == 1 and labels is not None and not _are_two_classes(labels)
+    if not made and (labels is None or alone):
+        return None
+    values = np.asarray(look()[output.index], np.float64).reshape(-1, output.units)
+    values = values[np.isfinite(values).all(axis=1)]
+    if not made and len(values) < _ENOUGH:
+        return None
+    why = "made of sigmoids or softmaxes" if made else "without an activation function"
+    if squashed == {"LogSoftmax"} and made and output.units > 1 and (values <= 1e-6).all():
+        return "logits", "The output is made of log-softmax: one class a sample."
+    if not len(values) or values.min() < 0 or values.max() > 1 + 1e-6:
+        return None
+    if output.units == 1:
+        return "binary", (
+            f"One unit {why}, whose values all lie from 0 to 1: the probability of the second "
+            "class."
+        )
+    if np.allclose(values.sum(axis=1), 1, atol=_SUMS):
+        return "softmax", (
+            f"{output.units} units {why}, whose values lie from 0 to 1 and add up to 1: one class "
+            "a sample."
+        )
+    if made or (labels is not None and labels.ndim == 2):
+        return "independent", (
+            f"{output.units} units {why}, whose values lie from 0 to 1: each class is judged on "
+            "its own."
+        )
+    return None
+
+
+def _read_sole(squashed: frozenset[str], units: int) -> tuple[Task, str] | None:
+    """Without samples: what one kind of function makes, if nothing but arithmetic follows."""
+    if squashed == {"Sigmoid"}:
+        return _read_sigmoids(units)
+    if squashed == {"Softmax"}:
+        return "softmax", f"The output is made of softmax over {units} units: one class a sample."
+    return None
+
+
+def _are_classes(labels: NDArray[Any]) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iubOUS"
 
 
 def _read_linear(units: int, labels: NDArray[Any] | None) -> tuple[Task, str]:
     """A linear output says nothing of itself; the labels do."""
-    classes = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS"
+    classes = labels is not None and _are_classes(labels)
     if units == 1:
         if classes and _are_two_classes(labels):
             return (

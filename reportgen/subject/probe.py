@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reportgen.errors import UsageError
 from reportgen.progress import tell
 from reportgen.subject.at_rest import answer
+from reportgen.subject.endings import find_endings
 from reportgen.subject.layers import LayerCall, Listener, Shape, Trace, shape_of
 
 FloatArray = NDArray[np.float32]
@@ -69,6 +70,12 @@ class Probe:
         """For each output of the model what `predict` gives, with the batch as None first."""
         self._run_layout()
         return self._output_shapes
+
+    @cached_property
+    def output_endings(self) -> tuple[frozenset[str], ...]:
+        """For each output of the model the functions that it comes out of; see `find_endings`."""
+        self._run_layout()
+        return self._output_endings
 
     def call(self, address: str) -> LayerCall:
         """The call at ``address``.
@@ -231,6 +238,7 @@ class Probe:
             outputs, trace, listener = self._listen(inputs)
             self._calls = tuple(trace.calls if self.static_batch else map(_free, trace.calls))
             self._output_calls = tuple(tuple(listener.producers_of(o)) for o in outputs)
+            self._output_endings = tuple(find_endings(output) for output in outputs)
             self._output_shapes = tuple((None, *shape_of(o)[1:]) for o in outputs)
             return outputs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,12 @@ from reportgen.subject.samples import (
     read_images,
     take_arrays,
 )
-from reportgen.subject.scaling import choose_scaling
+from reportgen.subject.scaling import Scaling, choose_scaling
 from reportgen.subject.self_check import check_answers
 from reportgen.subject.top_activating import ExcitedLayer, Request, find_top_activating
 from reportgen.subject.user_code import load_objects
+
+_SOME = 16  # samples that tell probabilities from scores
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,11 @@ def open_subject(
     probe = Probe(model, spec.shape)
     names = read_class_names(config.classes) if isinstance(config.classes, Path) else config.classes
     samples = _open_samples(config, live, spec, names)
-    reading = read_output(list_outputs(probe), samples.labels, config.output)
-    labels = resolve_labels(samples.labels, samples.label_names, reading, names, samples.folders)
     asked = (live and live.preprocessing) or config.preprocessing
     scaling = choose_scaling(asked, spec, probe, samples.pixels)
+    look = partial(_answer_some, probe, spec, scaling, samples) if len(samples) else None
+    reading = read_output(list_outputs(probe), samples.labels, config.output, look)
+    labels = resolve_labels(samples.labels, samples.label_names, reading, names, samples.folders)
     history = _open_history(config, model)
     subject = Subject(
         config=config,
@@ -144,6 +147,16 @@ def open_subject(
         ),
     )
     return replace(subject, other_ways=check_answers(subject))
+
+
+def _answer_some(
+    probe: Probe, spec: InputSpec, scaling: Scaling, samples: SampleSet
+) -> list[NDArray[np.float32]]:
+    """All outputs for a few samples, spread over them."""
+    rows = np.unique(np.linspace(0, len(samples) - 1, _SOME).round().astype(np.int64))
+    pixels = np.asarray(samples.pixels[rows], np.float32)
+    inputs = spec.arrange(scaling.function(pixels)).astype(np.float32, copy=False)
+    return probe.predict(lambda part: inputs[part], len(rows), "looking at the answers")
 
 
 def _open_history(config: AuditConfig, model: keras.Model) -> History | None:
