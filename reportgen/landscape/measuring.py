@@ -169,7 +169,9 @@ class Surveyor:
         known = (grid.state == MEASURED).ravel()
         cells = np.flatnonzero(known).tolist()
         whole = grid.count(CENSORED) == 0 and all(cell in self._answers for cell in cells)
-        if plain is None or not whole or not (grid.loss.ravel()[known] > 0).all():
+        if plain is None or not whole or known.all():
+            return plain
+        if not (grid.loss.ravel()[known] > 0).all():
             return plain
         values, doubt = plain[0].copy(), np.zeros(len(known))
         answers = np.stack([self._answers[cell] for cell in cells])

@@ -14,10 +14,9 @@ from reportgen.landscape.losses import Loss
 from reportgen.landscape.parameters import Parameters
 from reportgen.subject.at_rest import answer
 from reportgen.subject.layers import Listener
-from reportgen.subject.shadowing import computing_in, computing_in_double
+from reportgen.subject.shadowing import HALF, computing_in, computing_in_double
 
 Tensor = Any  # of TensorFlow, which has no types to check
-HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reportgen.landscape.model import HALF, Model
+from reportgen.landscape.model import Model
 from reportgen.subject.at_rest import answer
 from reportgen.subject.channel_weights import filter_axes
 from reportgen.subject.layers import LayerCall, Listener
-from reportgen.subject.shadowing import computing_in, shadowed
+from reportgen.subject.shadowing import HALF, computing_in, shadowed
 
 Tensor = Any  # of TensorFlow, which has no types to check
 _MOST_BYTES = 2**30  # of what is kept for all samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +22,8 @@ def answer(model: keras.Model, inputs: Tensor) -> list[Tensor]:
     """All outputs in the model's order: ``model(inputs, training=False)`` from the cleared state.
 
     A stateful layer begins each batch with zeros and keeps nothing, whatever was called before.
-    Maps of one position, ``(b, 1, 1, classes)``, come as ``(b, classes)``.
+    Maps of one position, ``(b, 1, 1, classes)`` or ``(b, classes, 1, 1)``, come as
+    ``(b, classes)``.
     """
     with ExitStack() as stack:
         for layer in model._flatten_layers():
@@ -31,8 +33,11 @@ def answer(model: keras.Model, inputs: Tensor) -> list[Tensor]:
 
 
 def _drop_position(tensor: Tensor) -> Tensor:
-    sides = tensor.shape[1:] if tensor.shape.rank else ()
-    if len(sides) < 2 or None in sides or sum(side > 1 for side in sides) > 1:
+    sides = list(tensor.shape[1:]) if tensor.shape.rank else []
+    if len(sides) < 2 or None in sides:
+        return tensor
+    channels_first = len(sides) > 2 and set(sides[1:]) == {1}
+    if set(sides[:-1]) != {1} and not channels_first:
         return tensor
     return tf.reshape(tensor, [-1, math.prod(sides)])
 
@@ -77,11 +82,17 @@ def list_training_calls(model: keras.Model) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_training_calls(model, "")))
 
 
+def _trains_unasked(layer: Any) -> bool:
+    """Whether ``training=True`` is what it is called with if nobody says anything."""
+    found = inspect.signature(layer.call).parameters.get("training")
+    return found is not None and found.default is True
+
+
 def _training_calls(model: Any, prefix: str) -> Iterator[str]:
     inner = getattr(model, "_functional", None) or model
     depths = getattr(inner, "_nodes_by_depth", {})  # of the network's own calls, no other's
     for node in (node for depth in sorted(depths, reverse=True) for node in depths[depth]):
-        if node.arguments.kwargs.get("training") is True:
+        if node.arguments.kwargs.get("training") is True and not _trains_unasked(node.operation):
             yield f"{prefix}{node.operation.name}"
     for part in contained(model) or ():
         if contained(part) is not None:

@@ -64,9 +64,10 @@ def _separable(call: LayerCall, size: int) -> int:
 
 
 def _pooling(call: LayerCall, size: int) -> int:
-    if "Global" in call.class_name:
+    window = getattr(call.layer, "pool_size", None)
+    if window is None:  # global and adaptive ones read each value about once
         return _elements(call.input_shapes[0])
-    return size * int(np.prod(call.layer.pool_size))
+    return size * int(np.prod(window))
 
 
 def _elements(shape: tuple[int | None, ...]) -> int:

@@ -25,6 +25,7 @@ from reportgen.subject.layers import Listener
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.model_file.content import Format
 from reportgen.subject.model_file.identification import stamp_of
+from reportgen.subject.shadowing import HALF
 from reportgen.subject.user_code import load_objects
 
 FloatArray = NDArray[np.float32]
@@ -96,6 +97,8 @@ def _by_loader(
             if stamp_of(stream) != file.stamp:
                 raise InputError("the file has changed since it was read")
         other = keras.saving.load_model(file.path, compile=False, safe_mode=True)
+        if _computes_in_half(other):  # where a compiled graph rounds otherwise
+            return _predict(other, inputs, static)
         whole, real = _fill(inputs, static)
         # What `predict` calls; another trace of it would take longer than all the rest.
         return _flatten(other(whole, training=False), real)
@@ -157,7 +160,13 @@ def _fill(inputs: FloatArray, static: int | None) -> tuple[FloatArray, int]:
 
 
 def _flatten(made: Any, real: int) -> list[FloatArray]:
-    return [np.asarray(one, np.float32)[:real] for one in keras.tree.flatten(made)]
+    return [
+        np.asarray(tf.cast(one, tf.float32), np.float32)[:real] for one in keras.tree.flatten(made)
+    ]
+
+
+def _computes_in_half(model: keras.Model) -> bool:
+    return any(layer.compute_dtype in HALF for layer in model._flatten_layers())
 
 
 @contextmanager
@@ -167,8 +176,8 @@ def _states_kept(model: keras.Model) -> Iterator[None]:
     layers = [one for one in layers if one.stateful]
     states = [state for layer in layers for state in keras.tree.flatten(layer.states)]
     before = [state.numpy() for state in states]
-    for layer in layers:
-        layer.reset_state()
+    for state in states:
+        state.assign(np.zeros(state.shape))  # `reset_state` fails where cells are stacked
     try:
         yield
     finally:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+
+HALF = ("float16", "bfloat16")
 
 
 @contextmanager
@@ -56,5 +59,14 @@ def computing_in(model: keras.Model, policy: str, *, instead_of: str = "float32"
         for part in _parts(model):
             now = getattr(part, "dtype_policy", None)
             if now and now.compute_dtype == instead_of:
-                stack.enter_context(shadowed(part, "_dtype_policy", wanted))
+                stack.enter_context(shadowed(part, "_dtype_policy", _with_variables(wanted, now)))
         yield
+
+
+def _with_variables(wanted: Any, now: Any) -> Any:
+    """The policy, told of variables in another precision, which Keras casts only then."""
+    if wanted.variable_dtype == now.variable_dtype:
+        return wanted
+    told = copy.copy(wanted)
+    told._variable_dtype = now.variable_dtype
+    return told

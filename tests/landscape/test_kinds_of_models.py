@@ -154,6 +154,20 @@ def test_mixed_precision_is_measured_in_float32(policy, rng):
         np.testing.assert_allclose(gradient, known, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_weights_in_half_precision_are_computed_with_in_float32(policy, rng):
+    x, y = data((6, 6, 2))
+    full = convnet()
+    with precision(policy):
+        half = convnet()
+    half.set_weights(full.get_weights())
+    full.set_weights([np.asarray(w, np.float32) for w in half.get_weights()])  # as it is rounded
+    x = np.asarray(tf.cast(tf.cast(x, half.inputs[0].dtype), tf.float32))
+    bench, reference = open_bench(half, x, y), open_bench(full, x, y)
+    found, known = (b.evaluator().at(b.point).losses[0] for b in (bench, reference))
+    np.testing.assert_allclose(found, known, rtol=1e-5)
+
+
 def test_double_precision_is_kept(double, rng):
     x, y = data((4,))
     bench = open_bench(dense_net(), x, y)

@@ -341,3 +341,29 @@ def test_without_samples_nothing_is_compared(tmp_path):
     path = tmp_path / "net.keras"
     dense_of().save(path)
     assert open_subject(AuditConfig(model=path)).other_ways == ()
+
+
+@pytest.mark.parametrize("form", ["keras", "h5"])
+def test_augmentation_that_nobody_called_with_training_is_no_alarm(form, tmp_path):
+    augment = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.2)], name="augment")
+    start = keras.Input((8, 8, 3))
+    head = layers.Dense(2)(layers.Flatten()(augment(start)))
+    keras.Model(start, head).save(tmp_path / f"net.{form}")
+    model = keras.saving.load_model(tmp_path / f"net.{form}", compile=False)
+    assert list_training_calls(model) == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "made"),
+    [
+        ((1, 1, 5), (5,)),
+        ((1, 5), (5,)),
+        ((5, 1, 1), (5,)),
+        ((5, 1), (5, 1)),
+        ((2, 1, 5), (2, 1, 5)),
+    ],
+)
+def test_maps_of_one_position(shape, made):
+    start = keras.Input((5,))
+    model = keras.Model(start, layers.Reshape(shape)(layers.Dense(int(np.prod(shape)))(start)))
+    assert Probe(model, (5,)).output_shapes == ((None, *made),)

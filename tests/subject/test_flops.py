@@ -55,6 +55,7 @@ BY_HAND = {
     "batch norm": (lambda: layers.BatchNormalization(), (8, 8, 3), 2 * 192),
     "pooling": (lambda: layers.MaxPooling2D(2), (8, 8, 3), 16 * 3 * 4),
     "global pooling": (lambda: layers.GlobalAveragePooling2D(), (8, 8, 3), 192),
+    "adaptive pooling": (lambda: layers.AdaptiveMaxPooling2D(4), (8, 8, 3), 192),
     "standalone ReLU": (lambda: layers.ReLU(), (8, 8, 3), 192),
     "flatten": (lambda: layers.Flatten(), (8, 8, 3), 0),
     "dropout": (lambda: layers.Dropout(0.5), (8, 8, 3), 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,11 @@ def _as_sentence(error: Exception, file: ModelFile) -> str:
         return f"was not opened. {said}"
     if "--architecture" in said or "Copy" in said:
         return said
+    if file.keras_version == metadata.version("keras"):
+        return (
+            f"{said} This very Keras wrote it: see whether keras.saving.load_model opens it. If "
+            "not, build the model by its own code and hand it to reportgen.audit in Python."
+        )
     writer = f" {file.keras_version}" if file.keras_version else ""
     return (
         f"{said} Open it with the Keras{writer} that wrote it, save it as .keras, and audit that "

@@ -470,3 +470,34 @@ def test_weights_of_keras_3_from_another_session(then, now, tmp_path):
 @pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
 def test_weights_of_keras_3_for_layers_that_were_made_in_another_order(first, second, tmp_path):
     check_weights_of_keras_3(beside("a", "b"), beside(first, second), tmp_path)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_layers_inside_timedistributed_go_by_their_names_too(depth, tmp_path):
+    import keras
+
+    def wrapped(first, second):
+        inner, shape = beside(first, second), (4,)
+        for _ in range(depth):
+            shape = (2, *shape)
+            start = keras.Input(shape, name="steps")
+            inner = keras.Model(start, keras.layers.TimeDistributed(inner, name="each")(start))
+        return inner
+
+    saved, rebuilt = shake(wrapped("a", "b")), wrapped("b", "a")
+    saved.save_weights(tmp_path / "net.weights.h5")
+    (tmp_path / "network.json").write_text(rebuilt.to_json())
+    file = identify(tmp_path / "net.weights.h5", architecture=tmp_path / "network.json")
+    steps = np.random.default_rng(3).normal(size=(3, *[2] * depth, 4)).astype(np.float32)
+    found, known = (np.asarray(model(steps)) for model in (open_model(file), saved))
+    np.testing.assert_array_equal(found, known)
+
+
+def test_weights_of_a_layer_that_the_network_does_not_have_are_refused(tmp_path):
+    saved, rebuilt = shake(row("a", "b", "out")), row("a", "out")
+    with pytest.raises(InputError, match="weights of layer b, which the network does not have"):
+        opened(tmp_path, saved, rebuilt)
+    saved.save_weights(tmp_path / "net.weights.h5")
+    file = identify(tmp_path / "net.weights.h5", architecture=tmp_path / "network.json")
+    with pytest.raises(InputError, match="which the network does not have"):
+        open_model(file)

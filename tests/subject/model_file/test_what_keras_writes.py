@@ -240,6 +240,13 @@ INITIALISERS = {  # as it stands in the file: the class that it is, and what of 
     ),
     "of a second version": (initial("GlorotNormalV2", seed=None), "GlorotNormal", {}),
     "zeros": (initial("Zeros", dtype="float32"), "Zeros", {}),
+    "without an upper limit": (
+        initial("RandomUniform", minval=0, maxval=None, seed=None),
+        "RandomUniform",
+        {"minval": 0},
+    ),
+    "of an earlier name": (initial("normal", mean=0.0, stddev=0.1), "RandomNormal", {"mean": 0.0}),
+    "gone": (initial("UniformUnitScaling", factor=1.0, seed=None), "VarianceScaling", {}),
     "orthogonal": (
         initial("Orthogonal", gain=2.0, seed=None, dtype="float32"),
         "Orthogonal",
@@ -616,3 +623,41 @@ def test_embeddings_are_read_as_what_they_stand_for(mode, tmp_path):
     off = np.abs(kernel.values - table).max(axis=1)
     assert (off <= HALF_A_STEP[mode] * np.abs(table).max(axis=1) * 1.001).all()
     assert off.any()
+
+
+def gated_queries():
+    start = keras.Input((4, 6))
+    h = layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="queries")(start, start)
+    return keras.Model(start, h)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_layer_whose_class_has_another_name_than_keras_gives_it(form, tmp_path):
+    model = shaken(gated_queries())
+    x = np.random.default_rng(2).normal(size=(5, 4, 6)).astype(np.float32)
+    found, _ = reopened(model, tmp_path / f"net.{form}")
+    np.testing.assert_allclose(np.asarray(found(x)), np.asarray(model(x)), atol=1e-6)
+
+
+@pytest.mark.parametrize("keys", ["az", "za"])
+@pytest.mark.parametrize("form", FORMS)
+def test_outputs_of_a_nested_model_by_keys_in_any_order(form, keys, tmp_path):
+    start = keras.Input((4,))
+    made = {key: layers.Dense(2 + (key == "a"), name=key)(start) for key in keys}
+    inner, outer = keras.Model(start, made, name="inner"), keras.Input((4,))
+    model = shaken(keras.Model(outer, layers.Dense(2)(inner(outer)["z"])))
+    found, _ = reopened(model, tmp_path / f"net.{form}")
+    np.testing.assert_allclose(answer(found), answer(model), atol=1e-6)
+
+
+def test_what_keras_itself_does_not_open_is_refused_with_its_cause(tmp_path):
+    start = keras.Input((4, 8))
+    model = keras.Model(start, layers.MultiHeadAttention(2, 4)(start, start))
+    quantised(model, "int8")
+    model.save(tmp_path / "net.keras")
+    with pytest.raises(ValueError, match="could not be loaded"):
+        keras.saving.load_model(tmp_path / "net.keras")
+    with pytest.raises(InputError) as refused:
+        opened(tmp_path / "net.keras")
+    assert "A total of" not in str(refused.value)
+    assert "This very Keras wrote it" in str(refused.value)

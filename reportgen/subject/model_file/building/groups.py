@@ -114,8 +114,30 @@ def _containers(model: Any, path: str) -> Iterator[tuple[str, list[tuple[str, An
         named.append((_count(base, used[base]), layer))
     yield parent, named
     for place, layer in named:
-        if hasattr(layer, "layers") and hasattr(layer, "inputs"):
-            yield from _containers(layer, f"{parent}/{place}")
+        inner, path = layer, f"{parent}/{place}"
+        while not hasattr(inner, "layers") and hasattr(inner, "layer"):  # TimeDistributed
+            inner, path = inner.layer, f"{path}/layer"
+        if hasattr(inner, "layers") and hasattr(inner, "inputs"):
+            yield from _containers(inner, path)
+
+
+def find_strangers(arrays: Iterable[str], wanted: Mapping[str, Collection[str]]) -> list[str]:
+    """Groups in lists of layers that have arrays of weights and that no layer looks for.
+
+    Args:
+        arrays: their paths, such as ``layers/dense_1/vars/0``.
+        wanted: see `wanted_groups`.
+    """
+    found: dict[str, None] = {}
+    for path in arrays:
+        parts = path.split("/")
+        if "seed_generator" in parts:
+            continue
+        for place, part in enumerate(parts[:-1]):
+            looked_for = wanted.get("/".join(parts[: place + 1])) if part == "layers" else None
+            if looked_for is not None and parts[place + 1] not in looked_for:
+                found["/".join(parts[: place + 2])] = None
+    return list(found)
 
 
 def _shapes_of(layer: Any) -> tuple[Any, ...]:

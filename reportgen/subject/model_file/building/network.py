@@ -18,6 +18,7 @@ from reportgen.errors import InputError, UnsafeInputError
 from reportgen.memory import memory_within
 from reportgen.subject.model_file.building.groups import (
     close_gaps,
+    find_strangers,
     follow_names,
     rename,
     wanted_groups,
@@ -220,6 +221,7 @@ def _copy_weights(
             elif moved := _follow_names(old, names, model):
                 repairs.append("Weights were given to the layers whose names the file has")
                 names = {name: rename(path, moved) for name, path in names.items()}
+            _refuse_strangers(old, names, model)
             for name, path in names.items():
                 if isinstance(old[name], h5py.Group):  # empty ones too: Keras looks for them
                     _copy_group(old[name], new.require_group(path))
@@ -235,6 +237,16 @@ def _copy_weights(
     except hdf5_file.DAMAGE as error:
         raise InputError(f"holds damaged weights ({error}). Copy it again.") from None
     return tuple(repairs)
+
+
+def _refuse_strangers(file: h5py.File, names: Mapping[str, str], model: keras.Model) -> None:
+    """Refuse weights of layers that the network does not have: another network wrote them."""
+    arrays = (path for name, path in names.items() if isinstance(file[name], h5py.Dataset))
+    if strangers := find_strangers(arrays, wanted_groups(model)):
+        raise InputError(
+            f"holds weights of {strangers[0][:80]}, which the network does not have. Give the "
+            "network that wrote them with --architecture."
+        )
 
 
 def _follow_names(file: h5py.File, names: Mapping[str, str], model: keras.Model) -> dict[str, str]:
@@ -277,6 +289,9 @@ def _explain(error: Exception) -> str:
     )
     if unknown:
         return f"needs {unknown[1]!r}, which Keras does not have."
+    several = re.search(r"Example error message for object [^\n]*:\s+(\S[^\n]*)", text)
+    if several:
+        return f"cannot be filled with its weights by this Keras: {several[1][:300]}"
     if "Exception encountered: " in text:
         text = text.rpartition("Exception encountered: ")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -65,6 +65,12 @@ def _pair_layers(layers: list[Any], groups: dict[str, list[Pair]]) -> list[tuple
         if group
     }
     paired = pair_names(wanted, stored)
+    left = [name for name, shapes in stored.items() if shapes and name not in paired.values()]
+    if left:
+        raise InputError(
+            f"holds weights of layer {left[0][:80]}, which the network does not have. Give the "
+            "network that wrote them with --architecture."
+        )
     return [(layer, groups[paired[layer.name]]) for layer in layers]
 
 

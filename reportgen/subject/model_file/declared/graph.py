@@ -69,7 +69,9 @@ def _tensor(value: object) -> _Tensor | None:
 def _children(value: object, keyword: str) -> tuple[list[tuple[object, str]], bool]:
     """Return what stands in ``value`` with the keyword it is given by, and whether it is plain."""
     if isinstance(value, dict) and value.get("class_name") != "__tuple__":
-        inner = [(child, keyword or str(key)[:MAX_NAME]) for key, child in value.items()]
+        # Keras takes a dictionary apart by its sorted keys.
+        keys = sorted(value, key=str)
+        inner = [(value[key], keyword or str(key)[:MAX_NAME]) for key in keys]
         return inner, "class_name" not in value
     try:
         parts = items(value)

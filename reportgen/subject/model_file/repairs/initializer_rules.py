@@ -15,6 +15,14 @@ from reportgen.subject.model_file.safety.allowed import INITIALIZERS
 
 # Until TensorFlow 2 "normal" was cut off at two deviations, as "truncated_normal" is.
 _DISTRIBUTIONS = {"normal": "truncated_normal"}
+# Names of earlier times; what they drew from does not matter any more.
+_NAMES = {
+    "UniformUnitScaling": "VarianceScaling",
+    "normal": "RandomNormal",
+    "uniform": "RandomUniform",
+    "zeros": "Zeros",
+    "ones": "Ones",
+}
 
 
 def translate_initializers(node: Node) -> bool:
@@ -27,6 +35,7 @@ def translate_initializers(node: Node) -> bool:
 
 def _translate(initializer: Node) -> None:
     name = re.sub(r"V\d$", "", initializer["class_name"])
+    name = _NAMES.get(name, name)
     if name not in INITIALIZERS:
         return
     if name != initializer["class_name"]:
@@ -35,7 +44,7 @@ def _translate(initializer: Node) -> None:
     taken = initializer_arguments(name)
     if taken is None:
         return
-    for key in [key for key in settings if key not in taken]:
+    for key in [key for key, value in settings.items() if key not in taken or value is None]:
         del settings[key]
     if isinstance(settings.get("mode"), str):
         settings["mode"] = settings["mode"].lower()

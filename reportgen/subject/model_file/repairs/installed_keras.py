@@ -24,6 +24,15 @@ def has_layer(class_name: str) -> bool:
 
 
 @cache
+def public_name(class_name: str) -> str:
+    """What ``keras.layers`` calls a class that calls itself otherwise; the name itself, if not."""
+    found = _imports_of(_LAYERS)
+    if class_name in found:
+        return class_name
+    return next((name for name, (_, own) in found.items() if own == class_name), class_name)
+
+
+@cache
 def accepts(class_name: str, argument: str) -> bool:
     """Whether the constructor of a layer of ``keras.layers`` names this argument."""
     home = _imports_of(_LAYERS).get(class_name)

@@ -10,6 +10,7 @@ from reportgen.subject.model_file.repairs.installed_keras import (
     accepted_arguments,
     accepts,
     has_layer,
+    public_name,
 )
 from reportgen.subject.model_file.safety.allowed import LAYERS, MODELS
 
@@ -187,7 +188,7 @@ def set_module(node: Node) -> bool:
     if name in MODELS and layers_of(node):
         node["module"] = "keras" if name == "Sequential" else "keras.src.models.functional"
     elif name in LAYERS:
-        node["module"] = "keras.layers"
+        node["module"], node["class_name"] = "keras.layers", public_name(name)
     if "module" in node and node.get("registered_name") != name:
         node.setdefault("registered_name", None)
     return False
