@@ -80,7 +80,7 @@ def test_what_is_kept_is_built_again_when_a_source_changes(tmp_path, build, monk
         source.write_text("2")
     if change == "environment":
         kept._surroundings.cache_clear()
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "changed")
+        monkeypatch.setattr(kept, "_ENVIRONMENT", ["TF_ENABLE_ONEDNN_OPTS=changed"])
     keep(tmp_path / "kept", "thing", build, source, "others" if change == "words" else "words")
     kept._surroundings.cache_clear()
     assert build.count == 2

@@ -39,6 +39,16 @@ class Tap:
     stage: Literal["before", "after", "attention"] = "after"
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """What one trace tells of a model; see the properties of `Probe`."""
+
+    calls: tuple[LayerCall, ...]
+    output_calls: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[Shape, ...]
+    output_endings: tuple[frozenset[str], ...]
+
+
 class Probe:
     """Reads values inside ``model`` for inputs of one shape.
 
@@ -53,29 +63,25 @@ class Probe:
         self._functions: dict[Any, Any] = {}
         self._batch_limit = _MAX_BATCH
 
-    @cached_property
+    @property
     def calls(self) -> tuple[LayerCall, ...]:
         """Every call of a layer, in the order of execution."""
-        self._run_layout()
-        return self._calls
+        return self._layout.calls
 
-    @cached_property
+    @property
     def output_calls(self) -> tuple[tuple[int, ...], ...]:
         """For each output of the model, positions in `calls` that it comes from."""
-        self._run_layout()
-        return self._output_calls
+        return self._layout.output_calls
 
-    @cached_property
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         """For each output of the model what `predict` gives, with the batch as None first."""
-        self._run_layout()
-        return self._output_shapes
+        return self._layout.output_shapes
 
-    @cached_property
+    @property
     def output_endings(self) -> tuple[frozenset[str], ...]:
         """For each output of the model the functions that it comes out of; see `find_endings`."""
-        self._run_layout()
-        return self._output_endings
+        return self._layout.output_endings
 
     def call(self, address: str) -> LayerCall:
         """The call at ``address``.
@@ -230,21 +236,28 @@ class Probe:
             outputs = answer(self.model, inputs)
         return [_dense(output) for output in outputs], trace, listener
 
-    def _run_layout(self) -> None:
+    @cached_property
+    def _layout(self) -> _Layout:
         """Trace the model once, with a number of samples that tells their axis from others."""
+        found: list[_Layout] = []
 
         def forward(inputs: Any) -> Any:
             self.traces += 1
             outputs, trace, listener = self._listen(inputs)
-            self._calls = tuple(trace.calls if self.static_batch else map(_free, trace.calls))
-            self._output_calls = tuple(tuple(listener.producers_of(o)) for o in outputs)
-            self._output_endings = tuple(find_endings(output) for output in outputs)
-            self._output_shapes = tuple((None, *shape_of(o)[1:]) for o in outputs)
+            found.append(
+                _Layout(
+                    calls=tuple(trace.calls if self.static_batch else map(_free, trace.calls)),
+                    output_calls=tuple(tuple(listener.producers_of(o)) for o in outputs),
+                    output_shapes=tuple((None, *shape_of(o)[1:]) for o in outputs),
+                    output_endings=tuple(map(find_endings, outputs)),
+                )
+            )
             return outputs
 
         spec = self._input_spec()
         counted = tf.TensorSpec([self.static_batch or _TELLING, *self.shape], spec.dtype)
         tf.function(forward, autograph=False).get_concrete_function(counted)
+        return found[-1]
 
 
 def _read(trace: Trace, tap: Tap) -> Any:

@@ -653,7 +653,7 @@ def test_outputs_of_a_nested_model_by_keys_in_any_order(form, keys, tmp_path):
 def test_what_keras_itself_does_not_open_is_refused_with_its_cause(tmp_path):
     start = keras.Input((4, 8))
     model = keras.Model(start, layers.MultiHeadAttention(2, 4)(start, start))
-    quantised(model, "int8")
+    quantised(model, "float8")
     model.save(tmp_path / "net.keras")
     with pytest.raises(ValueError, match="could not be loaded"):
         keras.saving.load_model(tmp_path / "net.keras")

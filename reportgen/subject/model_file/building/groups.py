@@ -133,7 +133,7 @@ def find_strangers(arrays: Iterable[str], wanted: Mapping[str, Collection[str]])
         parts = path.split("/")
         if "seed_generator" in parts:
             continue
-        for place, part in enumerate(parts[:-1]):
+        for place, part in enumerate(parts[:-2]):  # an array in a group in a list
             looked_for = wanted.get("/".join(parts[: place + 1])) if part == "layers" else None
             if looked_for is not None and parts[place + 1] not in looked_for:
                 found["/".join(parts[: place + 2])] = None
