@@ -104,10 +104,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     A full collection walks over all of it and takes 0.2 s; `keras.utils.clear_session`, which many
     tests call, makes one each time.
     """
+    _trace_only()
     gc.collect()
     gc.freeze()
     # Tracing a network makes objects by the hundred thousand, and hardly any cycles among them.
     gc.set_threshold(50_000, 20, 50)
+
+
+def _trace_only() -> None:
+    """Keep TensorFlow from rewriting each graph: a third of the time, for graphs that run once.
+
+    Only in the tests' own processes. Commands and workers that tests start rewrite, as users' do.
+    """
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.hookimpl(optionalhook=True)

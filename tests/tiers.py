@@ -105,7 +105,10 @@ def holds_tier(path: str, tier: str) -> bool:
 
 # Each network of Keras 2 is written in one of the two forms every day, in both with --all.
 _FORMS = ("h5", "keras")
-_IN_ONE_FORM = "tests/subject/model_file/test_neighbour"
+_IN_ONE_FORM = (
+    "tests/subject/model_file/test_neighbour",
+    "tests/subject/model_file/test_what_keras_writes.py",
+)
 
 
 def is_other_form(item: Any) -> bool:

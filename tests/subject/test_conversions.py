@@ -2,7 +2,6 @@
 
 import struct
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,20 +62,6 @@ def test_exif_rotation(tmp_path, orientation):
     np.testing.assert_array_equal(got, upright)
     said = "turned by their EXIF mark, which Keras' own loading does not do"
     assert conversions == {said: 1}
-
-
-def test_keras_itself_does_not_turn_by_the_mark(tmp_path):
-    """Else the report would say something false of it."""
-    stored = np.arange(18).reshape(2, 3, 3).astype(np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    path = save(tmp_path / "a.png", stored, exif=exif.tobytes())
-    dataset = keras.utils.image_dataset_from_directory(
-        tmp_path, labels=None, image_size=(2, 3), verbose=False
-    )
-    ((whole,),) = (batch.numpy() for batch in dataset)
-    np.testing.assert_array_equal(whole, stored)
-    np.testing.assert_array_equal(keras.utils.load_img(path), stored)
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 60_000])

@@ -312,3 +312,18 @@ def test_the_card_says_it_of_images_and_not_of_arrays(tmp_path):
     assert ("Resize", said) in describe_card(images)
     assert (arrays.resize, arrays.resizing) == ("none", "")
     assert ("Resize", "none") in describe_card(arrays)
+
+
+def test_keras_itself_does_not_turn_by_the_mark(tmp_path):
+    """Else the report would say something false of it."""
+    stored = np.arange(18).reshape(2, 3, 3).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = tmp_path / "a.png"
+    Image.fromarray(stored).save(path, exif=exif.tobytes())
+    dataset = keras.utils.image_dataset_from_directory(
+        tmp_path, labels=None, image_size=(2, 3), verbose=False
+    )
+    ((whole,),) = (batch.numpy() for batch in dataset)
+    np.testing.assert_array_equal(whole, stored)
+    np.testing.assert_array_equal(keras.utils.load_img(path), stored)

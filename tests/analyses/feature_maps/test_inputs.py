@@ -116,7 +116,7 @@ MODELS = {
 
 
 # What the others show as well, or a sample of the house: with --all.
-ALIKE = ("one channel", "flattened sequence", "twenty channels")
+ALIKE = ("one channel", "flattened sequence", "twenty channels", "five channels")
 
 
 def daily(names):

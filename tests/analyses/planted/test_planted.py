@@ -34,9 +34,9 @@ def test_the_sound_twin_was_checked_and_gives_nothing(audit, copy):
 
 
 def pairs():
-    """Each defect on two of the networks, each network at least twice; --all: every pair."""
+    """Each defect on one of the networks, in turn; --all: every pair."""
     for d, defect in enumerate(DEFECTS):
-        chosen = {2 * d % len(NETWORKS), (2 * d + 1) % len(NETWORKS)}
+        chosen = {d % len(NETWORKS)}
         for n, network in enumerate(NETWORKS):
             marks = [] if n in chosen else [pytest.mark.matrix]
             yield pytest.param(network, defect, marks=marks, id=f"{network.name}-{defect.name}")
@@ -44,8 +44,7 @@ def pairs():
 
 def test_the_pairs_of_every_day_reach_every_defect_and_network():
     chosen = [pair.values for pair in pairs() if not pair.marks]
-    assert set(Counter(defect.name for _, defect in chosen).values()) == {2}
-    assert min(Counter(network.name for network, _ in chosen).values()) >= 2
+    assert set(Counter(defect.name for _, defect in chosen).values()) == {1}
     assert {network.name for network, _ in chosen} == {network.name for network in NETWORKS}
 
 
