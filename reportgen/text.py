@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 THIN_SPACE = "\u202f"
@@ -60,6 +61,13 @@ def name(text: str, limit: int = LONGEST_NAME) -> str:
         return shown
     head = (limit - 1) // 2
     return shown[:head] + ELLIPSIS + shown[len(shown) - (limit - 1 - head) :]
+
+
+def common_start(words: Sequence[str]) -> str:
+    """What all words begin with."""
+    first, last = min(words, default=""), max(words, default="")
+    other = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(other, min(len(first), len(last)))]
 
 
 def slug(index: int, address: str) -> str:

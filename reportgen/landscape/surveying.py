@@ -31,12 +31,11 @@ from reportgen.landscape.uncertainty import PairedBootstrap
 from reportgen.subject.datasets import is_dataset
 from reportgen.subject.labels import resolve_labels
 from reportgen.subject.live import take_inputs, with_inputs
-from reportgen.subject.outputs import list_outputs, read_output
+from reportgen.subject.outputs import LOOKED_AT, list_outputs, read_output
 from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 
 _SAVED_EVERY = 10.0  # seconds
-_LOOKED_AT = 16  # samples, to tell probabilities from scores
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,7 +143,7 @@ def survey(
     model = with_inputs(model, x)
     deadline = time.monotonic() + seconds if seconds is not None else np.inf
     probe = Probe(model, x.shape[1:])
-    few = min(len(x), _LOOKED_AT)
+    few = min(len(x), LOOKED_AT)
     reading = read_output(
         list_outputs(probe),
         np.asarray(y),

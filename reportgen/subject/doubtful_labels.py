@@ -81,9 +81,8 @@ def _find_several(names: Collection[str], count: int) -> list[str]:
         uses = Counter(part for name in names for part in set(parts[name]))
         shared = [name for name in held if any(uses[part] > 1 for part in parts[name])]
         sure = sign in _ALWAYS_BETWEEN or all(
-            re.fullmatch(r"[0-9.]+", part) or all(uses[p] > 1 for p in parts[name])
+            all(re.fullmatch(r"[0-9.]+", part) or uses[part] > 1 for part in parts[name])
             for name in held
-            for part in parts[name]
         )
         if shared and sure:
             return sorted(shared)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import count as counting
 from typing import Any
 
@@ -180,8 +181,9 @@ def _read_whole(names: Collection[str]) -> dict[str, str]:
     return found if whole and len(found) == len(names) else {}
 
 
-def _read_number(name: str) -> float | None:
-    return float(name.replace(",", ".")) if _NUMBER.fullmatch(name) else None
+def _read_number(name: str) -> Decimal | None:
+    # Exact: two numbers of 16 digits may be the same in floating point.
+    return Decimal(name.replace(",", ".")) if _NUMBER.fullmatch(name) else None
 
 
 def _positions(count: int) -> tuple[str, ...]:
@@ -194,7 +196,7 @@ def _order_of_given(names: tuple[str, ...], given: tuple[str, ...], *, are_numbe
         return _Order(given, given, words)
     positions = _positions(len(given))
     # Where a class is called by a number itself, 3 could be its name or its place.
-    if are_numbers and set(names) <= set(positions) and not _read_whole(given[:1]):
+    if are_numbers and set(names) <= set(positions) and not any(map(_NUMBER.fullmatch, given)):
         _refuse_from_one(names, len(given))
         return _Order(positions, given, words)
     unknown = [name for name in names if name not in given]

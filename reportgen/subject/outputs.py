@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Task = Literal["softmax", "logits", "binary", "binary_logit", "independent", "regression", "other"]
 CLASSIFICATION = frozenset({"softmax", "logits", "binary", "binary_logit", "independent"})
 Look = Callable[[], Sequence[NDArray[np.float32]]]
+LOOKED_AT = 16  # samples that `read_output` is given answers for; more would cost time
 _ENOUGH = 8  # samples whose values tell probabilities from scores
 _SUMS = 2e-2  # half precision adds up to 1 within less
 # Layers behind the last activation that only move or copy values.

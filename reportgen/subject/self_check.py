@@ -96,7 +96,9 @@ def _by_loader(
         with file.path.open("rb") as stream:
             if stamp_of(stream) != file.stamp:
                 raise InputError("the file has changed since it was read")
-        other = keras.saving.load_model(file.path, compile=False, safe_mode=True)
+        other = keras.saving.load_model(
+            file.path, custom_objects=custom, compile=False, safe_mode=True
+        )
         if _computes_in_half(other):  # where a compiled graph rounds otherwise
             return _predict(other, inputs, static)
         whole, real = _fill(inputs, static)

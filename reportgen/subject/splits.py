@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from reportgen.errors import ConfigurationError
 from reportgen.subject.images import SUFFIXES
+from reportgen.text import common_start
 
 _TRAINING = ("train", "training")
 _OTHERS = ("test", "testing", "val", "valid", "validation", "eval", "dev", "holdout")
@@ -57,16 +58,10 @@ def _words_of(names: Sequence[str]) -> dict[str, str]:
 
     What all names begin with is left aside: ``seg_train`` and ``seg_test``.
     """
-    shared = re.match(r".*[ _-]|", _common_start(names))
+    shared = re.match(r".*[ _-]|", common_start(names))
     skip = shared.end() if shared and len(names) > 1 else 0
     found = {name: _split_of(name) for name in names}
     return found if any(found.values()) else {name: _split_of(name[skip:]) for name in names}
-
-
-def _common_start(names: Sequence[str]) -> str:
-    first, last = min(names, default=""), max(names, default="")
-    same = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
-    return first[: next(same, min(len(first), len(last)))]
 
 
 def _split_of(name: str) -> str:

@@ -27,7 +27,7 @@ from reportgen.subject.labels import Labels, resolve_labels
 from reportgen.subject.listing import list_folder
 from reportgen.subject.model_file import ModelFile
 from reportgen.subject.network import open_network, screen
-from reportgen.subject.outputs import Reading, list_outputs, read_output
+from reportgen.subject.outputs import LOOKED_AT, Reading, list_outputs, read_output
 from reportgen.subject.preprocessing import Preprocessing
 from reportgen.subject.probe import Probe
 from reportgen.subject.sample_archive import read_archive
@@ -41,8 +41,6 @@ from reportgen.subject.scaling import Scaling, choose_scaling
 from reportgen.subject.self_check import check_answers
 from reportgen.subject.top_activating import ExcitedLayer, Request, find_top_activating
 from reportgen.subject.user_code import load_objects
-
-_SOME = 16  # samples that tell probabilities from scores
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def _answer_some(
     probe: Probe, spec: InputSpec, scaling: Scaling, samples: SampleSet
 ) -> list[NDArray[np.float32]]:
     """All outputs for a few samples, spread over them."""
-    rows = np.unique(np.linspace(0, len(samples) - 1, _SOME).round().astype(np.int64))
+    rows = np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).round().astype(np.int64))
     pixels = np.asarray(samples.pixels[rows], np.float32)
     inputs = spec.arrange(scaling.function(pixels)).astype(np.float32, copy=False)
     return probe.predict(lambda part: inputs[part], len(rows), "looking at the answers")

@@ -1,6 +1,7 @@
 """Surveys of a plane on surfaces that are known, without a network."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,6 +96,27 @@ def test_every_cell_measured_needs_no_guess():
     assert np.isnan(grid.off)
     # The coordinates that are labelled are those that were measured.
     assert set(surface.asked) == {(a, b) for a in AXIS for b in AXIS}
+
+
+class Answering(Surface):
+    """Also hands out what the loss is a function of: here the loss itself."""
+
+    def points(self, *args):
+        for group in super().points(*args):
+            yield replace(group, answers=group.losses[..., None].astype(np.float32))
+
+    def losses_of(self, answers):
+        assert len(answers), "nothing is to be guessed"
+        return answers[..., 0].astype(float)
+
+
+def test_a_rough_plane_is_refined_until_every_cell_is_measured():
+    rng = np.random.default_rng(4)
+    rough = dict(zip([(a, b) for a in AXIS for b in AXIS], rng.uniform(0.1, 9, 961), strict=True))
+    surface = Answering(np.vectorize(lambda a, b: rough.get((a, b), 1.0)))
+    grid = survey(surface, Effort(off=1e-6))
+    assert grid.count(MEASURED) == 31 * 31
+    np.testing.assert_allclose(grid.loss, [[rough[a, b] for a in AXIS] for b in AXIS])
 
 
 def test_small_planes_are_measured_whole():

@@ -1,5 +1,7 @@
 """A model at rest keeps nothing from batch to batch, and is checked against the user's own ways."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -367,3 +369,24 @@ def test_maps_of_one_position(shape, made):
     start = keras.Input((5,))
     model = keras.Model(start, layers.Reshape(shape)(layers.Dense(int(np.prod(shape)))(start)))
     assert Probe(model, (5,)).output_shapes == ((None, *made),)
+
+
+def test_the_loader_is_given_what_the_user_supplies(tmp_path, monkeypatch):
+    (tmp_path / "ours.py").write_text(
+        "import keras\n\n\nclass Twice(keras.layers.Layer):\n"
+        "    def call(self, x):\n        return 2 * x\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ours = importlib.import_module("ours")
+    start = keras.Input((3,))
+    head = layers.Dense(2, activation="softmax")(ours.Twice()(start))
+    keras.Model(start, head).save(tmp_path / "net.keras")
+    np.savez(tmp_path / "data.npz", x=draw(20, 3), y=np.arange(20) % 2)
+    config = AuditConfig(
+        model=tmp_path / "net.keras",
+        data=tmp_path / "data.npz",
+        custom_objects=("ours:Twice",),
+        preprocessing="none",
+    )
+    (way,) = (way for way in open_subject(config).other_ways if way.name == LOADER)
+    assert (way.why, way.apart) == ("", pytest.approx(0, abs=1e-6))

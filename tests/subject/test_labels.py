@@ -442,3 +442,13 @@ def test_positions_that_begin_with_one_are_noted():
 def test_folders_that_count_from_one_are_asked_about():
     with pytest.raises(ConfigurationError, match=r"no 0\. Do they count from 1"):
         resolve(**in_folders("1", "2"))
+
+
+def test_a_number_among_the_names_of_classes_may_be_meant():
+    with pytest.raises(ConfigurationError, match="1 is not among the 3 classes"):
+        resolve(*names("0", "1"), given=("ant", "0", "bee"))
+
+
+def test_long_numbers_are_told_apart():
+    labels = ("9007199254740992", "9007199254740993", "9007199254740994")
+    assert resolve(*names(*labels)).classes == labels

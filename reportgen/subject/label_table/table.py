@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from reportgen.subject.label_table.order import refuse_other_order
 from reportgen.subject.label_table.text import TableText, read_table
 from reportgen.subject.listing import BalancedDraw, Entry, Listing, SkippedNames
 from reportgen.suggest import closest, nearest
+from reportgen.text import common_start
 
 _NO_CELL = "label file: no file or no label in the row"
 _LONG_ROW = "label file: more cells in the row than there are columns"
@@ -129,7 +129,7 @@ def _order_columns(
 
 def _without_prefix(names: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, ...]:
     """``class_ant, class_bee`` as ``ant, bee``, where these are the classes."""
-    prefix = os.path.commonprefix(names)  # noqa: RUF071 (of words, not of paths)
+    prefix = common_start(names)
     short = tuple(name.removeprefix(prefix) for name in names)
     return short if set(short) == set(classes) else names
 

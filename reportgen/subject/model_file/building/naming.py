@@ -66,6 +66,14 @@ def pair_names(wanted: Mapping[str, Hashable], stored: Mapping[str, Hashable]) -
     return found
 
 
+def stranger(name: str) -> InputError:
+    """Weights that no layer looks for: another network wrote the file."""
+    return InputError(
+        f"holds weights of {name[:80]}, which the network does not have. Give the network that "
+        "wrote them with --architecture."
+    )
+
+
 def _left(names: Mapping[str, Hashable], taken: object) -> dict[str, Hashable]:
     done = set(taken)  # type: ignore[call-overload]
     return {name: kind for name, kind in names.items() if name not in done}

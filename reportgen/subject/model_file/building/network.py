@@ -23,6 +23,7 @@ from reportgen.subject.model_file.building.groups import (
     rename,
     wanted_groups,
 )
+from reportgen.subject.model_file.building.naming import stranger
 from reportgen.subject.model_file.configuration import walk
 from reportgen.subject.model_file.content import Content
 from reportgen.subject.model_file.reading import archive, hdf5_file, hdf5_survey
@@ -243,10 +244,7 @@ def _refuse_strangers(file: h5py.File, names: Mapping[str, str], model: keras.Mo
     """Refuse weights of layers that the network does not have: another network wrote them."""
     arrays = (path for name, path in names.items() if isinstance(file[name], h5py.Dataset))
     if strangers := find_strangers(arrays, wanted_groups(model)):
-        raise InputError(
-            f"holds weights of {strangers[0][:80]}, which the network does not have. Give the "
-            "network that wrote them with --architecture."
-        )
+        raise stranger(strangers[0])
 
 
 def _follow_names(file: h5py.File, names: Mapping[str, str], model: keras.Model) -> dict[str, str]:

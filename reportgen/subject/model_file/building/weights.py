@@ -13,6 +13,7 @@ from reportgen.subject.model_file.building.naming import (
     assign,
     contradicts,
     pair_names,
+    stranger,
     word_of,
 )
 from reportgen.subject.model_file.configuration import clean_name
@@ -67,10 +68,7 @@ def _pair_layers(layers: list[Any], groups: dict[str, list[Pair]]) -> list[tuple
     paired = pair_names(wanted, stored)
     left = [name for name, shapes in stored.items() if shapes and name not in paired.values()]
     if left:
-        raise InputError(
-            f"holds weights of layer {left[0][:80]}, which the network does not have. Give the "
-            "network that wrote them with --architecture."
-        )
+        raise stranger(f"layer {left[0]}")
     return [(layer, groups[paired[layer.name]]) for layer in layers]
 
 
