@@ -115,7 +115,14 @@ def test_independent_sigmoids_are_judged_each(score):
 def test_a_good_model_passes(score):
     y = np.arange(90) % 3
     said = np.where(np.arange(90) < 9, (y + 1) % 3, y)  # nine mistakes: as sure as right
-    assert set(score("softmax", sure(said), y).levels.values()) == {"pass"}
+    assert set(score("softmax", sure(said), y, min_accuracy=0.8).levels.values()) == {"pass"}
+
+
+def test_better_than_chance_is_no_pass_without_a_bar(score):
+    y = np.arange(90) % 3
+    finding = score("softmax", sure(y), y).findings["predictions.accuracy"]
+    assert finding.level == "note"
+    assert "No bar was set" in finding.message
 
 
 def test_no_better_than_the_most_frequent_class_warns(score):
@@ -149,7 +156,30 @@ def test_a_class_that_is_never_predicted(score):
 def test_a_rare_class_without_predictions_is_only_noted(score):
     y = np.array([0] * 50 + [1] * 50 + [2] * 3)
     found = score("softmax", sure(np.where(y == 2, 0, y), confidence=0.97), y)
-    assert found.levels["predictions.class_collapse"] == "note"
+    finding = found.findings["predictions.class_collapse"]
+    # (100/103)^103 = .048 is no surprise among three classes.
+    assert finding.level == "note"
+    assert "class 2 is never predicted (3 samples)" in finding.message
+
+
+def test_ten_samples_that_are_never_predicted_are_enough(score):
+    y = np.array([0] * 300 + [1] * 290 + [2] * 10)
+    found = score("softmax", sure(np.where(y == 2, 0, y), confidence=0.97), y)
+    # (590/600)^600 = 4.2e-5, below .001 of three classes.
+    assert found.result.scores.missed_chance[2] == pytest.approx((59 / 60) ** 600, rel=1e-9)
+    finding = found.findings["predictions.class_collapse"]
+    assert finding.level == "warn"
+    assert "class 2 is never predicted (10 samples)" in finding.message
+
+
+def test_classes_that_are_rare_as_often_as_they_occur_are_no_collapse(score):
+    rng = np.random.default_rng(0)
+    warned = 0
+    for _ in range(20):  # a model of no skill whose answers are as frequent as the classes
+        y, said = (rng.choice(10, 200, p=[0.64] + [0.04] * 9) for _ in range(2))
+        found = score("softmax", sure(said, 10), y)
+        warned += found.levels["predictions.class_collapse"] == "warn"
+    assert warned == 0  # each of 20 with probability .001
 
 
 def test_a_model_that_is_too_sure(score):
@@ -159,7 +189,52 @@ def test_a_model_that_is_too_sure(score):
     finding = found.findings["predictions.calibration"]
     assert finding.level == "warn"
     assert finding.value == pytest.approx(0.29, abs=0.02)  # less the noise of 200 samples
-    assert "more sure than right by 29.0%" in finding.message
+    assert "more sure than right by 0.290" in finding.message
+    assert finding.value >= 0.29 - 1e-6  # never below the mean gap
+
+
+def confused(**counts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Actual and predicted classes of mistakes, ``_01=3``: class 0 taken for 1 three times."""
+    pairs = [(int(k[1]), int(k[2])) for k, n in counts.items() for _ in range(n)]
+    return np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
+
+
+def test_kinds_of_mistakes_are_the_most_frequent_ones_and_their_number_is_said(score):
+    y, said = confused(_21=1, _20=4, _01=2, _02=3, _10=1, _12=1)
+    found = score("softmax", sure(said), y, shown_mistakes=1, shown_kinds=2)
+    kinds = found.result.kinds
+    assert (kinds.found, kinds.among_worst) == (6, 1)
+    assert kinds.counts == (4, 3)
+    assert [(y[row], said[row]) for row in kinds.rows] == [(2, 0), (0, 2)]
+    (block,) = [b for b in found.body.blocks if b.id == "predictions-kinds"]
+    assert block.caption.startswith(
+        "6 pairs of classes (actual, predicted) are confused; 1 is among the mistakes above. "
+        "Of the others 2 are shown"
+    )
+    assert "3 more are not shown" in block.caption
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"_01": 2, "_12": 1}, "The most frequent mistake: class 0 taken for class 1, 2 times."),
+        ({"_01": 1}, "The most frequent mistake: class 0 taken for class 1, 1 time."),
+        (
+            {"_01": 2, "_12": 2, "_20": 1},
+            "The most frequent mistakes, 2 times each: class 0 taken for class 1, class 1 taken "
+            "for class 2.",
+        ),
+        (
+            {"_01": 1, "_12": 1, "_20": 1, "_02": 1},
+            "No mistake stands out: 4 pairs of classes are confused 1 time each.",
+        ),
+    ],
+)
+def test_ties_of_mistakes_are_said(score, counts, expected):
+    y, said = confused(**counts)
+    found = score("softmax", sure(said), y)
+    (block,) = [b for b in found.body.blocks if b.id == "predictions-confusion"]
+    assert expected in block.caption
 
 
 def test_without_labels_nothing_is_judged(score):
@@ -209,7 +284,7 @@ def test_regression_levels(score):
     x = np.linspace(-1, 1, 60)[:, None]
     y = x[:, 0] + np.random.default_rng(0).normal(0, 0.1, 60)
     good, bad = score(None, x, y), score(None, x, -y)
-    assert good.levels["predictions.accuracy"] == "pass"
+    assert good.levels["predictions.accuracy"] == "note"
     assert bad.levels["predictions.accuracy"] == "warn"
     assert good.levels["predictions.calibration"] == "not_applicable"
 

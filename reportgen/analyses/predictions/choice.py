@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Pairs of an actual and a predicted class that were confused.
+
+    rows: the most confident mistake of each pair that is shown, ``(shown,)``. counts: mistakes of
+    these pairs. found: pairs in all. among_worst: pairs that the worst mistakes show already.
+    """
+
+    rows: tuple[int, ...]
+    counts: tuple[int, ...]
+    found: int
+    among_worst: int
 
 
 @dataclass(frozen=True)
@@ -55,17 +70,29 @@ def draw_kinds(
     *,
     shown: int,
     count: int,
-) -> list[int]:
-    """The most confident mistake of every pair of classes that the first ``shown`` leave out."""
-    seen = {(targets[row], predicted[row]) for row in worst[:shown]}
-    rows = []
-    for row in worst[shown:]:
-        pair = (targets[row], predicted[row])
+) -> Kinds:
+    """The most confident mistake of every pair of classes that the first ``shown`` leave out.
+
+    The most frequent pairs come first; of equally frequent ones the one whose mistake is surer.
+
+    Args:
+        worst: all mistakes, the surest first.
+    """
+    pairs = [(int(targets[row]), int(predicted[row])) for row in worst]
+    frequency = Counter(pairs)
+    seen = set(pairs[:shown])
+    among_worst = len(seen)
+    surest: dict[tuple[int, int], int] = {}
+    for pair, row in zip(pairs, worst, strict=True):
         if pair not in seen:
-            seen.add(pair)
-            rows.append(int(row))
-    rows.sort(key=lambda row: (targets[row], predicted[row]))
-    return rows[:count]
+            surest.setdefault(pair, int(row))
+    chosen = sorted(surest, key=lambda pair: -frequency[pair])[:count]  # sorts are stable
+    return Kinds(
+        rows=tuple(surest[pair] for pair in chosen),
+        counts=tuple(frequency[pair] for pair in chosen),
+        found=len(frequency),
+        among_worst=among_worst,
+    )
 
 
 def show(subject: Subject, probabilities: FloatArray, row: int, most: int) -> ShownSample:

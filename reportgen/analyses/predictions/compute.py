@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.predictions.calibration import Calibration, measure_calibration
 from reportgen.analyses.predictions.choice import (
+    Kinds,
     ShownSample,
     draw_kinds,
     draw_strip,
@@ -37,7 +38,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scores:
-    """Everything that needs labels. Arrays by class have the order of the outputs."""
+    """Everything that needs labels. Arrays by class have the order of the outputs.
+
+    missed_chance: how probable so few predictions of a class are, were it predicted as often as
+    it occurs.
+    """
 
     accuracy: float
     interval: tuple[float, float]
@@ -48,7 +53,7 @@ class Scores:
     f1: FloatArray
     support: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    collapse_bound: FloatArray
+    missed_chance: FloatArray
     brier: float
     log_loss: float
     calibration: Calibration
@@ -69,7 +74,8 @@ class PredictionsResult:
     strip_pictures: NDArray[np.uint8] | None
     mistakes: tuple[ShownSample, ...]
     mistakes_found: int
-    kinds: tuple[ShownSample, ...]
+    kinds: Kinds | None
+    shown_kinds: tuple[ShownSample, ...]
     kind_pictures: NDArray[np.uint8] | None
     mistake_pictures: NDArray[np.uint8] | None
     scores: Scores | None
@@ -85,7 +91,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(raw.reshape(len(raw), -1)).all(axis=1))
     strip: list[ShownSample] = []
     mistakes: list[ShownSample] = []
-    kinds: list[ShownSample] = []
+    shown_kinds: list[ShownSample] = []
+    kinds = None
     found, scores, regression = 0, None, None
     if classes and finite.any():
         probabilities = subject.probabilities
@@ -105,15 +112,15 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
                 show(subject, probabilities, row, options.shown_classes)
                 for row in worst[: options.shown_mistakes]
             ]
-            kinds = [
-                show(subject, probabilities, row, options.shown_classes)
-                for row in draw_kinds(
-                    targets,
-                    probabilities.argmax(axis=1),
-                    worst,
-                    shown=options.shown_mistakes,
-                    count=options.shown_kinds,
-                )
+            kinds = draw_kinds(
+                targets,
+                probabilities.argmax(axis=1),
+                worst,
+                shown=options.shown_mistakes,
+                count=options.shown_kinds,
+            )
+            shown_kinds = [
+                show(subject, probabilities, row, options.shown_classes) for row in kinds.rows
             ]
     elif _is_labelled_regression(subject) and finite.any():
         regression = measure_regression(subject, finite, rng)
@@ -128,8 +135,9 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
         mistakes=tuple(mistakes),
         mistakes_found=found,
         mistake_pictures=take_pictures(subject, mistakes),
-        kinds=tuple(kinds),
-        kind_pictures=take_pictures(subject, kinds),
+        kinds=kinds,
+        shown_kinds=tuple(shown_kinds),
+        kind_pictures=take_pictures(subject, shown_kinds),
         scores=scores,
         unscored=subject.labels.unscored,
         regression=regression,
@@ -168,7 +176,7 @@ def _score(
         f1=f1,
         support=support,
         predicted=predicted,
-        collapse_bound=_prediction_rate_bound(predicted, support),
+        missed_chance=_chance_of_so_few(predicted, support),
         brier=_brier(task, probabilities, targets),
         log_loss=_log_loss(task, probabilities, targets),
         calibration=measure_calibration(
@@ -187,12 +195,12 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _prediction_rate_bound(predicted: NDArray[np.int64], support: NDArray[np.int64]) -> FloatArray:
-    """Upper 95 % bound of how often a class is predicted, over how often it occurs."""
+def _chance_of_so_few(predicted: NDArray[np.int64], support: NDArray[np.int64]) -> FloatArray:
+    """Probability of at most so many predictions at the rate of occurrence (exact binomial)."""
+    from scipy.stats import binom
+
     total = int(support.sum())
-    upper = np.array([wilson_interval(int(count), total)[1] for count in predicted])
-    unlimited = np.full(len(support), np.inf)
-    return np.asarray(np.divide(upper * total, support, out=unlimited, where=support > 0))
+    return np.asarray(binom.cdf(predicted, total, support / total))
 
 
 def _brier(task: str, probabilities: FloatArray, targets: NDArray[np.int64]) -> float:

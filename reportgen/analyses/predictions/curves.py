@@ -9,7 +9,7 @@ from reportgen.report.blocks import Lines, Series
 
 def draw_reliability(scores: Scores) -> Lines:
     """Accuracy against confidence, in bins."""
-    bins = scores.calibration
+    bins = scores.calibration.bins
     low, high = wilson_bounds(bins.accuracy * bins.count, bins.count)
     return Lines(
         id="predictions-reliability",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
 
 if TYPE_CHECKING:
+    from reportgen.analyses.predictions.calibration import Calibration
     from reportgen.analyses.predictions.compute import PredictionsResult, Scores
     from reportgen.analyses.predictions.regression import Regression
 
@@ -19,7 +23,7 @@ ACCURACY = Check(
     meaning=(
         "How many answers are right, with a 95 % interval, against always answering the most "
         "frequent class (R2 for regression). It warns where the interval holds chance, and fails "
-        "below a bar of your own."
+        "below a bar of your own. Without a bar it is a note: better than chance is not yet good."
     ),
     levels=("note", "warn", "fail"),
     unit="share",
@@ -35,7 +39,8 @@ CALIBRATION = Check(
     title="Calibration",
     meaning=(
         "How far stated probabilities are from the truth on average (expected calibration "
-        "error). It warns where even the low end of its 95 % interval is above the bar."
+        "error), and whether they are too high or too low. It warns where even the low end of its "
+        "95 % interval is above the bar."
     ),
     levels=("note", "warn"),
     unit="error",
@@ -47,8 +52,9 @@ CLASS_COLLAPSE = Check(
     id="predictions.class_collapse",
     title="Classes never predicted",
     meaning=(
-        "Classes that have samples but are predicted for fewer of them than the bar, with "
-        "statistical certainty. With too few samples to be sure it notes."
+        "Classes that have samples but are predicted less often than the bar says. It warns where "
+        "so few predictions are improbable (exact binomial, p < 0.001 over all classes), were a "
+        "class predicted as often as it occurs. With too few samples to be sure it notes."
     ),
     levels=("note", "warn"),
     unit="predictions per sample",
@@ -56,6 +62,12 @@ CLASS_COLLAPSE = Check(
     bar="collapse_share",
     advice="Look at the samples of these classes, their weights and their number in training.",
 )
+
+
+# Of a sound model that all classes together are accused; as many tests as classes share it.
+_IMPROBABLE = 0.001
+_MOST_NAMED = 5
+_NO_BAR = " No bar was set, so whether that is enough is yours to say."
 
 
 def judge(result: PredictionsResult) -> tuple[Finding, ...]:
@@ -111,6 +123,8 @@ def _share_right(result: PredictionsResult, scores: Scores) -> Finding:
             " That is not better than chance. Check the input scaling (--preprocessing) and the "
             "class order (--classes) first, then the training."
         )
+    elif own is None:
+        level, said = "note", said + _NO_BAR
     if own is not None and scores.accuracy < own:
         level = "fail" if high < own else "warn"
         doubt = "" if high < own else ", but the interval still holds it: audit more samples"
@@ -128,13 +142,9 @@ def _calibration(result: PredictionsResult) -> Finding:
     if result.scores is None:
         return _unscored(CALIBRATION, result)
     measured, limit = result.scores.calibration, result.options.max_calibration_error
-    excess = measured.confidence - measured.accuracy
-    gap = float((excess * measured.count).sum() / measured.count.sum())
-    direction = "more sure than right" if gap > 0 else "less sure than right"
     said = (
         f"Stated probabilities miss the truth by {measured.error:.3f} on average "
-        f"(95 % interval {measured.low:.3f} to {measured.high:.3f}); "
-        f"the model is {direction} by {abs(gap):.1%}."
+        f"(95 % interval {measured.low:.3f} to {measured.high:.3f}). {_say_gap(measured)}"
     )
     level: Level = "pass"
     if result.samples < result.options.min_samples:
@@ -151,39 +161,63 @@ def _calibration(result: PredictionsResult) -> Finding:
     )
 
 
+def _say_gap(measured: Calibration) -> str:
+    """Which way stated probabilities miss, if that can be told."""
+    low, high = measured.gap_low, measured.gap_high
+    if low <= 0 <= high:
+        return "Too high and too low even out, as far as these samples tell."
+    direction = "more sure than right" if low > 0 else "less sure than right"
+    nearest, farthest = sorted((abs(low), abs(high)))
+    return (
+        f"The model is {direction} by {abs(measured.bins.gap):.3f} "
+        f"({nearest:.3f} to {farthest:.3f})."
+    )
+
+
 def _collapse(result: PredictionsResult) -> Finding:
     if result.scores is None:
         return _unscored(CLASS_COLLAPSE, result)
-    scores = result.scores
-    limit = result.options.collapse_share
+    scores, limit = result.scores, result.options.collapse_share
     present = scores.support > 0
-    collapsed = (present & (scores.collapse_bound < limit)).nonzero()[0]
-    rates = scores.predicted[present] / scores.support[present]
-    worst = float(rates.min()) if present.any() else 0.0
-    if not len(collapsed):
-        level: Level = "pass"
-        said = "Every class that has samples is also predicted."
-        if worst < limit:
-            level = "note"
-            said = (
-                "A class with few samples is never or almost never predicted; "
-                "there are too few samples to be sure. Audit more of them."
-            )
-    else:
-        level = "warn"
-        names = [result.classes[i] for i in collapsed[:5]]
-        more = f" and {len(collapsed) - 5} more" if len(collapsed) > 5 else ""
+    rare = (present & (scores.predicted < limit * scores.support)).nonzero()[0]
+    sure = rare[scores.missed_chance[rare] < _IMPROBABLE / present.sum()]
+    worst = float((scores.predicted[present] / scores.support[present]).min())
+    level: Level = "pass"
+    said = "Every class that has samples is also predicted."
+    if len(rare) and not len(sure):
+        level = "note"
         said = (
-            f"{len(collapsed)} classes are (almost) never predicted although they have samples: "
-            f"{', '.join(names)}{more}. Look at their samples, weights and number in training."
+            f"{_list_rare(result, scores, rare)}. So few samples do not show whether the model "
+            "has lost the class. Audit more of them."
         )
+    elif len(sure):
+        level = "warn"
+        unsure = np.setdiff1d(rare, sure)
+        said = (
+            f"{_list_rare(result, scores, sure)}. That is no accident (p < {_IMPROBABLE}). Look "
+            "at the samples of these classes, their weights and their number in training."
+        )
+        if len(unsure):
+            said += f" Too few samples to be sure: {_list_rare(result, scores, unsure)}."
     return CLASS_COLLAPSE.finding(
-        level,
-        said,
-        value=worst,
-        threshold=limit,
-        evidence="predictions-classes",
+        level, said, value=worst, threshold=limit, evidence="predictions-classes"
     )
+
+
+def _list_rare(result: PredictionsResult, scores: Scores, classes: NDArray[np.int64]) -> str:
+    """Classes and how often they occur and are predicted, those with most samples first."""
+    order = classes[np.argsort(-scores.support[classes], kind="stable")]
+    named = [
+        f"{result.classes[i]} is {_times(int(scores.predicted[i]))} predicted "
+        f"({scores.support[i]:,} sample{'s' if scores.support[i] > 1 else ''})"
+        for i in order[:_MOST_NAMED]
+    ]
+    left = len(order) - _MOST_NAMED
+    return ", ".join(named) + (f" and {left:,} more classes" if left > 0 else "")
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
 def _fit(result: PredictionsResult, fit: Regression) -> Finding:
@@ -208,6 +242,8 @@ def _fit(result: PredictionsResult, fit: Regression) -> Finding:
             " That is not better than always answering the mean. Check the input scaling, and "
             "whether the targets were scaled in training."
         )
+    else:
+        level, said = "note", said + _NO_BAR
     return ACCURACY.finding(
         level,
         said,

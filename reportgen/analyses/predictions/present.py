@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.predictions import regression_blocks
-from reportgen.analyses.predictions.choice import ShownSample
+from reportgen.analyses.predictions.choice import Kinds, ShownSample
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
 from reportgen.analyses.predictions.curves import (
     draw_precision_recall,
@@ -32,6 +32,7 @@ from reportgen.report.blocks import (
 from reportgen.report.sections import SectionBody
 
 _CLASS_ROWS = 200
+_MOST_TIED = 3
 
 
 def present(result: PredictionsResult) -> SectionBody:
@@ -44,8 +45,8 @@ def present(result: PredictionsResult) -> SectionBody:
         blocks += _score_blocks(result, result.scores, arrays)
         if result.mistakes:
             blocks.append(_mistakes_block(result, arrays))
-        if result.kinds:
-            blocks.append(_kinds_block(result, arrays))
+        if result.kinds and result.shown_kinds:
+            blocks.append(_kinds_block(result, result.kinds, arrays))
     if result.regression is not None:
         blocks += regression_blocks.present(result.regression, result.samples)
     if not blocks:
@@ -77,10 +78,11 @@ def _method(result: PredictionsResult) -> tuple[str, ...]:
             "the curves are scikit-learn's; a precision without predictions counts as 0.",
             f"Calibration: the probability of the predicted class, at most {result.options.bins} "
             "bins of equal size; the expected calibration error is the mean gap between bin "
-            "confidence and bin accuracy, less what noise alone would add (Kumar, Liang & Ma "
-            "2019); its interval is a bootstrap over samples, from zero where such gaps arise by "
-            "chance in a calibrated model (Bröcker & Smith 2007). The Brier score is the mean "
-            "squared distance between probabilities and truth.",
+            "confidence and bin accuracy, less what noise adds (Kumar, Liang & Ma 2019, the L1 "
+            "form), and never less than the size of the mean gap. Its interval holds the errors "
+            "under which the gaps seen are no surprise, by drawing; from zero where a calibrated "
+            "model shows such gaps. The mean gap has Student's interval. The Brier score is the "
+            "mean squared distance between probabilities and truth.",
         ]
     if result.regression is not None:
         lines.append("Errors are scikit-learn's; the interval of R2 is a bootstrap over samples.")
@@ -119,20 +121,32 @@ def _mistakes_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) 
     )
 
 
-def _kinds_block(result: PredictionsResult, arrays: dict[str, NDArray[Any]]) -> Block:
+def _kinds_block(result: PredictionsResult, kinds: Kinds, arrays: dict[str, NDArray[Any]]) -> Block:
+    left = kinds.found - kinds.among_worst - len(kinds.rows)
+    above, shown = kinds.among_worst, len(kinds.rows)
     caption = (
-        f"{len(result.kinds)} pairs of classes that are confused, one sample of each: the one the "
-        "model was most sure of. Look for what the two classes share in the picture."
+        f"{_count(kinds.found, 'pair')} of classes (actual, predicted) "
+        f"{'is' if kinds.found == 1 else 'are'} confused; "
+        f"{above} {'is' if above == 1 else 'are'} among the mistakes above. "
+        f"Of the others {shown} {'is' if shown == 1 else 'are'} shown, the "
+        "most frequent first, by the sample that the model was most sure of. "
+        f"{f'{left} more are not shown. ' if left else ''}"
+        "Look for what the two classes share in the picture."
     )
     return _gallery(
         "predictions-kinds",
         "Other kinds of mistakes",
         caption,
-        result.kinds,
+        result.shown_kinds,
         result.kind_pictures,
         "kinds",
         arrays,
+        remarks=tuple(f"{count} such" for count in kinds.counts),
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _gallery(
@@ -143,18 +157,22 @@ def _gallery(
     pictures: NDArray[np.uint8] | None,
     key: str,
     arrays: dict[str, NDArray[Any]],
+    remarks: tuple[str, ...] = (),
 ) -> Block:
     if pictures is None:
         return Table(
             id=id_,
             title=title,
             caption=caption,
-            header=("Sample", "Predicted", "Actual", "Probability"),
-            rows=tuple((s.name, s.predicted, s.actual, s.confidence) for s in shown),
+            header=("Sample", "Predicted", "Actual", "Probability", *["How often"] * bool(remarks)),
+            rows=tuple(
+                (s.name, s.predicted, s.actual, s.confidence, *remarks[i : i + 1])
+                for i, s in enumerate(shown)
+            ),
         )
     arrays[key] = pictures
     short = _shorten({name for sample in shown for name, _ in sample.shares})
-    labels = tuple(_label(sample, short) for sample in shown)
+    labels = tuple(_label(s, short, *remarks[i : i + 1]) for i, s in enumerate(shown))
     return ImageGrid(
         id=id_,
         title=title,
@@ -177,12 +195,14 @@ def _shorten(names: set[str]) -> dict[str, str]:
     return {name: name[len(prefix) :] or name for name in names}
 
 
-def _label(sample: ShownSample, short: Mapping[str, str]) -> TileLabel:
+def _label(sample: ShownSample, short: Mapping[str, str], remark: str = "") -> TileLabel:
     tone = "plain" if sample.right is None else "good" if sample.right else "bad"
     if sample.actual is None:
         detail = ""
     else:
         detail = "right" if sample.right else f"wrong: it is {sample.actual}"
+    if remark:
+        detail += f" ({remark})"
     return TileLabel(
         text=f"{sample.predicted} {sample.confidence:.0%}",
         detail=detail,
@@ -225,7 +245,8 @@ def _summary(result: PredictionsResult, scores: Scores) -> KeyValues:
         ("Mean F1 of the classes", f"{scores.f1[present].mean():.3f}"),
         (
             "Calibration error",
-            f"{scores.calibration.error:.3f} (before debiasing {scores.calibration.raw_error:.3f})",
+            f"{scores.calibration.error:.3f} (as measured, with what noise adds: "
+            f"{scores.calibration.bins.error:.3f})",
         ),
         ("Brier score", f"{scores.brier:.4f}"),
         ("Log loss", f"{scores.log_loss:.4f}"),
@@ -245,14 +266,7 @@ def _confusion(
     result: PredictionsResult, scores: Scores, arrays: dict[str, NDArray[Any]]
 ) -> HeatMap:
     arrays["confusion"] = scores.confusion.astype(np.float64)
-    off = scores.confusion - np.diag(np.diag(scores.confusion))
-    most = np.unravel_index(off.argmax(), off.shape)
-    worst = (
-        f"The most frequent mistake: {result.classes[most[0]]} taken for "
-        f"{result.classes[most[1]]}, {off[most]} times."
-        if off.max() > 0
-        else "There is no mistake."
-    )
+    worst = _name_most_frequent(result, scores)
     return HeatMap(
         id="predictions-confusion",
         title="Confusion matrix",
@@ -265,6 +279,23 @@ def _confusion(
         row_labels=result.classes,
         column_labels=result.classes,
     )
+
+
+def _name_most_frequent(result: PredictionsResult, scores: Scores) -> str:
+    """The most frequent mistake, or those that share the first place."""
+    off = scores.confusion - np.diag(np.diag(scores.confusion))
+    most = int(off.max())
+    if not most:
+        return "There is no mistake."
+    first = [
+        f"{result.classes[i]} taken for {result.classes[j]}" for i, j in np.argwhere(off == most)
+    ]
+    times = f"{most:,} time{'' if most == 1 else 's'}"
+    if len(first) == 1:
+        return f"The most frequent mistake: {first[0]}, {times}."
+    if len(first) > _MOST_TIED:
+        return f"No mistake stands out: {len(first):,} pairs of classes are confused {times} each."
+    return f"The most frequent mistakes, {times} each: {', '.join(first)}."
 
 
 def _class_table(result: PredictionsResult, scores: Scores) -> Table:
