@@ -29,6 +29,7 @@ BATTERY: tuple[Analysis[Any, Any], ...] = (
     LOSS_LANDSCAPE,
 )
 DIRECTIONS.update({check.id: check.better for a in BATTERY for check in a.checks if check.better})
+FOLLOWS = {check.id: check.follows for a in BATTERY for check in a.checks}
 Chosen = tuple[tuple[Analysis[Any, Any], AnalysisOptions], ...]
 
 

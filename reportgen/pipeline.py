@@ -13,7 +13,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from reportgen.analyses.contract import Analysis, AnalysisOptions, unmet
-from reportgen.battery import BATTERY, Chosen, choose_battery
+from reportgen.battery import BATTERY, FOLLOWS, Chosen, choose_battery
 from reportgen.config import AuditConfig
 from reportgen.errors import (
     ConfigurationError,
@@ -23,6 +23,7 @@ from reportgen.errors import (
 )
 from reportgen.progress import Display, Silence, listening
 from reportgen.report.cards import Environment, SubjectCard, Timing
+from reportgen.report.causes import link_causes
 from reportgen.report.report import Report
 from reportgen.report.sections import Section, SectionBody
 from reportgen.report.verdict import judge
@@ -86,11 +87,12 @@ def run_audit(
             )
             sections.append(section)
             arrays |= {f"{analysis.id}/{key}": value for key, value in found.items()}
+    linked = link_causes(tuple(sections), FOLLOWS)
     report = Report(
-        verdict=judge(tuple(sections)),
+        verdict=judge(linked),
         subject=card,
         environment=_environment(config, opened, chosen, command),
-        sections=tuple(sections),
+        sections=linked,
     )
     return report.with_arrays(arrays), timing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reportgen import text
@@ -37,7 +37,11 @@ LAYOUTS: Mapping[type[Any], Callable[[Any, Gallery], GridView | TableView | None
 
 @dataclass(frozen=True)
 class FindingView:
-    """A finding as a line. ``measure`` sets the value against its threshold."""
+    """A finding as a line. ``measure`` sets the value against its threshold.
+
+    cause, cause_title: anchor and title of the finding that this one follows from; empty without.
+    consequences: the findings that follow from this one.
+    """
 
     anchor: str
     id: str
@@ -50,6 +54,9 @@ class FindingView:
     evidence_title: str
     section: str
     thumbnail: Picture | None
+    cause: str = ""
+    cause_title: str = ""
+    consequences: tuple[FindingView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ def build(report: Report, gallery: Gallery) -> PageView:
     sections = _sections(report, gallery)
     findings = [finding for section in sections for finding in section.findings]
     done = [f for section in sections if section.section.status == "done" for f in section.findings]
-    grave = [f for level in FIRING for f in findings if f.level == level]
+    first = [f for f in findings if not f.cause]  # what follows from another stands under it
+    grave = [f for level in FIRING for f in first if f.level == level]
     return PageView(
         subject=report.subject,
         short_hash=(report.subject.sha256 or "")[:12],
@@ -157,11 +165,14 @@ def _glances(report: Report, gallery: Gallery) -> tuple[Glance, ...]:
 def _sections(report: Report, gallery: Gallery) -> tuple[SectionView, ...]:
     blocks = {block.id: block for section in report.sections for block in section.blocks}
     seen: Counter[str] = Counter()
+    listed = [
+        tuple(_finding(finding, section, blocks, gallery, seen) for finding in section.findings)
+        for section in report.sections
+    ]
+    linked = _link([finding for findings in listed for finding in findings], report)
     views = []
-    for section in report.sections:
-        findings = tuple(
-            _finding(finding, section, blocks, gallery, seen) for finding in section.findings
-        )
+    for section, found in zip(report.sections, listed, strict=True):
+        findings = tuple(linked[finding.anchor] for finding in found)
         levels: list[Level] = [f.level for f in findings]
         worst = next((level for level in (*FIRING, "pass") if level in levels), None)
         views.append(
@@ -176,6 +187,25 @@ def _sections(report: Report, gallery: Gallery) -> tuple[SectionView, ...]:
             )
         )
     return tuple(views)
+
+
+def _link(findings: list[FindingView], report: Report) -> dict[str, FindingView]:
+    """The findings by anchor, each with its cause and what follows from it."""
+    named: dict[str, FindingView] = {}
+    for finding in findings:
+        named.setdefault(finding.id, finding)
+    alone = {f.id for f in report.findings if f.cause is None}  # a circle would hide all of it
+    causes = {f.id: f.cause for f in report.findings if f.cause in alone}
+    linked = {}
+    for finding in findings:
+        cause = named.get(causes.get(finding.id) or "")
+        if cause is not None:
+            finding = replace(finding, cause=cause.anchor, cause_title=cause.title)
+        linked[finding.anchor] = finding
+    for finding in named.values():
+        below = tuple(f for f in linked.values() if f.cause == finding.anchor)
+        linked[finding.anchor] = replace(linked[finding.anchor], consequences=below)
+    return linked
 
 
 def _finding(

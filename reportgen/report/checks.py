@@ -23,6 +23,7 @@ class Check:
         better: which way the value is better; None where neither is.
         bar: the option that is its threshold, by the name within its analysis; None without one.
         advice: what to do when it fires.
+        follows: ids of checks that explain this one when they fire, see `causes.link_causes`.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Check:
     better: Better | None
     advice: str
     bar: str | None = None
+    follows: tuple[str, ...] = ()
 
     def finding(
         self,
@@ -43,12 +45,15 @@ class Check:
         threshold: float | None = None,
         unit: str | None = None,
         evidence: str | None = None,
+        cause: str | None = None,
     ) -> Finding:
         """The verdict of this check.
 
         Args:
             unit: of this value, where it differs from the check's.
             evidence: id of the block that shows what ``message`` claims.
+            cause: id of the check that explains this finding if it fires; without that, it stands
+                alone.
         """
         return Finding(
             id=self.id,
@@ -59,6 +64,7 @@ class Check:
             unit=(unit or self.unit) if value is not None else None,
             threshold=threshold,
             evidence=evidence,
+            cause=cause,
         )
 
     def not_checked(

@@ -22,6 +22,8 @@ class Finding(Record):
         value, unit, threshold: what was measured, in which unit, and the bar that it was held to;
             None where there is no number, unit or bar.
         evidence: id of the block that shows what the message claims.
+        cause: id of the finding that this one follows from. That one carries the level; this one
+            is a note.
     """
 
     id: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
@@ -32,6 +34,7 @@ class Finding(Record):
     unit: str | None = None
     threshold: FiniteFloat | None = None
     evidence: str | None = None
+    cause: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$")
 
 
 class Verdict(Record):

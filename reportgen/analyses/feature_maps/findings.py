@@ -20,17 +20,21 @@ NON_FINITE = Check(
     unit="layers",
     better="lower",
     advice="Check the weights of that layer and the scaling of the input.",
+    follows=("weights.non_finite",),
 )
 DEAD_CHANNELS = Check(
     id="features.dead_channels",
     title="Channels that never change",
     meaning=(
-        "Channels that have the same value at every position of every sample. Those whose filter "
-        "is zero are named by `weights.dead_filters`."
+        "Channels that have the same value at every position of every sample. Single ones are "
+        "common in sound models: it warns where they make up more of a layer than the bar, or "
+        "more than feature_maps.dead_share of all channels. Those whose filter is zero are named "
+        "by `weights.dead_filters`."
     ),
-    levels=("warn",),
-    unit="channels",
+    levels=("note", "warn"),
+    unit="share of a layer",
     better="lower",
+    bar="dead_layer_share",
     advice=(
         "Prune them if these samples stand for all. Where many died in training, lower the "
         "learning rate."
@@ -99,22 +103,53 @@ def _dead(result: FeatureMapsResult) -> Finding:
     count = sum(len(p.channels) for p in problems.dead)
     if problems.non_finite and not count:
         return DEAD_CHANNELS.not_checked(_unseen(problems))
-    message = f"Each of {problems.channels:,} channels responds to some sample."
-    if problems.by_weights:
-        message = f"{_by_weights(problems)} Each other one responds to some sample."
-    if count:
-        verb = "has" if count == 1 else "have"
-        # None in n: at most 3 in n otherwise, with 95 % confidence ("rule of three").
-        message = (
-            f"{count} of {problems.channels:,} channels {verb} the same value everywhere on all "
-            f"{samples:,} samples: {_where(problems.dead)}. They may have died in training, mostly "
-            "of a high learning rate. Prune them if these samples stand for all: each responds to "
-            f"fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % confidence)."
-            f"{_say_effect(result.together.dead)}"
-        )
+    if not count:
+        message = f"Each of {problems.channels:,} channels responds to some sample."
         if problems.by_weights:
-            message += f" {_by_weights(problems)}"
-    return _judge_problems(result, DEAD_CHANNELS, problems.dead, float(count), message)
+            message = f"{_by_weights(problems)} Each other one responds to some sample."
+        return DEAD_CHANNELS.finding(
+            "note" if problems.by_weights else "pass",
+            message,
+            value=0.0,
+            threshold=result.options.dead_layer_share,
+            evidence=_find_evidence(result, problems.dead, "feature_maps-dead"),
+            cause="weights.dead_filters" if problems.by_weights else None,
+        )
+    worst = max(problems.dead, key=lambda p: len(p.channels) / p.of)
+    share, of_all = len(worst.channels) / worst.of, count / problems.channels
+    by_layer = share > result.options.dead_layer_share
+    by_all = of_all > result.options.dead_share and not by_layer
+    return DEAD_CHANNELS.finding(
+        "warn" if by_layer or by_all else "note",
+        _say_dead(result, count, worst, by_layer or by_all),
+        value=of_all if by_all else share,
+        unit="share of all channels" if by_all else None,
+        threshold=result.options.dead_share if by_all else result.options.dead_layer_share,
+        evidence="feature_maps-dead",
+    )
+
+
+def _say_dead(result: FeatureMapsResult, count: int, worst: Problem, many: bool) -> str:
+    problems, samples = result.problems, result.census.samples
+    verb = "has" if count == 1 else "have"
+    said = (
+        f"{count:,} of {problems.channels:,} channels ({count / problems.channels:.1%}) {verb} the "
+        f"same value everywhere on all {samples:,} samples: {_where(problems.dead)}."
+    )
+    if len(problems.dead) > 1 or many:
+        said += (
+            f" The most of one layer: {len(worst.channels)} of {worst.of} "
+            f"({len(worst.channels) / worst.of:.0%}), in {worst.address}."
+        )
+    # None in n: at most 3 in n otherwise, with 95 % confidence ("rule of three").
+    said += (
+        " Channels mostly die in training, of a high learning rate: train again with a lower one."
+        if many
+        else f" Single ones are common. Prune them if these samples stand for all: each responds "
+        f"to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % confidence)."
+    )
+    said += _say_effect(result.together.dead)
+    return f"{said} {_by_weights(problems)}" if problems.by_weights else said
 
 
 def _unseen(problems: Problems) -> str:
@@ -151,15 +186,20 @@ def _where(problems: list[Problem]) -> str:
 def _judge_problems(
     result: FeatureMapsResult, check: Check, problems: list[Problem], value: float, message: str
 ) -> Finding:
-    first = "feature_maps-path-0" if not result.is_vector and result.samples else None
-    flagged = "feature_maps-dead" if check is DEAD_CHANNELS else "feature_maps-flags"
     return check.finding(
         check.levels[-1] if problems else "pass",
         message,
         value=value,
         threshold=0.0,
-        evidence=flagged if problems else first,
+        evidence=_find_evidence(result, problems, "feature_maps-flags"),
     )
+
+
+def _find_evidence(result: FeatureMapsResult, problems: list[Problem], flagged: str) -> str | None:
+    """The block that shows flagged layers, else the way of a sample through all of them."""
+    if problems:
+        return flagged
+    return "feature_maps-path-0" if not result.is_vector and result.samples else None
 
 
 _ANSWERS: Mapping[Check, Callable[[FeatureMapsResult], Finding]] = {

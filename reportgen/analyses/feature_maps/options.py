@@ -78,6 +78,24 @@ class Options(AnalysisOptions):
             "none ever is."
         ),
     )
+    dead_layer_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `features.dead_channels`: it warns where more than this share of a layer's "
+            "channels never change, and notes fewer."
+        ),
+    )
+    dead_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description=(
+            "Second bar of `features.dead_channels`: it warns where more than this share of all "
+            "channels never change."
+        ),
+    )
     saturated_share: float = Field(
         default=0.5,
         ge=0,

@@ -46,6 +46,7 @@ from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.grid import FloatArray
 from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.parameters import difference, dot
+from reportgen.subject.finite import require_finite_weights
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
@@ -57,6 +58,7 @@ _DESCENT = 0.1  # of the time, at most
 def measure(subject: Subject, options: Options, rng: np.random.Generator) -> LandscapeResult:
     """Measure one part of the plane, or all of the section."""
     seeds, before = rng.spawn(8), subject.weights_hash()
+    require_finite_weights(subject.model, "there is no loss to measure")
     setting = settle(subject, options, seeds[0])
     match = match_history(subject)
     if not np.isfinite(setting.losses).all():

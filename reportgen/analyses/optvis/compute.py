@@ -22,6 +22,7 @@ from reportgen.analyses.optvis.judging import Judged, judge
 from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
 from reportgen.analyses.optvis.units import Painting, RawLayer, Studio, paint_layer, summarise
+from reportgen.subject.finite import require_finite_weights
 from reportgen.subject.top_activating import Request
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class OptvisResult:
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OptvisResult:
     """Paint units, classes and dreams within the time budget, then judge every picture."""
+    require_finite_weights(subject.model, "no gradient leads to a picture")
     alone = not len(subject.samples)
     if alone:
         subject, options = stand_in(subject, rng.spawn(1)[0]), reduce_options(options)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.analyses.optvis.causes import UNRESPONSIVE, UNTOLD
+from reportgen.analyses.optvis.silent import STARTS
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
+from reportgen.report.levels import Level
 
 if TYPE_CHECKING:
     from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
@@ -16,17 +19,15 @@ UNRESPONSIVE_UNITS = Check(
     id="optvis.unresponsive_units",
     title="Units that no image excites",
     meaning=(
-        "Units that no optimised picture raises (dead, without a gradient, or saturated). It "
-        "warns where they make up more of a layer than the bar, or where a class is among them."
+        "Units that no sample changes and that a search from many random pictures does not change "
+        "either. It warns where those found make up more of a layer than the bar, or where a class "
+        "is among them."
     ),
     levels=("note", "warn"),
     unit="share of a layer",
     better="lower",
     bar="unresponsive_share",
-    advice=(
-        "The layer can be smaller. If there are many, train again with a lower learning rate or "
-        "another initialiser."
-    ),
+    advice=("If there are many, train again with a lower learning rate or another initialiser."),
 )
 BELOW_NATURAL = Check(
     id="optvis.below_natural",
@@ -49,49 +50,82 @@ def judge(result: OptvisResult) -> tuple[Finding, ...]:
     return tuple(answer(result) for answer in _ANSWERS.values())
 
 
+@dataclass(frozen=True)
+class _Lost:
+    """Units of one layer that no picture excites.
+
+    channels: those found. tried: units that were painted or searched for and of which it is known.
+    width: of the layer.
+    """
+
+    address: str
+    channels: frozenset[int]
+    tried: frozenset[int]
+    untold: frozenset[int]
+    width: int
+
+    @property
+    def share(self) -> float:
+        """Of the layer, at least: silent channels that were not tried are not counted."""
+        return len(self.channels) / self.width
+
+
+def _count_lost(layer: PaintedLayer) -> _Lost:
+    raw = layer.raw
+    causes = dict(zip(raw.silent, raw.causes, strict=True))
+    causes |= {c: judged.cause for c, judged in zip(raw.channels, layer.judged, strict=True)}
+    return _Lost(
+        raw.excited.address,
+        frozenset(c for c, cause in causes.items() if cause in UNRESPONSIVE),
+        frozenset(c for c, cause in causes.items() if cause not in UNTOLD),
+        frozenset(c for c, cause in causes.items() if cause in UNTOLD),
+        raw.width,
+    )
+
+
 def _unresponsive(result: OptvisResult) -> Finding:
-    tried = sum(len(layer.judged) + len(layer.raw.silent) for layer in result.layers)
+    layers = [_count_lost(layer) for layer in result.layers]
     classes = result.classes.judged if result.classes else ()
-    tried += len(classes)
+    names = result.classes.names if result.classes else ()
+    untold = sum(len(layer.untold) for layer in layers)
+    untold += sum(judged.cause in UNTOLD for judged in classes)
+    tried = sum(len(layer.tried | layer.untold) for layer in layers) + len(classes)
     if not tried:
         return UNRESPONSIVE_UNITS.not_checked(
             "No unit was painted. Raise optvis.layers or optvis.classes."
         )
-    by_layer = {layer.raw.excited.address: _count_silent(layer) for layer in result.layers}
-    lost = [
-        result.classes.names[i]
-        for i, judged in enumerate(classes)
-        if judged.cause in UNRESPONSIVE and result.classes
-    ]
-    count = sum(by_layer.values()) + len(lost)
-    if not count:
-        return UNRESPONSIVE_UNITS.finding(
-            "note" if _count_untold(result) else "pass",
-            _say_answered(result, tried),
-            value=0.0,
-            threshold=result.options.unresponsive_share,
-            evidence="optvis-layers",
-        )
-    shares = {layer.raw.excited.address: _share(layer) for layer in result.layers}
-    worst = max(shares, key=lambda address: shares[address], default="")
-    share = shares.get(worst, 0.0)
+    lost_classes = [n for n, j in zip(names, classes, strict=True) if j.cause in UNRESPONSIVE]
+    worst = max(layers, key=lambda layer: layer.share, default=None)
+    share = worst.share if worst else 0.0
     most = result.options.unresponsive_share
-    only_classes = bool(lost) and share <= most
+    level: Level = "note" if untold or share else "pass"
+    said = [_say_answered(tried, untold)]
+    if share:
+        level = "warn" if share > most else "note"
+        said = [_say_lost([layer for layer in layers if layer.channels])]
+    if lost_classes:
+        level = "warn"
+        named = ", ".join(lost_classes[:_MOST_NAMED])
+        said = [f"No picture raises the score of {named}{_more(lost_classes, 'classes')}."] + (
+            said if share else []
+        )
+    only_classes = bool(lost_classes) and share <= most
     return UNRESPONSIVE_UNITS.finding(
-        "warn" if lost or share > most else "note",
-        _say_unresponsive(by_layer, lost, count, tried, worst, share),
-        value=float(len(lost) if only_classes else share),
+        level,
+        " ".join(said),
+        value=float(len(lost_classes) if only_classes else share),
         unit="classes" if only_classes else "share of a layer",
         threshold=0.0 if only_classes else most,
         evidence="optvis-silent"
         if any(layer.raw.silent for layer in result.layers)
         else "optvis-layers",
+        # That no sample changes these channels is that finding's; here stands what pictures do.
+        cause="features.dead_channels" if share and not lost_classes else None,
     )
 
 
-def _say_answered(result: OptvisResult, tried: int) -> str:
+def _say_answered(tried: int, untold: int) -> str:
     """Units whose pictures did not rise are not among them, though it is not known why."""
-    untold = _count_untold(result)
     if not untold:
         return f"All {tried:,} units that were tried answer to a picture."
     return (
@@ -101,44 +135,23 @@ def _say_answered(result: OptvisResult, tried: int) -> str:
     )
 
 
-def _count_untold(result: OptvisResult) -> int:
-    causes = [cause for layer in result.layers for cause in layer.raw.causes]
-    causes += [judged.cause for layer in result.layers for judged in layer.judged]
-    causes += [judged.cause for judged in (result.classes.judged if result.classes else ())]
-    return sum(cause in UNTOLD for cause in causes)
-
-
-def _count_silent(layer: PaintedLayer) -> int:
-    shown = sum(judged.cause in UNRESPONSIVE for judged in layer.judged)
-    return shown + sum(cause in UNRESPONSIVE for cause in layer.raw.causes)
-
-
-def _share(layer: PaintedLayer) -> float:
-    """Of the whole layer: what was found among the tried, carried over to all silent channels."""
-    raw = layer.raw
-    shown = sum(judged.cause in UNRESPONSIVE for judged in layer.judged)
-    tried = sum(cause not in UNTOLD for cause in raw.causes)
-    dead = sum(cause in UNRESPONSIVE for cause in raw.causes)
-    silent = raw.silent_count * dead / tried if tried else 0.0
-    return (silent + shown) / raw.width
-
-
-def _say_unresponsive(
-    by_layer: dict[str, int], lost: list[str], count: int, tried: int, worst: str, share: float
-) -> str:
-    named = [f"{address} ({n})" for address, n in by_layer.items() if n]
-    more = f" and {len(named) - _MOST_NAMED} more layers" * (len(named) > _MOST_NAMED)
-    where = f" in {', '.join(named[:_MOST_NAMED])}{more}" if named else ""
-    classes = f" No picture raises the score of {', '.join(lost[:_MOST_NAMED])}." if lost else ""
-    largest = f" In {worst} that makes about {share:.0%} of the layer." if share else ""
-    advice = (
-        " No sample needs them: the layer can be smaller. If there are many, train again with a "
-        "lower learning rate or another initialiser."
-    ) * bool(named)
-    return (
-        f"{count} of {tried:,} units that were tried answer to no picture{where}.{largest}{classes}"
-        f"{advice}"
+def _say_lost(layers: list[_Lost]) -> str:
+    count = sum(len(layer.channels) for layer in layers)
+    named = ", ".join(
+        f"{layer.address} ({len(layer.channels)} of {len(layer.tried)} tried; the layer has "
+        f"{layer.width:,})"
+        for layer in layers[:_MOST_NAMED]
     )
+    return (
+        f"A search from {STARTS} random pictures found none that changes {count:,} of the channels "
+        f"that no sample changes: {named}{_more(layers, 'layers')}. That is no proof that there is "
+        "none. If there are many, train again with a lower learning rate or another initialiser."
+    )
+
+
+def _more(named: Sequence[object], what: str) -> str:
+    left = len(named) - _MOST_NAMED
+    return f" and {left:,} more {what}" if left > 0 else ""
 
 
 def _say_share(result: OptvisResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.optvis.agreement import Agreement, judge_agreement
-from reportgen.analyses.optvis.causes import Cause
+from reportgen.analyses.optvis.causes import UNRESPONSIVE, Cause
 from reportgen.analyses.optvis.classes import SCORES, RawClasses, as_class_scores, read_scores
 from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 from reportgen.analyses.optvis.natural import (
@@ -21,6 +21,7 @@ from reportgen.analyses.optvis.natural import (
 )
 from reportgen.analyses.optvis.pictures import as_tiles, unit_samples
 from reportgen.analyses.optvis.reading import read_images
+from reportgen.analyses.optvis.silent import search_classes
 from reportgen.analyses.optvis.trust import Asked, Trust, judge_trust
 from reportgen.analyses.optvis.units import RawLayer, Studio, list_addresses
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float32]
+_SHARE_FOR_LOST = 0.1  # of the time for painting
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,18 @@ def judge(
     noise = _read_noise(studio, addresses, options.noise, rng)
     trusts = judge_trust(natural, pictures, asked, seed=studio.seed)
     agreements = judge_agreement(natural, pictures, asked)
+    searched = {
+        (raw.excited.address, channel): cause
+        for raw in layers
+        for channel, cause in zip(raw.silent, raw.causes, strict=True)
+    }
     judged = [
-        _judge_one(subject, unit, natural, pictures, noise, trust, agreement, first)
+        _judge_one(subject, unit, natural, pictures, noise, trust, agreement, first, searched)
         for unit, trust, agreement, first in zip(
             asked, trusts, agreements, _list_firsts(layers, classes), strict=True
         )
     ]
+    judged = _search_lost(studio, asked, judged, options)
     grouped, start = [], 0
     for raw in layers:
         grouped.append(tuple(judged[start : start + len(raw.channels)]))
@@ -211,7 +219,9 @@ def _judge_one(
     trust: Trust,
     agreement: Agreement,
     first: _First,
+    searched: Mapping[tuple[str, int], Cause | None],
 ) -> Judged:
+    """searched: what a search said of channels that no sample changes."""
     scores = pictures.means[unit.address][unit.pictures, unit.channel]
     seen = natural.means[unit.address][:, unit.channel]
     constant, activation = _is_constant(seen), None
@@ -231,9 +241,30 @@ def _judge_one(
             hurried=first.hurried,
         )
     )
+    if unit.address != SCORES and cause in UNRESPONSIVE:
+        # Some pictures that did not rise show little; `silent` looks harder.
+        cause = searched.get((unit.address, unit.channel), "stuck") or "stuck"
     if first.hurried and not first.settled.any():
         agreement = replace(agreement, label="unclear", doubt="not finished")
     return Judged(scores, _largest(seen), highest, trust, agreement, cause)
+
+
+def _search_lost(
+    studio: Studio, asked: Sequence[Asked], judged: list[Judged], options: Options
+) -> list[Judged]:
+    """Look harder at classes whose score no picture raised."""
+    lost = [
+        i
+        for i, (unit, one) in enumerate(zip(asked, judged, strict=True))
+        if unit.address == SCORES and one.cause in UNRESPONSIVE
+    ]
+    if not lost:
+        return judged
+    seconds = _SHARE_FOR_LOST * options.seconds
+    causes = search_classes(studio, [asked[i].channel for i in lost], seconds)
+    for i, cause in zip(lost, causes, strict=True):
+        judged[i] = replace(judged[i], cause=cause or "stuck")
+    return judged
 
 
 def _is_constant(scores: FloatArray) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.analyses.optvis.causes import UNRESPONSIVE
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
 from reportgen.analyses.optvis.judging import Judged
+from reportgen.analyses.optvis.silent import STARTS
 from reportgen.analyses.optvis.units import Painting
 from reportgen.analyses.optvis.wording import say_factor, say_remark
 from reportgen.report.blocks import Block, Cell, Lines, Series, Table, as_finite
@@ -194,9 +195,10 @@ def table_silent(result: OptvisResult) -> list[Block]:
             id="optvis-silent",
             title="Channels that no sample changes",
             caption=(
-                "They were tried with pictures: their value in the middle of the map, before the "
-                "ReLU, was raised. A channel that a picture excites is not dead; these samples do "
-                "not hold what it looks for. Cannot be told: the search had not ended."
+                f"A search from {STARTS} random pictures tried to change their value in the middle "
+                "of the map. A channel that a picture excites is not dead: these samples do not "
+                "hold what it looks for. Where none does, the search found none; that is no proof. "
+                "Cannot be told: time ran out before the search ended (optvis.seconds)."
             ),
             header=(
                 "Layer",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.optvis.causes import Cause
-from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
-from reportgen.optvis.recipe import Stage
+from reportgen.analyses.optvis.silent import search_silent
 from reportgen.subject.top_activating import ExcitedLayer
 
 if TYPE_CHECKING:
@@ -20,13 +19,9 @@ if TYPE_CHECKING:
     from reportgen.optvis.objective import Objective
     from reportgen.optvis.recipe import Recipe
     from reportgen.optvis.scaling import Scaling
-    from reportgen.subject.layers import LayerCall
     from reportgen.subject.subject import Subject
 
 FloatArray = NDArray[np.float32]
-# Enough to see whether a silent unit can be excited at all.
-_TRIAL = (Stage(64),)
-_RECTIFIERS = frozenset({"relu", "relu6"})
 # A canvas of two windows a side, rounded up, if that is clearly smaller than the samples.
 _WINDOWS, _ROUND, _SMALLEST_CANVAS, _WORTH_IT = 2, 32, 96, 0.75
 
@@ -146,11 +141,12 @@ class Studio:
         *,
         variants: int = 0,
         recipe: Recipe | None = None,
+        smallest: int = _SMALLEST_CANVAS,
     ) -> Engine:
         """An engine with a canvas a few times as large as what a unit sees: the rest is repeats."""
         from reportgen.errors import UsageError
 
-        size = choose_size(window, self.size)
+        size = choose_size(window, self.size, smallest)
         try:
             return self.open(objective, variants=variants, recipe=recipe, size=size)
         except UsageError:
@@ -170,7 +166,9 @@ def paint_layer(
     call = subject.probe.call(address)
     channels = [unit.pick.channel for unit in excited.units]
     constant = np.flatnonzero(subject.census.by_address[address].constant)
-    tried = tuple(int(i) for i in constant[:silent])
+    # Those that are shown first: of them the report says why their pictures mean nothing.
+    shown_first = np.argsort(~np.isin(constant, channels), kind="stable")
+    tried = tuple(int(i) for i in constant[shown_first][:silent])
     # What is painted beside the pictures comes out of the same share of time.
     beside = 0.25 * seconds
     seconds -= beside * (bool(tried) + negative)
@@ -179,7 +177,8 @@ def paint_layer(
         opposite = studio.paint(-channel(address, channels), beside, variants=1)
     engine = studio.open_small(channel(address, channels), excited.window)
     optimised = paint(engine, seconds)
-    causes, late = try_silent(studio, call, tried, excited.window, beside)
+    always = subject.census.by_address[address].low[list(tried)]
+    causes, late = search_silent(studio, call, tried, always, excited.window, beside)
     return RawLayer(
         excited=excited,
         shape=tuple(call.output_shape[1:]),
@@ -195,65 +194,16 @@ def paint_layer(
     )
 
 
-def choose_size(window: tuple[int, ...] | None, size: tuple[int, int]) -> tuple[int, int]:
+def choose_size(
+    window: tuple[int, ...] | None, size: tuple[int, int], smallest: int = _SMALLEST_CANVAS
+) -> tuple[int, int]:
     """Height and width to paint at, for units that see ``window``; None: everything."""
     if window is None or len(window) != 2:
         return size
-    wanted = [max(_SMALLEST_CANVAS, -(-_WINDOWS * side // _ROUND) * _ROUND) for side in window]
+    wanted = [max(smallest, -(-_WINDOWS * side // _ROUND) * _ROUND) for side in window]
     if any(small > _WORTH_IT * side for small, side in zip(wanted, size, strict=True)):
         return size
     return wanted[0], wanted[1]
-
-
-def try_silent(
-    studio: Studio,
-    call: LayerCall,
-    tried: Sequence[int],
-    window: tuple[int, ...] | None,
-    seconds: float,
-) -> tuple[tuple[Cause | None, ...], bool]:
-    """Why each silent channel stays silent (None: a picture excites it); whether time ran out.
-
-    Its value in the middle is raised, before the activation function: a mean over the map, through
-    a silent ReLU, only ever asks for one colour everywhere, and never finds a pattern.
-    """
-    from reportgen.optvis import neuron
-    from reportgen.optvis.painting import paint
-
-    if not tried:
-        return (), False
-    recipe = studio.recipe.but(stages=_TRIAL)
-    stage: Literal["before", "after"] = "before" if call.activation in _RECTIFIERS else "after"
-    objective = neuron(call.address, tried, stage=stage)
-    seen = paint(studio.open_small(objective, window, variants=1, recipe=recipe), seconds)
-    return tuple(judge_silent(seen, call.activation)), seen.hurried
-
-
-def judge_silent(seen: OptimizedImages, activation: str | None) -> list[Cause | None]:
-    """Causes from images of `try_silent`; behind a ReLU the values before it were raised.
-
-    There a channel is excited once they are above zero, and below six if that is its bound. A
-    picture shifted or turned on the way is a picture too, so the best of all steps counts.
-    """
-    best = np.fmax(seen.scores, np.fmax.reduce(seen.history, axis=-1)).astype(np.float64)
-    floor = 0.0 if activation in _RECTIFIERS else -np.inf
-    pinned = (seen.starts >= 6) if activation == "relu6" else np.zeros_like(seen.starts, bool)
-    best = np.where((best > floor) & ~pinned, best, seen.starts)
-    return [
-        diagnose(
-            Evidence(
-                scores=best[i],
-                starts=seen.starts[i].astype(np.float64),
-                gradients=seen.helped_gradients[i].astype(np.float64),
-                noise=float("nan"),
-                constant=True,
-                activation=activation,
-                hurried=seen.hurried,
-                settled=bool(seen.settled[i].all()),
-            )
-        )
-        for i in range(len(best))
-    ]
 
 
 def summarise(optimised: OptimizedImages) -> Painting:

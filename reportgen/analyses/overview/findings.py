@@ -56,6 +56,7 @@ ANSWERS = Check(
     unit="ways that differ",
     better="lower",
     advice="Find out which of the ways you use; the numbers here are of the audit's own.",
+    follows=("weights.non_finite",),
 )
 ASSUMED = Check(
     id="inputs.assumed",

@@ -33,6 +33,7 @@ ACCURACY = Check(
         "Check the input scaling (--preprocessing) and the class order (--classes) first, then "
         "the training."
     ),
+    follows=("weights.non_finite",),
 )
 CALIBRATION = Check(
     id="predictions.calibration",
@@ -47,6 +48,7 @@ CALIBRATION = Check(
     better="lower",
     bar="max_calibration_error",
     advice="Do not use the probabilities as they are: fit a temperature on validation data.",
+    follows=("weights.non_finite",),
 )
 CLASS_COLLAPSE = Check(
     id="predictions.class_collapse",
@@ -61,6 +63,7 @@ CLASS_COLLAPSE = Check(
     better="higher",
     bar="collapse_share",
     advice="Look at the samples of these classes, their weights and their number in training.",
+    follows=("weights.non_finite",),
 )
 
 

@@ -53,6 +53,7 @@ def find_dead(kernels: list[Kernel], zero: Sequence[ZeroFilters]) -> tuple[Flag,
             found.place,
             which=_all_of(found.filters, found.count),
             silence=found.filters if found.main else None,
+            of=found.count,
         )
         for found in dead
     )

@@ -27,11 +27,14 @@ DEAD_FILTERS = Check(
     title="Dead filters",
     meaning=(
         "Filters whose weights, times the scale of a BatchNormalization behind them, are zero to "
-        "precision: whatever the input is, their channels stay the same."
+        "precision: whatever the input is, their channels stay the same. It warns where they make "
+        "up more of all filters than the bar, or more than weights.dead_filter_layer_share of a "
+        "layer; a few are a note."
     ),
-    levels=("warn",),
+    levels=("note", "warn"),
     unit="filters",
     better="lower",
+    bar="dead_filter_share",
     advice="Prune them, or look for a learning rate or weight decay that is too high.",
 )
 DUPLICATE_FILTERS = Check(
@@ -110,11 +113,16 @@ def _non_finite(result: WeightsResult) -> Finding:
 
 
 def _dead(result: WeightsResult) -> Finding:
+    count = sum(len(flag.filters) for flag in result.dead)
+    options = result.options
+    many = count > options.dead_filter_share * result.filters or any(
+        len(flag.filters) > options.dead_filter_layer_share * flag.of for flag in result.dead
+    )
     return _judge_flags(
         DEAD_FILTERS,
-        "warn",
+        "warn" if many else "note",
         result.dead,
-        sum(len(flag.filters) for flag in result.dead),
+        count,
         f"of {result.filters:,} filters",
         "are zero: whatever the input is, their channels stay the same. Prune them (what is "
         "left of a bias goes into the next layer's), or look for a learning rate or weight "

@@ -10,7 +10,8 @@ class Flag:
     """Which filters of a layer (or none, if it is the layer), and a remark.
 
     kernel: its label where it is not the layer's one kernel. which: the filters in words, where a
-    list of numbers would hide what they have in common.
+    list of numbers would hide what they have in common. of: filters of the kernel, where
+    it matters.
     silence: channels of the layer's output that are set to zero to measure the effect; empty for
         all of them, None where no channels correspond to the problem.
     confirmed: what samples say of it. effect: what setting them to zero does.
@@ -24,6 +25,7 @@ class Flag:
     silence: tuple[int, ...] | None = None
     confirmed: str = ""
     effect: str = ""
+    of: int = 0
 
     @property
     def label(self) -> str:

@@ -55,6 +55,24 @@ class Options(AnalysisOptions):
             "array's standard deviation. No check hangs on it."
         ),
     )
+    dead_filter_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `weights.dead_filters`: it warns where more than this share of all filters are "
+            "zero, and notes fewer."
+        ),
+    )
+    dead_filter_layer_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description=(
+            "Second bar of `weights.dead_filters`: it warns where more than this share of one "
+            "layer's filters are zero."
+        ),
+    )
     duplicate_cosine: float = Field(
         default=0.999,
         gt=0,
