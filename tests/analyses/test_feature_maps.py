@@ -46,8 +46,11 @@ def test_a_dead_relu_is_named_where_it_begins(twin, look):
     # bn itself still varies around -1000; pooling and flattening repeat what act gave them.
     assert named(found.result.problems.dead) == [("c1", (5,)), ("act", (1, 2))]
     finding = found.findings["features.dead_channels"]
-    assert (finding.level, finding.value) == ("warn", 3)
+    # One of 8 in c1, two of 16 in act: a few are no alarm.
+    assert finding.level == "note"
+    assert (finding.value, finding.threshold) == (pytest.approx(1 / 8), 0.5)
     assert "c1 [5], act [1, 2]" in finding.message
+    assert "The most of one layer: 1 of 8 (12%), in c1." in finding.message
     assert finding.evidence == "feature_maps-dead"
 
 
@@ -60,7 +63,7 @@ def test_channels_without_a_filter_are_left_to_the_weights(twin, look):
     # bn repeats channel 4 of c2; channel 7 begins in bn.
     assert (found.result.problems.dead, found.result.problems.by_weights) == ([], 2)
     finding = found.findings["features.dead_channels"]
-    assert finding.level == "pass"
+    assert (finding.level, finding.cause) == ("note", "weights.dead_filters")
     assert "weights.dead_filters" in finding.message
 
 
@@ -239,3 +242,27 @@ def test_nan_behind_a_fused_relu_is_seen():
     finding = next(f for f in report.findings if f.id == "features.non_finite")
     assert finding.level == "fail"
     assert "broken" in finding.message
+
+
+def test_most_of_a_layer_dead_warns(twin, look):
+    bias = twin.get_layer("c1").bias.numpy()
+    bias[:5] = -1e3
+    twin.get_layer("c1").bias.assign(bias)
+    finding = look(twin).findings["features.dead_channels"]
+    assert (finding.level, finding.unit, finding.threshold) == ("warn", "share of a layer", 0.5)
+    assert finding.value == pytest.approx(5 / 8)
+    assert "learning rate" in finding.message
+
+
+def test_a_quarter_of_all_channels_dead_warns_though_no_layer_is_mostly_dead(twin, look):
+    for shift in (twin.get_layer("c1").bias, twin.get_layer("bn").beta):
+        values = shift.numpy()
+        values[: len(values) // 3] = -1e3
+        shift.assign(values)
+    found = look(twin, dead_share=0.05)
+    finding = found.findings["features.dead_channels"]
+    count = sum(len(problem.channels) for problem in found.result.problems.dead)
+    assert (finding.level, finding.unit) == ("warn", "share of all channels")
+    assert finding.value == pytest.approx(count / found.result.problems.channels)
+    assert finding.threshold == 0.05
+    assert look(twin).findings["features.dead_channels"].level == "note"

@@ -54,14 +54,16 @@ def judge(result: OptvisResult) -> tuple[Finding, ...]:
 class _Lost:
     """Units of one layer that no picture excites.
 
-    channels: those found. tried: units that were painted or searched for and of which it is known.
-    width: of the layer.
+    channels: those found. searched: channels that no sample changes and of which it is known
+    whether a picture does. untold: units of which nothing is known. tried: all units, painted or
+    searched for. width: of the layer.
     """
 
     address: str
     channels: frozenset[int]
-    tried: frozenset[int]
+    searched: frozenset[int]
     untold: frozenset[int]
+    tried: frozenset[int]
     width: int
 
     @property
@@ -74,13 +76,11 @@ def _count_lost(layer: PaintedLayer) -> _Lost:
     raw = layer.raw
     causes = dict(zip(raw.silent, raw.causes, strict=True))
     causes |= {c: judged.cause for c, judged in zip(raw.channels, layer.judged, strict=True)}
-    return _Lost(
-        raw.excited.address,
-        frozenset(c for c, cause in causes.items() if cause in UNRESPONSIVE),
-        frozenset(c for c, cause in causes.items() if cause not in UNTOLD),
-        frozenset(c for c, cause in causes.items() if cause in UNTOLD),
-        raw.width,
-    )
+    lost = frozenset(c for c, cause in causes.items() if cause in UNRESPONSIVE)
+    untold = frozenset(c for c, cause in causes.items() if cause in UNTOLD)
+    searched = frozenset(raw.silent) - untold | lost
+    address = raw.excited.address
+    return _Lost(address, lost, searched, untold, frozenset(causes), raw.width)
 
 
 def _unresponsive(result: OptvisResult) -> Finding:
@@ -89,7 +89,7 @@ def _unresponsive(result: OptvisResult) -> Finding:
     names = result.classes.names if result.classes else ()
     untold = sum(len(layer.untold) for layer in layers)
     untold += sum(judged.cause in UNTOLD for judged in classes)
-    tried = sum(len(layer.tried | layer.untold) for layer in layers) + len(classes)
+    tried = sum(len(layer.tried) for layer in layers) + len(classes)
     if not tried:
         return UNRESPONSIVE_UNITS.not_checked(
             "No unit was painted. Raise optvis.layers or optvis.classes."
@@ -138,8 +138,8 @@ def _say_answered(tried: int, untold: int) -> str:
 def _say_lost(layers: list[_Lost]) -> str:
     count = sum(len(layer.channels) for layer in layers)
     named = ", ".join(
-        f"{layer.address} ({len(layer.channels)} of {len(layer.tried)} tried; the layer has "
-        f"{layer.width:,})"
+        f"{layer.address} ({len(layer.channels)} of {len(layer.searched)} searched for; the "
+        f"layer has {layer.width:,})"
         for layer in layers[:_MOST_NAMED]
     )
     return (

@@ -44,7 +44,7 @@ def test_one_stuck_unit_of_a_sound_layer_is_dead(data, subject_of, analyse):
     assert found.levels["features.saturated"] == "pass"
     assert found.result.problems.dead[0].channels == (3,)
     message = found.findings["features.dead_channels"].message
-    assert message.startswith("1 of 16 channels has the same value")
+    assert message.startswith("1 of 16 channels (6.2%) has the same value")
     assert "h [3]" in message
     assert "answers change" in message  # zeroed, and the same samples asked again
 

@@ -87,6 +87,6 @@ def test_what_did_not_wake_in_a_hurry_is_not_called_dead(paint, stack, head, noi
     found = paint(model, noisy(), seconds=0.001)
     raw = found.result.layers[0].raw
     assert raw.silent == (1, 4)
-    assert raw.causes[0] == "dead"
+    assert raw.causes[0] == "unfinished"
     assert raw.causes[1] in (None, "unfinished")
     assert found.levels["optvis.unresponsive_units"] == "note"

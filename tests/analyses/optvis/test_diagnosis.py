@@ -101,15 +101,15 @@ def test_few_of_them_are_a_note(few):
     finding = few.findings[ID]
     assert (finding.level, finding.unit) == ("note", "share of a layer")
     assert finding.value == pytest.approx(1 / 6)  # of s; of c1 it is one of eight
-    assert "c1 (1)" in finding.message
-    assert "s (1)" in finding.message
-    assert "2 of 7" in finding.message  # two shown units a layer, three silent ones
+    assert "c1 (1 of 2 searched for; the layer has 8)" in finding.message
+    assert "s (1 of 1 searched for; the layer has 6)" in finding.message
+    assert finding.cause == "features.dead_channels"  # which says that no sample changes them
     assert finding.evidence == "optvis-silent"
     (table,) = [block for block in few.body.blocks if block.id == "optvis-silent"]
     assert table.rows == (("c1", 2, 2, 1, 1, 0, "1"), ("s", 1, 1, 0, 1, 0, "2"))
 
 
-def test_a_layer_that_is_mostly_dead_warns(paint, stack, head, planted, noisy):
+def test_what_was_not_searched_for_is_not_called_dead(paint, stack, head, planted, noisy):
     model = stack(layers.Conv2D(8, 3, activation="relu", name="c1"), *head())
     planted(model.get_layer("c1"), [0, 2, 3, 5, 6], 0.0, -1.0)
     found = paint(model, noisy(), silent_units=3)
@@ -117,10 +117,17 @@ def test_a_layer_that_is_mostly_dead_warns(paint, stack, head, planted, noisy):
     assert (raw.silent, raw.silent_count) == ((0, 2, 3), 5)
     assert raw.causes == ("dead",) * 3
     finding = found.findings[ID]
-    assert finding.level == "warn"
-    assert finding.value == pytest.approx(5 / 8)  # what holds for the tried is carried over
+    assert finding.level == "note"
+    assert finding.value == pytest.approx(3 / 8)  # of the other two nothing is known
     assert finding.threshold == 0.5
-    assert "In c1 that makes about 62% of the layer" in finding.message
+    assert "c1 (3 of 3 searched for; the layer has 8)" in finding.message
+
+
+def test_a_layer_that_is_mostly_dead_warns(paint, stack, head, planted, noisy):
+    model = stack(layers.Conv2D(8, 3, activation="relu", name="c1"), *head())
+    planted(model.get_layer("c1"), [0, 2, 3, 5, 6], 0.0, -1.0)
+    finding = paint(model, noisy(), silent_units=8).findings[ID]
+    assert (finding.level, finding.value) == ("warn", pytest.approx(5 / 8))
 
 
 def test_a_class_whose_score_never_changes_warns_by_name(paint, stack, head, planted, noisy):

@@ -27,9 +27,9 @@ def with_causes(result, *causes):
 def with_silent(result, causes, count):
     """So many channels of the first layer are silent; those tried have these causes."""
     first, *rest = result.layers
-    raw = replace(
-        first.raw, silent=tuple(range(len(causes))), causes=tuple(causes), silent_count=count
-    )
+    others = [c for c in range(first.raw.width) if c not in first.raw.channels]
+    silent = tuple(others[: len(causes)])
+    raw = replace(first.raw, silent=silent, causes=tuple(causes), silent_count=count)
     return replace(result, layers=(replace(first, raw=raw), *rest))
 
 
@@ -74,11 +74,10 @@ def test_every_verdict_has_its_number_and_its_evidence(sound):
         ((), 0, "pass", 0.0),
         ((None, None), 2, "pass", 0.0),
         (("dead",), 1, "note", 1 / 8),
-        (("saturated", "no gradient"), 2, "note", 2 / 8),
-        (("dead", None), 4, "note", 2 / 8),  # half of the tried, so half of four
-        (("dead", "dead"), 4, "note", 4 / 8),  # a half is not more than a half
-        (("dead", "dead"), 5, "warn", 5 / 8),
-        (("dead",) * 8, 8, "warn", 1.0),
+        (("saturated", None, "dead"), 3, "note", 2 / 8),
+        (("dead", "dead"), 6, "note", 2 / 8),  # of the four not tried nothing is known
+        (("dead",) * 4, 6, "note", 4 / 8),  # a half is not more than a half
+        (("dead",) * 5, 5, "warn", 5 / 8),
         (("not finite",), 1, "note", 0.0),  # it cannot be told: no pass
     ],
 )
@@ -97,7 +96,7 @@ def test_the_share_that_warns_is_an_option(sound):
 def test_shown_units_count_too(sound):
     finding = judge(with_causes(sound.result, "no gradient", None))[LOST]
     assert (finding.level, finding.value) == ("note", pytest.approx(1 / 8))
-    assert "c1 (1)" in finding.message
+    assert "c1 (1 of 1 searched for; the layer has 8)" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -115,9 +114,10 @@ def test_units_that_nothing_is_known_of_are_not_called_answering(sound):
     message = judge(result)[LOST].message
     assert "7 of 9 units" in message
     assert "optvis.seconds" in message
-    # of two that were tried and told, one is dead: so are two of four
-    told = with_silent(sound.result, ["dead", None, "unfinished"], 4)
-    assert judge(told)[LOST].value == pytest.approx(2 / 8)
+    # Of two that were searched for and told, one is dead. What was not told is not counted.
+    finding = judge(with_silent(sound.result, ["dead", None, "unfinished"], 4))[LOST]
+    assert finding.value == pytest.approx(1 / 8)
+    assert "c1 (1 of 2 searched for; the layer has 8)" in finding.message
 
 
 def test_a_lost_class_warns_whatever_its_share(sound):

@@ -34,8 +34,8 @@ class Audit:
 
     @property
     def spoken(self) -> set[str]:
-        """Ids of the findings above ``pass``."""
-        return {id_ for id_, finding in self.findings.items() if finding.level in _ABOVE}
+        """Ids of the findings above ``pass`` that follow from no other."""
+        return {f.id for f in self.findings.values() if f.level in _ABOVE and f.cause is None}
 
 
 @pytest.fixture(scope="session")
