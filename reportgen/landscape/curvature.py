@@ -23,7 +23,7 @@ from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.model import Model
 from reportgen.landscape.parameters import Point, norm, shifted
 from reportgen.landscape.samples import Samples
-from reportgen.landscape.source import Source
+from reportgen.landscape.source import PRODUCT_TOLERANCE, Source
 from reportgen.progress import tell
 from reportgen.subject.complaints import find_reason
 from reportgen.subject.derivatives import twice_differentiable
@@ -37,7 +37,7 @@ _FEW = 4
 # the gradient over the step; a corner of a ReLU may lie in the way of the longer ones.
 _STEPS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 # Parts of a product's length, by the precision that it is computed in.
-_ALIKE = {"float64": 1e-3, "float32": 1e-2}
+_ALIKE = {"float64": 1e-3, "float32": PRODUCT_TOLERANCE}
 # What TensorFlow raises where it cannot differentiate, or not in double precision.
 _CANNOT = (LookupError, TypeError, ValueError, NotImplementedError, tf.errors.OpError)
 

@@ -28,8 +28,9 @@ class PathPlane:
     directions: two, of length one, orthogonal; the path's first and second right singular vectors.
     coordinates: of every record in the plane, by least squares, ``(records, 2)``.
     distances: of every record to the plane. lengths: to the final weights.
-    shares: of the variance over time by principal component, largest first (centred over time).
-    null: the same of a random walk of as many steps, in many dimensions.
+    shares: of the path's squared distances to the final weights by principal component, largest
+        first; the plane's directions are the first two. null: the same of a random walk of as many
+        records, in many dimensions.
     """
 
     directions: tuple[Point, Point]
@@ -65,7 +66,7 @@ def find_path_plane(parameters: Parameters, read: Reader, records: int, final: P
         coordinates=coordinates,
         distances=np.sqrt(left),
         lengths=lengths,
-        shares=explained_shares(gram),
+        shares=values / max(float(values.sum()), 1e-300),
         null=random_walk_shares(records),
     )
 
@@ -124,23 +125,20 @@ def _combine(
     return [tuple(total) for total in sums]
 
 
-def explained_shares(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the variance by component, from inner products, centred over the records."""
-    middle: NDArray[np.float64] = np.eye(len(gram)) - 1 / len(gram)
-    values = np.clip(np.linalg.eigvalsh(middle @ gram @ middle)[::-1], 0, None)
-    return np.asarray(values / max(float(values.sum()), 1e-300))
-
-
 def random_walk_shares(records: int) -> NDArray[np.float64]:
-    """The same of a random walk in many dimensions: for many records 6 / (pi k)^2.
+    """Shares of a random walk's squared distances to its end by direction, largest first.
 
-    For a finite number the centred covariance has eigenvalues 1 / (4 sin^2(pi k / 2n)) (Antognini
-    & Sohl-Dickstein 2018, arXiv 1806.08805).
+    Steps in many dimensions are at right angles, so records m and k steps before the end have the
+    inner product min(m, k). Its eigenvalues are 1 / (4 sin^2((2k - 1) pi / (4n + 2))) for n steps
+    (as of any second-difference matrix with one free end); for many steps the plane of the first
+    two holds 8 / pi^2 (1 + 1/9) = 90 %. Centred over time, as Antognini & Sohl-Dickstein 2018
+    (arXiv 1806.08805) have it, the shares are others: a plane through the end is not centred.
     """
-    if records < 2:
+    steps = records - 1
+    if steps < 1:
         return np.zeros(0)
-    k = np.arange(1, records)
-    values = 1 / np.sin(np.pi * k / (2 * records)) ** 2
+    k = np.arange(1, steps + 1)
+    values = 1 / np.sin((2 * k - 1) * np.pi / (4 * steps + 2)) ** 2
     return np.asarray(values / values.sum())
 
 

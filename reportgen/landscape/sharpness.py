@@ -6,7 +6,7 @@ Sharpness is no verdict on generalisation (Andriushchenko et al. 2023, arXiv 230
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ from reportgen.landscape.parameters import Point, shifted
 if TYPE_CHECKING:
     from reportgen.landscape.curvature import Hessian, Vector
     from reportgen.landscape.evaluator import Evaluator
+
+
+_PATIENCE = 3  # steps in a row that bring nothing
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Rise:
 def worst_rise(
     hessian: Hessian,
     evaluator: Evaluator,
-    start: Vector,
+    starts: Sequence[Vector],
     radius: float,
     *,
     steps: int = 20,
@@ -42,37 +45,51 @@ def worst_rise(
     adaptive: bool = False,
     deadline: float = np.inf,
 ) -> Rise:
-    """The largest rise within a ball, by gradient ascent on its surface.
+    """The largest rise within a ball, by gradient ascent on its surface from several starts.
 
     Args:
-        start: a direction to begin with, such as the top eigenvector; the better sign is taken.
-        steps: at most; it ends where one brings less than ``least`` of what is reached.
+        starts: directions to begin with, such as the top eigenvector; of each the better sign.
+        steps: at most, from each start; it ends where a few in a row bring less than ``least`` of
+            what was reached. One alone says little: an ascent may pause.
         adaptive: the ball is measured in units of each weight, ``|delta / w| <= radius`` (Kwon et
             al. 2021, arXiv 2102.11600), so that rescaled layers have the same sharpness.
         deadline: of `time.monotonic`; no step begins after it.
     """
     stretch = _stretch(hessian, adaptive=adaptive)
     base = _mean_loss(evaluator, hessian.point)
-    unit = start / np.linalg.norm(start)
+
+    def place(unit: Vector) -> Point:
+        return _moved(hessian, stretch(radius * unit))
 
     def rise(unit: Vector) -> float:
-        found = _mean_loss(evaluator, _moved(hessian, stretch(radius * unit))) - base
+        found = _mean_loss(evaluator, place(unit)) - base
         return found if np.isfinite(found) else np.inf
 
-    best, unit = max(((rise(sign * unit), sign * unit) for sign in (1, -1)), key=lambda p: p[0])
-    tried = 0
-    for _ in range(steps if np.isfinite(best) else 0):
-        if time.monotonic() > deadline:
+    best, tried = -np.inf, 0
+    for start in starts:
+        length = float(np.linalg.norm(start))
+        if not length:
+            continue
+        if np.isfinite(best) and time.monotonic() > deadline:
             break
-        tried += 1
-        ascent = stretch(hessian.gradient(_moved(hessian, stretch(radius * unit))))
-        length = float(np.linalg.norm(ascent))
-        if not length or not np.isfinite(length):
-            break
-        # The next point of the ball in the direction of the gradient (as SAM takes it).
-        unit = ascent / length
-        before, best = best, max(best, rise(unit))
-        if least and best <= before + least * abs(before):
+        unit = start / length
+        here, unit = max(((rise(sign * unit), sign * unit) for sign in (1, -1)), key=lambda p: p[0])
+        best, idle = max(best, here), 0
+        for _ in range(steps if np.isfinite(here) else 0):
+            if idle >= _PATIENCE or time.monotonic() > deadline:
+                break
+            tried += 1
+            ascent = stretch(hessian.gradient(place(unit)))
+            length = float(np.linalg.norm(ascent))
+            if not length or not np.isfinite(length):
+                break
+            # The next point of the ball in the direction of the gradient (as SAM takes it).
+            unit = ascent / length
+            found = rise(unit)
+            idle = idle + 1 if found <= here + least * abs(here) else 0
+            here = max(here, found)
+            best = max(best, here)
+        if not np.isfinite(best):
             break
     value = max(best, 0.0) if np.isfinite(best) else float("nan")
     return Rise(value, float(radius), tried=tried)

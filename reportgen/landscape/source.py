@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# How far a product may be from differences of gradients, as a part of its length, in single
+# precision.
+PRODUCT_TOLERANCE = 1e-2
+
 
 @dataclass(frozen=True)
 class Source:

@@ -119,7 +119,7 @@ def test_no_part_of_the_engine_touches_the_weights(rng):
         lambda: find_extremes(hessian, rng, count=1, tolerance=0.1),
         lambda: estimate_trace(hessian, rng, 3),
         lambda: estimate_density(hessian, rng, starts=2, steps=3),
-        lambda: worst_rise(hessian, evaluator, np.ones(hessian.size), 0.1, steps=4),
+        lambda: worst_rise(hessian, evaluator, [np.ones(hessian.size)], 0.1, steps=4),
         lambda: average_rise(hessian, evaluator, 0.1, rng, draws=3),
     ):
         call()

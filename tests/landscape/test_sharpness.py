@@ -29,7 +29,7 @@ def minimum(rng):
 def test_the_worst_rise_of_a_quadratic(minimum):
     bench, matrix = minimum
     values, vectors = np.linalg.eigh(matrix)
-    rise = worst_rise(bench.hessian(), bench.evaluator(), vectors[:, -1], RADIUS)
+    rise = worst_rise(bench.hessian(), bench.evaluator(), [vectors[:, -1]], RADIUS)
     assert rise.value == pytest.approx(RADIUS**2 * values[-1] / 2, rel=1e-9)
     assert (rise.radius, np.isnan(rise.error)) == (RADIUS, True)
 
@@ -37,10 +37,28 @@ def test_the_worst_rise_of_a_quadratic(minimum):
 def test_ascent_finds_the_worst_from_another_start(minimum):
     bench, matrix = minimum
     start = np.ones(5)  # the gradient of a quadratic is H d: power iteration
-    rise = worst_rise(bench.hessian(), bench.evaluator(), start, RADIUS, steps=60, least=0)
+    rise = worst_rise(bench.hessian(), bench.evaluator(), [start], RADIUS, steps=60, least=0)
     top = np.linalg.eigvalsh(matrix)[-1]
     assert rise.value == pytest.approx(RADIUS**2 * top / 2, rel=1e-6)
     assert rise.value <= RADIUS**2 * top / 2 * (1 + 1e-12)
+
+
+def test_an_ascent_that_pauses_goes_on(minimum):
+    """Close to the second eigenvector the first steps bring less than the hundredth part."""
+    bench, matrix = minimum
+    values, vectors = np.linalg.eigh(matrix)
+    start = vectors[:, -2] + 1e-2 * vectors[:, -1]
+    rise = worst_rise(bench.hessian(), bench.evaluator(), [start], RADIUS, steps=40)
+    assert rise.value == pytest.approx(RADIUS**2 * values[-1] / 2, rel=0.02)
+
+
+def test_the_best_of_several_starts_counts(minimum):
+    bench, matrix = minimum
+    values, vectors = np.linalg.eigh(matrix)
+    starts = [vectors[:, 0], np.zeros(5), vectors[:, -1]]  # a gradient may be zero
+    rise = worst_rise(bench.hessian(), bench.evaluator(), starts, RADIUS, steps=1)
+    assert rise.value == pytest.approx(RADIUS**2 * values[-1] / 2, rel=1e-9)
+    assert rise.tried == 2
 
 
 def test_the_adaptive_ball_is_measured_in_units_of_the_weights(minimum):
@@ -48,7 +66,7 @@ def test_the_adaptive_ball_is_measured_in_units_of_the_weights(minimum):
     sizes = np.abs(bench.point[0].ravel())
     scaled = sizes[:, None] * matrix * sizes
     rise = worst_rise(
-        bench.hessian(), bench.evaluator(), np.ones(5), RADIUS, steps=80, least=0, adaptive=True
+        bench.hessian(), bench.evaluator(), [np.ones(5)], RADIUS, steps=80, least=0, adaptive=True
     )
     assert rise.value == pytest.approx(RADIUS**2 * np.linalg.eigvalsh(scaled)[-1] / 2, rel=1e-6)
 
@@ -65,7 +83,7 @@ def test_adaptive_sharpness_does_not_change_when_weights_are_rescaled(rng):
         bench = open_bench(model, x, y)
         hessian, evaluator = bench.hessian(), bench.evaluator()
         found[scale] = [
-            worst_rise(hessian, evaluator, np.ones(16), 0.1, adaptive=kind).value
+            worst_rise(hessian, evaluator, [np.ones(16)], 0.1, adaptive=kind).value
             for kind in (True, False)
         ]
     assert found[1.0][0] == pytest.approx(found[10.0][0], rel=1e-9)
@@ -111,10 +129,10 @@ def test_a_deadline_ends_the_ascent_and_the_draws(minimum, rng):
     start = np.linalg.eigh(matrix)[1][:, 0]  # from the flattest direction there is a way to go
     late = time.monotonic() - 1
     hessian, evaluator = bench.hessian(), bench.evaluator()
-    rise = worst_rise(hessian, evaluator, start, RADIUS, deadline=late)
+    rise = worst_rise(hessian, evaluator, [start], RADIUS, deadline=late)
     assert rise.tried == 0
     assert rise.value == pytest.approx(RADIUS**2 * np.linalg.eigvalsh(matrix)[0] / 2, rel=1e-6)
-    assert worst_rise(hessian, evaluator, start, RADIUS).tried > 0
+    assert worst_rise(hessian, evaluator, [start], RADIUS).tried > 0
     rise = average_rise(hessian, evaluator, RADIUS, rng, deadline=late)
     assert np.isnan(rise.value)
     assert rise.tried == 0

@@ -163,6 +163,39 @@ def test_hutchinson_has_no_error_for_a_diagonal_hessian(one_two_three, rng):
     assert trace.error == pytest.approx(0, abs=1e-12)
 
 
+def test_known_directions_leave_the_sum_right_and_its_error_small(rng):
+    """As of networks: a few large eigenvalues above many small ones. From any directions."""
+    rotation = np.linalg.qr(rng.normal(size=(60, 60)))[0]
+    values = np.concatenate([[66, 51, -3], np.linspace(0, 0.5, 57)])
+    matrix = rotation * values @ rotation.T
+    plain = estimate_trace(MatrixHessian(matrix), np.random.default_rng(0), 200)
+    tops = [rotation[:, k] + 0.05 * rng.normal(size=60) / 8 for k in range(3)]
+    known = estimate_trace(MatrixHessian(matrix), np.random.default_rng(0), 200, tops)
+    assert known.value == pytest.approx(values.sum(), abs=4 * known.error)
+    # What is left is 0.5 % of the two tops, tilted by .05, and the small ones.
+    assert known.error < plain.error / 10
+    off = [rng.normal(size=60) for _ in range(3)]
+    beside = estimate_trace(MatrixHessian(matrix), np.random.default_rng(0), 200, off)
+    assert beside.value == pytest.approx(values.sum(), abs=4 * beside.error)
+
+
+@pytest.mark.parametrize("draws", [4, 10, 30])
+def test_the_interval_of_the_sum_covers_it(rng, draws):
+    rotation = np.linalg.qr(rng.normal(size=(60, 60)))[0]
+    values = np.concatenate([[66, 51], np.linspace(0, 3, 58)])
+    matrix = rotation * values @ rotation.T
+    tops = [rotation[:, 0], rotation[:, 1]]
+    held = sum(
+        trace.low <= values.sum() <= trace.high
+        for seed in range(200)
+        for trace in [
+            estimate_trace(MatrixHessian(matrix), np.random.default_rng(seed), draws, tops)
+        ]
+    )
+    # 190 of 200 expected; below 180 has a probability of .001.
+    assert held >= 180
+
+
 def test_the_variance_of_hutchinson(rng):
     """With signs it is 2 (|H|_F^2 - sum H_ii^2); with Gaussians it would be 2 |H|_F^2."""
     matrix = symmetric(12, rng) + 3 * np.eye(12)

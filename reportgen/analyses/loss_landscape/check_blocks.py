@@ -6,6 +6,7 @@ import numpy as np
 
 from reportgen.analyses.loss_landscape.results import LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name
+from reportgen.landscape.source import PRODUCT_TOLERANCE
 from reportgen.landscape.spectrum import Trace
 from reportgen.report.blocks import Table
 
@@ -85,14 +86,14 @@ def _curvatures(result: LandscapeResult) -> list[tuple[str, str, str, str]]:
                 _yes(chance >= _LEAST_CHANCE),
             )
         )
-    if result.axis is not None:
-        exact, differences = result.axis
+    source = bends.source if bends is not None else None
+    if source is not None and source.kind != "none":
         rows.append(
             (
-                "Curvature along the first random direction",
-                f"{exact:.4g} by a Hessian product, {differences:.4g} by differences of the loss",
-                "alike; corners of ReLUs add to the second",
-                "-",
+                "A product with the Hessian, by differences of gradients",
+                f"apart by {source.error:.1g} of its length",
+                f"below {PRODUCT_TOLERANCE:g}",
+                _yes(source.error <= PRODUCT_TOLERANCE),
             )
         )
     return rows

@@ -15,7 +15,7 @@ from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.directions import scaled
 from reportgen.landscape.grid import FloatArray, axis
 from reportgen.landscape.limits import NoProductError
-from reportgen.landscape.parameters import Point, norm
+from reportgen.landscape.parameters import norm
 from reportgen.landscape.sharpness import Rise, average_rise, worst_rise
 from reportgen.landscape.source import Source
 from reportgen.landscape.spectrum import (
@@ -96,7 +96,8 @@ def _measure_spectrum(
     drawn = _hessian_plane(setting, extremes, until.steep)
     hessian.deadline = until.density
     hessian.expected = hessian.products + options.trace_draws
-    trace = estimate_trace(hessian, rng, options.trace_draws)
+    known = [pair.vector for pair in (*extremes.top, *extremes.bottom)]
+    trace = estimate_trace(hessian, rng, options.trace_draws, known)
     hessian.expected = hessian.products + options.density_starts * options.density_steps
     density = estimate_density(
         hessian, rng, starts=options.density_starts, steps=options.density_steps
@@ -158,7 +159,8 @@ def _sharpness(
     rng: np.random.Generator,
     deadline: float,
 ) -> tuple[tuple[Rise, ...], tuple[Rise, ...]]:
-    start = extremes.top[0].vector if extremes.top else rng.standard_normal(hessian.size)
+    starts = [pair.vector for pair in extremes.top[:1]]
+    starts += [hessian.gradient(), rng.standard_normal(hessian.size)]
     balls = ((setting.options.radius, False), (setting.options.adaptive_radius, True))
     evaluator, steps = setting.evaluator, setting.options.ascents
     worst, average = [], []
@@ -172,13 +174,7 @@ def _sharpness(
         )
         worst.append(
             worst_rise(
-                hessian, evaluator, start, reach, steps=steps, adaptive=adaptive, deadline=half
+                hessian, evaluator, starts, reach, steps=steps, adaptive=adaptive, deadline=half
             )
         )
     return tuple(worst), tuple(average)
-
-
-def along(hessian: Hessian, direction: Point) -> float:
-    """d H d."""
-    flat = np.concatenate([np.asarray(d, np.float64).ravel() for d in direction])
-    return float(flat @ hessian.product(flat))

@@ -9,6 +9,8 @@ from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name, say_source
 from reportgen.report.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
 
+_ROUGH = 0.05  # residual beside the eigenvalue from which a direction is called rough
+
 
 def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     """Eigenvalues, their spread, the plane of the outermost two, sharpness, lower places."""
@@ -22,10 +24,12 @@ def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
                 "Loss in the plane of the outermost curvatures",
                 "Along the direction in which the loss bends up most, and along the one in which "
                 "it bends up least or bends down. This is where a saddle shows: the loss falls to "
-                "both sides along the vertical axis.",
+                f"both sides along the vertical axis.{_say_rough(bends)}",
                 (
-                    f"top eigenvector (1 = {plane.lengths[0]:.2g} in the weights)",
-                    f"bottom eigenvector (1 = {plane.lengths[1]:.2g} in the weights)",
+                    f"{_name_direction('top', bends.top)} "
+                    f"(1 = {plane.lengths[0]:.2g} in the weights)",
+                    f"{_name_direction('bottom', bends.bottom)} "
+                    f"(1 = {plane.lengths[1]:.2g} in the weights)",
                 ),
             )
             for plane in result.planes
@@ -42,6 +46,25 @@ def curvature_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     return blocks
 
 
+def _name_direction(end: str, pairs: tuple[tuple[float, float], ...]) -> str:
+    return f"{end} eigenvector{', roughly' if _is_rough(pairs) else ''}"
+
+
+def _is_rough(pairs: tuple[tuple[float, float], ...]) -> bool:
+    """Whether the direction that was found turns noticeably under the Hessian."""
+    return bool(pairs) and pairs[0][1] > _ROUGH * abs(pairs[0][0])
+
+
+def _say_rough(bends: Bends) -> str:
+    said = [
+        f" The {axis} direction is not yet an eigenvector: its residual is "
+        f"{pairs[0][1] / abs(pairs[0][0]):.0%} of its curvature, so another run may find another."
+        for axis, pairs in (("horizontal", bends.top), ("vertical", bends.bottom))
+        if _is_rough(pairs)
+    ]
+    return "".join(said)
+
+
 def _eigenvalues(bends: Bends) -> Table:
     largest = abs(bends.top[0][0]) or 1.0
     rows = [
@@ -55,8 +78,9 @@ def _eigenvalues(bends: Bends) -> Table:
         title="Outermost eigenvalues of the Hessian",
         caption=(
             "The Hessian holds the second derivatives of the loss by all pairs of weights; an "
-            "eigenvalue says how much the loss bends in one direction. Residual: the true "
-            "eigenvalue lies within it. A clearly negative one: a direction that leads down, so no "
+            "eigenvalue says how much the loss bends in one direction. Residual: some eigenvalue "
+            "lies within so much of the number, not always the one of that place, which may lie "
+            "farther out. A clearly negative one: a direction that leads down, so no "
             "minimum. The largest limits the learning rate of plain gradient descent to 2 / "
             f"{bends.top[0][0]:.3g} = {2 / largest:.2g}.{ran_out}"
         ),
@@ -113,12 +137,17 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
         said = (
             "no time"
             if trace is None
-            else (f"{trace.value:.4g} ± {trace.error:.2g} ({trace.draws} draws)")
+            else f"{trace.value:.3g}, 95 % interval {trace.low:.3g} to {trace.high:.3g} "
+            f"({trace.draws} draws)"
         )
         rows.append((words, said))
     if bends.trace is not None:
         rows.append(
-            ("Mean curvature of a random direction", f"{bends.trace.value / bends.size:.3g}")
+            (
+                "Mean curvature of a random direction",
+                f"{bends.trace.value / bends.size:.2g}, 95 % interval "
+                f"{bends.trace.low / bends.size:.2g} to {bends.trace.high / bends.size:.2g}",
+            )
         )
     rows.append(("Products with the Hessian", f"{bends.products:,}"))
     if bends.source is not None and (bends.products or bends.source.kind == "none"):
@@ -128,8 +157,8 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
         title="Gradient and curvature in numbers",
         caption=(
             "A gradient no longer than what the draw of the samples explains cannot be told from "
-            "zero. The two sums are of different random draws: up to two or three errors apart is "
-            "chance, the more so with few draws."
+            "zero. The two sums are of different random draws, so they differ within their "
+            "intervals."
         ),
         rows=tuple(rows),
     )
@@ -144,15 +173,17 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
         if largest is not None and kind == kinds[0]:
             quadratic = largest * worst.radius**2 / 2
         value = worst.value if worst.tried else np.nan  # the start alone is not the worst place
-        values = as_finite([value, quadratic or np.nan, average.value, average.error])
+        half = average.error * _student(average.tried)
+        values = as_finite([value, quadratic or np.nan, average.value, half])
         rows.append((kind, worst.radius, *values[:2], worst.tried, *values[2:]))
     return Table(
         id="landscape-sharpness",
         title="Sharpness",
         caption=(
             "How much the loss rises within a small ball around the weights: at the worst place "
-            f"that up to {result.options.ascents} steps of gradient ascent find (Steps: as many as "
-            "brought something and there was time for), and on average. "
+            f"that up to {result.options.ascents} steps of gradient ascent from each of three "
+            "starts find (Steps: of all of them; they end where nothing more is gained, or time "
+            "runs out), and on average. A search: there may be a worse place. "
             "Quadratic: what the largest eigenvalue alone would make of it. Sharp is not the same "
             "as bad: sharpness says little about how well a model generalises, so it is no verdict "
             "(Andriushchenko et al. 2023)."
@@ -164,10 +195,17 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
             "Quadratic",
             "Steps",
             "Average rise",
-            "± standard error",
+            "± (95 %)",
         ),
         rows=tuple(rows),
     )
+
+
+def _student(draws: int) -> float:
+    """Half a 95 % interval of a mean of so many draws, in standard errors."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, draws - 1)) if draws > 1 else float("nan")
 
 
 def _lower(result: LandscapeResult) -> Block:

@@ -65,6 +65,9 @@ HISTORY_MISMATCH = Check(
 )
 # A lowest cell is the lowest of many, so it must lie further below than one place would.
 _MANY, _ONE = 4.0, 2.0
+# By so much a path has to exceed a random walk: the shares of a walk vary by about as much in the
+# thousand dimensions of a small network, and by less in more.
+_BEYOND = 0.03
 # Of what knowing nothing costs: a fall by less changes no answer, however small the loss is.
 _NEGLIGIBLE = 1e-3
 
@@ -139,7 +142,7 @@ def _say_lower(best: Lower | None, falls: Descent | None, loss: float, lower: fl
     said = []
     if falls is not None and falls.fall >= lower * loss:
         said.append(
-            f"Following the gradient lowers the loss by {falls.fall / loss:.1%} on samples that "
+            f"Following the gradient lowers the loss by {_with_error(falls, loss)} on samples that "
             "the gradient was not made from."
         )
     if best is not None and best.fall >= lower * loss:
@@ -149,6 +152,13 @@ def _say_lower(best: Lower | None, falls: Descent | None, loss: float, lower: fl
             f"{best.fall / loss:.1%} lower, {best.score:.0f} standard errors."
         )
     return " ".join(said)
+
+
+def _with_error(falls: Descent, loss: float) -> str:
+    """A fall in percent of the loss, as exact as its error allows."""
+    error = 100 * falls.error / loss
+    digits = 0 if error >= 1 else 1
+    return f"{100 * falls.fall / loss:.{digits}f} ± {error:.{digits}f} % (standard error)"
 
 
 def _advise(on_training: bool) -> str:
@@ -179,20 +189,20 @@ def _negative(result: LandscapeResult) -> Finding:
     clear = value < threshold and bends.bends_down is not False
     if value < threshold and not clear:
         message = (
-            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}), but along "
+            f"The smallest eigenvalue found is {digits(value)} (± {residual:.1g}), but along "
             "its vector the loss itself does not bend down: the Hessian sees one side of each "
             "corner of a piecewise function only. It does not count."
         )
     elif clear:
         message = (
-            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}) beside a "
+            f"The smallest eigenvalue found is {digits(value)} (± {residual:.1g}) beside a "
             f"largest of {digits(largest)}: there is a direction in which the loss bends down, so "
             "this is no minimum on these samples. Common where training was stopped early; train "
             "on to see whether it goes."
         )
     else:
         message = (
-            f"The smallest eigenvalue found is {digits(value)} (within {residual:.1g}), no more "
+            f"The smallest eigenvalue found is {digits(value)} (± {residual:.1g}), no more "
             f"than {result.options.negative:.0%} of the largest ({digits(largest)}) below zero."
         )
     return NEGATIVE_CURVATURE.finding(
@@ -217,23 +227,29 @@ def _fidelity(result: LandscapeResult) -> Finding:
     if training is None:
         return PLANE_FIDELITY.not_checked(_no_path(result))
     held, wanted = training.held, result.options.fidelity
-    walk = len(training.shares) > 0 and training.shares[0] <= training.null[0]
+    by_walk = float(training.null[:2].sum())
+    walk = len(training.null) > 1 and (
+        held <= by_walk + _BEYOND or float(training.shares[0]) <= float(training.null[0]) + _BEYOND
+    )
+    compared = (
+        f"Of a random walk of {len(training.labels)} records its own plane holds "
+        f"{by_walk:.0%}, its first direction alone {training.null[0]:.0%}; here the first "
+        f"direction holds {training.shares[0]:.0%}."
+        if len(training.null) > 1
+        else "So few records always lie in a plane."
+    )
     if held < wanted:
         message = (
             f"The plane holds {held:.0%} of the training path. What lies outside of it is not in "
-            "the picture: read the table of records, not the crossed contours."
+            f"the picture: read the table of records, not the crossed contours. {compared}"
         )
     elif walk:
         message = (
-            f"The plane holds {held:.0%} of the path, but its first direction explains no more "
-            f"({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%}). Its "
-            "shape may mean nothing."
+            f"The plane holds {held:.0%} of the training path. {compared} That is no more than "
+            "chance: the shape of the path may mean nothing."
         )
     else:
-        message = (
-            f"The plane holds {held:.0%} of the training path, and its first direction explains "
-            f"more ({training.shares[0]:.0%}) than that of a random walk ({training.null[0]:.0%})."
-        )
+        message = f"The plane holds {held:.0%} of the training path. {compared}"
     return PLANE_FIDELITY.finding(
         "note" if held < wanted or walk else "pass",
         message,

@@ -14,7 +14,7 @@ from reportgen.analyses.loss_landscape.checks import (
     measure_invariance,
     recompute,
 )
-from reportgen.analyses.loss_landscape.curvature import along, measure_bends
+from reportgen.analyses.loss_landscape.curvature import measure_bends
 from reportgen.analyses.loss_landscape.descent import (
     descend,
     lowest_cells,
@@ -44,7 +44,6 @@ from reportgen.analyses.loss_landscape.training import (
 )
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.grid import FloatArray
-from reportgen.landscape.limits import NoProductError, OutOfTimeError
 from reportgen.landscape.parameters import difference, dot
 from reportgen.subject.finite import require_finite_weights
 
@@ -116,7 +115,6 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         recomputed=recompute(setting, drawn, options.checked_cells, seeds[5]),
         invariance=measure_invariance(setting, int(seeds[6].integers(2**31))),
         held=_shares(setting, drawn) if training else {},
-        axis=_axis_curvature(setting, hessian, main) if plan.curvature else None,
         options=options,
         train_loss=None if train_losses is None else float(train_losses.mean()),
         train_descent=train_descent,
@@ -152,7 +150,6 @@ def _nothing(setting: Setting, match: Match | None) -> LandscapeResult:
         recomputed=(),
         invariance=None,
         held={},
-        axis=None,
         options=setting.options,
         finite=False,
     )
@@ -218,15 +215,3 @@ def _shares(setting: Setting, drawn: Sequence[Drawn]) -> dict[str, float]:
         for one in drawn:
             sums[one.plane.id] += share_held(one.directions, [way]) * length
     return {id_: value / total if total else 0.0 for id_, value in sums.items()}
-
-
-def _axis_curvature(setting: Setting, hessian: Hessian, main: Drawn) -> tuple[float, float] | None:
-    direction = main.directions[0]
-    hessian.deadline = np.inf
-    try:
-        exact = along(hessian, direction)
-    except (OutOfTimeError, NoProductError):
-        return None
-    steps = np.array([-_NEAR, 0.0, _NEAR])
-    losses, _, _ = line(setting, direction, steps)
-    return exact, float((losses[0] - 2 * losses[1] + losses[2]) / _NEAR**2)

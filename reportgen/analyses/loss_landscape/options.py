@@ -145,7 +145,7 @@ class Options(AnalysisOptions):
         ),
     )
     trace_draws: int = Field(
-        default=10,
+        default=20,
         ge=2,
         description=(
             "Random vectors that the sum of all eigenvalues is estimated from. More make its "
@@ -189,8 +189,8 @@ class Options(AnalysisOptions):
         default=20,
         ge=2,
         description=(
-            "Steps of gradient ascent, at most, that look for the largest rise of the loss in "
-            "each ball."
+            "Steps of gradient ascent, at most, from each of three starts, that look for the "
+            "largest rise of the loss in each ball."
         ),
     )
     checked_cells: int = Field(
@@ -276,7 +276,7 @@ class Options(AnalysisOptions):
             "hessian_points": 11,
             "eigenvalues": 1,
             "products": 40,
-            "trace_draws": 6,
+            "trace_draws": 10,
             "density_starts": 2,
             "density_steps": 12,
         },

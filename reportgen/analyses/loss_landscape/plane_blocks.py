@@ -51,7 +51,7 @@ class Painter:
             id=f"landscape-{plane.id}",
             title=title,
             caption=f"{caption}{_say_guess(grid)}{noise}",
-            alt=f"{title}: loss from {scale.low:.3g} to {scale.high:.3g} over two directions.",
+            alt=f"{title}: {_say_range(grid, scale)} over two directions.",
             values=key,
             states=self._states(plane),
             x=_list(grid.x),
@@ -73,7 +73,7 @@ class Painter:
             id=f"landscape-{plane.id}-surface",
             title=title,
             caption=f"{caption}{_say_guess(plane.grid)}",
-            alt=f"{title}, in perspective.",
+            alt=f"{title}, in perspective: {_say_range(plane.grid, scale)}.",
             values=self._keep(plane, "loss", plane.grid.loss),
             x=_list(plane.grid.x),
             y=_list(plane.grid.y),
@@ -125,7 +125,7 @@ class Painter:
                 "the same samples; of interpolated cells also what the interpolation leaves open. "
                 "Differences below two of these may be the samples' doing."
             ),
-            alt=f"{title}: from {low:.2g} to {high:.2g}.",
+            alt=f"{title}: from {float(usable.min()):.2g} to {high:.2g}.",
             values=self._keep(plane, "error", np.where(grid.error > 0, grid.error, low)),
             states=self._states(plane),
             x=_list(grid.x),
@@ -220,11 +220,21 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     return blocks
 
 
+def _say_range(grid: Grid, scale: ColourScale) -> str:
+    """Lowest and highest measured loss, and where the colours end below it."""
+    measured = grid.loss[grid.state == MEASURED]
+    if not measured.size:
+        return "no cell was measured"
+    high = float(measured.max())
+    said = f"measured loss from {float(measured.min()):.3g} to {high:.3g}"
+    return said if high <= scale.high else f"{said}, colours up to {scale.high:.3g},"
+
+
 def _say_guess(grid: Grid) -> str:
     """Where most is guessed, and not well: time was short, or the surface is rough."""
     if not grid.count(INTERPOLATED) or grid.off <= _SURE:
         return ""
-    known = f" Only {int(grid.settled.sum()):,} of {grid.state.size:,} cells are measured (dots), "
+    known = f" Only {grid.count(MEASURED):,} of {grid.state.size:,} cells are measured (dots), "
     if np.isfinite(grid.off):
         known += f"and the last of them were up to {grid.off:.0%} off what had been predicted. "
     else:

@@ -213,8 +213,7 @@ class Profile:
 class LandscapeResult:
     """Everything that the section shows.
 
-    held: share of the training path that each plane holds, by id. axis: curvature along the first
-    random direction by a Hessian product and by second differences of the loss. finite: the loss of
+    held: share of the training path that each plane holds, by id. finite: the loss of
     the model itself is a number; nothing else was measured if not. train_loss, train_descent: on
     the training samples, if there are any. untouched: the hash over all weights is as before.
     """
@@ -230,7 +229,6 @@ class LandscapeResult:
     recomputed: tuple[Recomputed, ...]
     invariance: Invariance | None
     held: dict[str, float]
-    axis: tuple[float, float] | None
     options: Options
     finite: bool = True
     train_loss: float | None = None

@@ -231,14 +231,26 @@ def test_a_random_walk_is_called_one(landscape, points, tmp_path):
     assert found.levels["landscape.plane_fidelity"] == "note"
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_loss_that_is_no_number_is_said_once(landscape, points, value):
+def with_weight(points, value):
     from .conftest import linear_model
 
     model = linear_model(*points, solved=True)
     weights = model.get_weights()
     weights[0][0] = value
     model.set_weights(weights)
+    return model
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_leaves_nothing_to_measure(landscape, points, value):
+    from reportgen.errors import NothingToCheckError
+
+    with pytest.raises(NothingToCheckError, match=r"weights\.non_finite"):
+        landscape(with_weight(points, value), *points)
+
+
+def test_a_loss_that_is_no_number_is_said_once(landscape, points):
+    model = with_weight(points, 1e30)  # its square is beyond float32
     found = landscape(model, *points)
     assert found.levels["landscape.not_a_minimum"] == "not_applicable"
     assert found.levels["landscape.negative_curvature"] == "not_applicable"
