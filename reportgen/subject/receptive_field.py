@@ -51,6 +51,13 @@ class ReceptiveField:
     jump: tuple[float, ...] | None
     sides: tuple[int, ...]
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether a position in the middle sees the whole input."""
+        return self.size is None or all(
+            size >= side for size, side in zip(self.size, self.sides, strict=True)
+        )
+
     def crop(self, position: Sequence[int]) -> tuple[slice, ...]:
         """Slices of the input's positions (no batch, no channels) that ``position`` sees.
 

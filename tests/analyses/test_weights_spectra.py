@@ -66,6 +66,16 @@ def test_gaussian_matrices_end_at_the_edges_of_marchenko_and_pastur(shape, rng):
     assert size * null.high[0] == pytest.approx(high, rel=0.03)
 
 
+def test_what_is_above_random_is_so_by_chance_in_one_of_so_many_kernels(rng):
+    """Of 300 random kernels 300 / 101 are expected above all of 100 draws."""
+    null = draw_null(12, 40, 100, rng)
+    above = 0
+    for _ in range(300):
+        values = singular_values(rng.normal(size=(12, 40)))
+        above += bool(values[0] > np.sqrt((values**2).sum()) * null.most)
+    assert above <= 14  # one set of draws may lie low: 5 % of them has more than 3 % above
+
+
 def test_the_bidiagonal_draw_has_the_law_of_gaussian_matrices(rng):
     """Mean and spread of each singular value, 3000 draws each way."""
     drawn = np.stack([_draw_gaussian(6, 15, rng) for _ in range(3000)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import text
 from reportgen.analyses.feature_maps.embedding import Embedding
 from reportgen.report.blocks import Block, Lines, Series
 
@@ -64,6 +65,6 @@ def _caption(embedding: Embedding) -> str:
     return (
         f"{len(embedding.points)} samples, by the {embedding.features} features of "
         f"{embedding.address}, laid out so that near ones stay near (t-SNE). "
-        f"Trust in neighbours: {embedding.trust:.2f} of 1. Distances between groups and their "
+        f"Trust in neighbours: {text.percent(embedding.trust)}. Distances between groups and their "
         f"sizes mean nothing.{marked}"
     )

@@ -81,8 +81,9 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
         f"The census looks at every channel over all {result.census.samples:,} samples and "
         "positions. A channel is constant if it changes less than float32 can tell; it is named "
         "at the layer where that begins. A value of a bounded function is at its bound within 1 % "
-        "of the range. Tells a class: r (point-biserial, Fisher's 95 % interval) of a unit's mean "
-        "response with the class lies above the 95 % point of shuffled labels. Every number is "
+        "of the range. Tells a class: the interval of r (point-biserial; Fisher's, for the best "
+        "of all classes by Bonferroni) of a unit's mean response with the class lies above the "
+        "95 % point of shuffled labels. Every number is "
         "in data/feature_maps.npz, a table a layer, census_...: "
         f"{', '.join(COLUMNS)}.",
     ]
@@ -91,8 +92,8 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
             f"Layer by layer: a sample is the means of the channels over positions, "
             f"{result.depth.samples:,} samples. Effective rank: exp of the entropy of the shares "
             "of variance by direction (Roy & Vetterli 2007). Told right: the nearest class centre "
-            "(scikit-learn), features scaled, five stratified folds; nothing is tuned, so layers "
-            "are compared and not fits. Intervals: Wilson 95 %."
+            "(scikit-learn), features scaled, five stratified folds, the mean of five draws of "
+            "them; nothing is tuned, so layers are compared and not fits. Intervals: Wilson 95 %."
         )
     if left:
         lines.append(

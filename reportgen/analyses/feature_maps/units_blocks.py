@@ -91,11 +91,12 @@ def _class_table(rows: list[tuple[Cell, ...]]) -> list[Block]:
             title="Units that tell a class",
             caption=(
                 "Clearest: the unit whose mean response goes with one class most. r is that "
-                "correlation; 1 would be a perfect detector. By chance: what r the best class of "
-                "a unit reaches with shuffled labels, in 1 of 20 units. Clear: units whose 95 % "
-                "interval lies above that."
+                "correlation; 1 would be a perfect detector. Its interval allows for the choice of "
+                "the best of all units and classes, and holds with at least 95 %. By chance: what "
+                "r the best class of a unit reaches with shuffled labels, in 1 of 20 units. Clear: "
+                "units whose own interval, for the best of all classes, lies above that."
             ),
-            header=("Layer", "Clear units", "Clearest", "Class", "r", "95 % interval", "By chance"),
+            header=("Layer", "Clear units", "Clearest", "Class", "r", "Interval", "By chance"),
             rows=tuple(rows),
         )
     ]
@@ -106,12 +107,13 @@ def _tell(layer: ChannelCensus, classes: tuple[str, ...]) -> tuple[Cell, ...] | 
     if found is None:
         return None
     best = int(found.r.argmax())
+    low, high = found.bounds(best)
     return (
         layer.address,
         int(found.clear.sum()),
         best,
         classes[found.best[best]],
         float(found.r[best]),
-        f"{found.low[best]:.2f} to {found.high[best]:.2f}",
+        f"{low:.2f} to {high:.2f}",
         found.chance,
     )

@@ -173,7 +173,8 @@ def _class_note(classes: PaintedClasses, index: int, judged: Judged, *, is_class
     said = say_unit(judged)
     if judged.cause is not None or not is_class:
         return said
-    answer = float(np.nanmax(classes.answers[index]))
+    # Of the picture whose score is told: another seed's may be surer with a lower score.
+    answer = float(classes.answers[index][np.nanargmax(judged.scores)])
     return f"the model gives it {answer:.1%}; {said}"
 
 

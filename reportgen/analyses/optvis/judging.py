@@ -16,6 +16,7 @@ from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 from reportgen.analyses.optvis.natural import (
     Responses,
     choose_path,
+    lies_above,
     list_extremes,
     read_natural,
 )
@@ -37,8 +38,8 @@ _SHARE_FOR_LOST = 0.1  # of the time for painting
 class Judged:
     """One unit's pictures. Values are of what was raised: a mean over positions, or a score.
 
-    scores: of each picture ``(variants,)``. natural: the largest among samples. noise: the
-    largest among random pictures.
+    scores: of each picture ``(variants,)``. natural: the largest among samples; least: the
+    smallest. noise: the largest among random pictures.
     """
 
     scores: FloatArray
@@ -47,6 +48,7 @@ class Judged:
     trust: Trust
     agreement: Agreement
     cause: Cause | None
+    least: float = 0.0
 
     @property
     def best(self) -> float:
@@ -55,8 +57,12 @@ class Judged:
 
     @property
     def ratio(self) -> float:
-        """Its best picture against its strongest sample; NaN where a factor says nothing."""
-        known = np.isfinite(self.natural) and self.natural > 0
+        """Its best picture against its strongest sample; NaN where a factor says nothing.
+
+        Behind a ReLU zero is silence. Of values that go below it, such as scores of classes, zero
+        means nothing, and a factor would tell how near the strongest sample is to it.
+        """
+        known = np.isfinite(self.natural) and self.natural > 0 and self.least >= 0
         return self.best / self.natural if known else float("nan")
 
     def is_weak(self, share: float) -> bool:
@@ -128,17 +134,19 @@ def list_asked(
     asked: list[Asked] = []
     count = 0
     for raw in layers:
-        path = choose_path(subject, raw.excited.address)
+        address = raw.excited.address
+        path, above = choose_path(subject, address), lies_above(subject, address)
         for channel in raw.channels:
             rows = np.arange(count, count + raw.images.shape[1])
-            asked.append(Asked(raw.excited.address, channel, path, rows))
+            asked.append(Asked(address, channel, path, rows, above))
             count += len(rows)
     if classes is not None:
-        address = subject.reading.output.address
-        path = choose_path(subject, address) if address else ()
+        head = subject.reading.output.address
+        path = choose_path(subject, head) if head else ()
+        above = lies_above(subject, head) if head else False
         for channel in classes.chosen:
             rows = np.arange(count, count + classes.optimised.images.shape[1])
-            asked.append(Asked(SCORES, channel, path, rows))
+            asked.append(Asked(SCORES, channel, path, rows, above))
             count += len(rows)
     return asked
 
@@ -246,7 +254,9 @@ def _judge_one(
         cause = searched.get((unit.address, unit.channel), "stuck") or "stuck"
     if first.hurried and not first.settled.any():
         agreement = replace(agreement, label="unclear", doubt="not finished")
-    return Judged(scores, _largest(seen), highest, trust, agreement, cause)
+    # Softmax sees differences of scores only: their zero is nowhere.
+    least = -np.inf if unit.address == SCORES else -_largest(-seen)
+    return Judged(scores, _largest(seen), highest, trust, agreement, cause, least)
 
 
 def _search_lost(

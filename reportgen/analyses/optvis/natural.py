@@ -64,7 +64,7 @@ def choose_path(subject: Subject, address: str, most: int = _PATH_LAYERS) -> tup
 
     One for each block, as the census has them, with at least `THINNEST` channels; where there are
     more than ``most``, they are spread over the depth and both ends are kept. Empty for a first
-    layer: nothing lies below it.
+    layer, see `lies_above`, and where all layers below have fewer channels.
 
     Raises:
         UsageError: there is no such address.
@@ -77,6 +77,14 @@ def choose_path(subject: Subject, address: str, most: int = _PATH_LAYERS) -> tup
     if len(path) > most:
         path = [path[i] for i in sorted({round(i) for i in np.linspace(0, len(path) - 1, most)})]
     return tuple(call.address for call in path)
+
+
+def lies_above(subject: Subject, address: str) -> bool:
+    """Whether layers with channels of their own lie between the input and ``address``."""
+    calls = subject.probe.calls
+    before = _ancestors(calls, calls.index(subject.probe.call(address)))
+    known = (subject.census.by_address.get(calls[i].address) for i in before)
+    return any(layer is not None and layer.units is not None for layer in known)
 
 
 def _is_block(census: Census, call: LayerCall) -> bool:

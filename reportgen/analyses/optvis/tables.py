@@ -22,7 +22,8 @@ _NO_SAMPLES = (
     "little: state it with --preprocessing. "
 )
 _COMPARED = (
-    "Strength: the best picture of a unit against its strongest sample, the middle of the units. "
+    "Strength: the best picture of a unit against its strongest sample, the middle of the units "
+    "whose values never go below zero; of others a factor means nothing. "
     "Natural: a picture excites the layers below as the unit's samples do; own way: it does not, "
     "and is no guide to what the unit means. "
 )
@@ -83,7 +84,7 @@ def _layer_row(name: str, judged: tuple[Judged, ...], painting: Painting) -> tup
         name,
         len(judged),
         len(judged) - len(shown),
-        say_factor(float(np.median(ratios))) if ratios else None,
+        _say_strength(ratios, len(shown)),
         marks["natural"],
         marks["own way"],
         labels["stable"],
@@ -91,6 +92,13 @@ def _layer_row(name: str, judged: tuple[Judged, ...], painting: Painting) -> tup
         int(painting.steps.max()),
         f"{painting.settled.mean():.0%}",
     )
+
+
+def _say_strength(ratios: list[float], shown: int) -> str | None:
+    if not ratios:
+        return None
+    middle = say_factor(float(np.median(ratios)))
+    return middle if len(ratios) == shown else f"{middle} ({len(ratios)} of {shown} units)"
 
 
 def table_units(result: OptvisResult) -> list[Block]:

@@ -23,7 +23,14 @@ from reportgen.analyses.optvis.natural import THINNEST, Responses, Rows
 FloatArray = NDArray[np.float64]
 Mark = Literal["natural", "own way", "unclear"]
 Why = Literal[
-    "", "first layer", "few samples", "cannot be told", "between", "not finite", "no samples"
+    "",
+    "first layer",
+    "thin layers",
+    "few samples",
+    "cannot be told",
+    "between",
+    "not finite",
+    "no samples",
 ]
 
 # Measured on 192 units of eight real models, 48 to 300 samples each, with the two constants below.
@@ -45,13 +52,15 @@ class Asked:
     """A unit and its pictures.
 
     address, channel: the unit. path: addresses from the input on, without its own. pictures:
-    ``(variants,)`` positions among the pictures that were read.
+    ``(variants,)`` positions among the pictures that were read. above: other layers lie below it,
+    though all may have too few channels to be in ``path``.
     """
 
     address: str
     channel: int
     path: tuple[str, ...]
     pictures: Rows
+    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,7 @@ class _Compared:
 
 def _judge(unit: Asked, top: Rows, others: Rows, ranks: Mapping[str, _Ranks], seed: int) -> Trust:
     if not unit.path:
-        return _give_up(unit, "first layer", len(top))
+        return _give_up(unit, "thin layers" if unit.above else "first layer", len(top))
     if len(top) < _FEWEST_TOP or len(others) < _FEWEST_OTHERS:
         return _give_up(unit, "few samples", len(top))
     rng = np.random.default_rng(seed)  # anew, so that no unit's interval depends on the others

@@ -12,6 +12,7 @@ from reportgen.analyses.optvis.trust import Trust
 WHY = {
     "": "",
     "first layer": "nothing lies below",
+    "thin layers": "the layers below have too few channels to compare",
     "few samples": "too few samples",
     "cannot be told": "samples too alike",
     "between": "between the two",

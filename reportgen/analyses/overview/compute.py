@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One call of a layer. ``parameters`` is None where a shared layer is called again."""
+    """One call of a layer.
+
+    parameters: None where a shared layer is called again. sees_all: a position in the middle sees
+    the whole input.
+    """
 
     address: str
     class_name: str
@@ -30,6 +34,7 @@ class LayerRow:
     trainable: bool
     flops: int | None
     receptive_field: tuple[int, ...] | None
+    sees_all: bool
     activation_bytes: int
     activation: str | None
     inputs: tuple[int, ...]
@@ -102,6 +107,7 @@ def _read_layers(
                 trainable=bool(getattr(call.layer, "trainable", False)),
                 flops=operations if hasattr(call.layer, "weights") else None,
                 receptive_field=field.size,
+                sees_all=field.sees_all,
                 activation_bytes=elements * np.dtype("float32").itemsize,
                 activation=call.activation,
                 inputs=call.inputs,

@@ -38,9 +38,9 @@ _METHOD = (
     "and the graph are what was seen, not what a configuration says. The address of a layer is "
     "the names on the way to it; #2 marks a second call of shared weights.",
     "FLOPs are floating-point operations for one sample; a multiplication and an addition count "
-    "as two. The receptive field is the window of the input that one output position sees "
-    "(Araujo et al. 2019, eq. 1-2). Activation memory is the layer's output in float32, for one "
-    "sample.",
+    "as two. The receptive field is the window of the input that one output position can see "
+    "(Araujo et al. 2019, eq. 1-2); where it is as large as the input, a position in the middle "
+    "sees all of it. Activation memory is the layer's output in float32, for one sample.",
     "Before anything was built, the file was read without following links in it, and every class "
     "and function that it names was held against the list of what Keras offers for networks; sizes "
     "that it declares, against what it stores.",
@@ -128,9 +128,17 @@ def _layer_table(result: OverviewResult) -> Table:
 def _row(row: LayerRow) -> tuple[Cell, ...]:
     shape = " × ".join("?" if side is None else str(side) for side in row.output_shape[1:])
     name = row.class_name + (f" ({row.activation})" if row.activation else "")
-    field = " × ".join(map(str, row.receptive_field)) if row.receptive_field else "whole input"
+    field = _say_field(row)
     parameters: Cell = "shared" if row.parameters is None else row.parameters
     return (row.address, name, shape, parameters, row.flops, field, row.activation_bytes / 1024)
+
+
+def _say_field(row: LayerRow) -> str:
+    """The window that one position sees; nobody sees beyond the input."""
+    if row.receptive_field is None:
+        return "whole input"
+    sides = " × ".join(map(str, row.receptive_field))
+    return f"whole input (up to {sides})" if row.sees_all else sides
 
 
 def _samples(result: OverviewResult) -> list[Block]:

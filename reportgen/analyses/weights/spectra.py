@@ -29,12 +29,15 @@ _BELOW_NOISE = 1e-10  # of the largest eigenvalue: what double precision leaves 
 class Null:
     """Random Gaussian matrices of one shape, scaled to the Frobenius norm 1.
 
-    low, high: 95 % of the draws of each singular value, the largest first. stable_rank, exponent:
-    95 % intervals; exponent is None below `MIN_EIGENVALUES`.
+    low, high: 95 % of the draws of each singular value, the largest first. most: the largest
+    singular value of any draw. draws: how many. stable_rank, exponent: 95 % intervals; exponent is
+    None below `MIN_EIGENVALUES`.
     """
 
     low: FloatArray
     high: FloatArray
+    most: float
+    draws: int
     stable_rank: Interval
     exponent: Interval | None
 
@@ -68,8 +71,8 @@ class Spectrum:
 
     @property
     def above(self) -> int:
-        """Singular values above the largest that random matrices have."""
-        return int((self.values > self.size * self.null.high[0]).sum())
+        """Singular values above the largest of all draws: by chance in 1 of draws + 1 kernels."""
+        return int((self.values > self.size * self.null.most).sum())
 
     @property
     def unlikeness(self) -> float:
@@ -114,7 +117,8 @@ def draw_null(rows: int, columns: int, draws: int, rng: np.random.Generator) -> 
     values = np.stack([_draw_gaussian(rows, columns, rng) for _ in range(draws)])
     low, high = np.quantile(values, (0.025, 0.975), axis=0)
     ranks = 1 / values[:, 0] ** 2
-    return Null(low, high, _middle(ranks), _null_exponent(values))
+    most = float(values[:, 0].max())
+    return Null(low, high, most, draws, _middle(ranks), _null_exponent(values))
 
 
 def _null_exponent(values: FloatArray) -> Interval | None:

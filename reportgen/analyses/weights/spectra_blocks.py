@@ -24,7 +24,7 @@ def spectra_blocks(survey: Survey) -> list[Block]:
 
 
 def _table(survey: Survey) -> Table:
-    left = ""
+    left, draws = "", survey.spectra[0].null.draws
     if survey.left_out:
         named = ", ".join(survey.left_out[:4]) + (", …" if len(survey.left_out) > 4 else "")
         left = (
@@ -36,8 +36,9 @@ def _table(survey: Survey) -> Table:
         caption=(
             "Each kernel as a matrix, a row a filter. Random: where 95 % of random matrices of the "
             "same shape and size lie. Spectral norm: the most that the kernel can stretch an "
-            "input. Above random: directions that carry more than chance, "
-            "learned structure. Stable rank: over how many directions the weights are spread (1: "
+            "input. Above random: directions that are stretched more than the largest of any "
+            f"of {draws} random matrices: learned structure, but for about one of {draws} kernels "
+            "by chance. Stable rank: over how many directions the weights are spread (1: "
             "all filters alike, up to the shorter side: all equally different). Exponent: how "
             "fast the large eigenvalues thin out, with its 95 % interval; read it only beside its "
             f"random column, and not at all below {MIN_EIGENVALUES} eigenvalues, where it is left "

@@ -99,7 +99,8 @@ def _read(tensor: Any, reading: Reading, careful: bool) -> dict[str, Any]:
     if not places:
         seen["values"] = tensor  # there is nothing to sum up within a sample
     else:
-        seen["norm"] = tf.math.reduce_euclidean_norm(values, every)
+        # Sample by sample: float32 sums over a whole batch lose the fourth digit.
+        seen["norm"] = tf.math.reduce_euclidean_norm(values, places)
         if not reading.follows_low:
             seen["low"] = tf.reduce_min(low, every)
         if reading.kind == "unit":
@@ -107,13 +108,13 @@ def _read(tensor: Any, reading: Reading, careful: bool) -> dict[str, Any]:
             seen["sums"] = tf.reduce_sum(values, places)
         else:
             seen["high"] = tf.reduce_max(high, every)
-            seen["sum"] = tf.reduce_sum(values, every)
+            seen["sum"] = tf.reduce_sum(values, places)
     if bounds := BOUNDS.get(reading.call.activation or ""):
         edge = _EDGE * (bounds[1] - bounds[0])
         pinned = (tensor <= bounds[0] + edge) | (tensor >= bounds[1] - edge)
-        seen["pinned"] = tf.reduce_sum(tf.cast(pinned, tf.float32), every)
+        seen["pinned"] = tf.reduce_sum(tf.cast(pinned, tf.float32), places)
     if reading.counts_zeros:
-        seen["positive"] = tf.reduce_sum(tf.sign(values), every)
+        seen["positive"] = tf.reduce_sum(tf.sign(values), places)
     return seen
 
 

@@ -39,7 +39,7 @@ class Moments:
         for name in ("positive", "pinned"):
             if name in seen:
                 so_far = getattr(self, name)
-                more = seen[name].astype(np.float64)
+                more = seen[name].sum(axis=0, dtype=np.float64)
                 setattr(self, name, more if so_far is None else so_far + more)
 
     def _add_values(self, values: FloatArray) -> None:
@@ -56,9 +56,9 @@ class Moments:
 
     def _add_sums(self, seen: dict[str, NDArray[Any]]) -> None:
         unit = "sums" in seen
-        total = seen["sums"].sum(axis=0, dtype=np.float64) if unit else seen["sum"]
-        self.total = self.total + total.astype(np.float64)
-        self.squares = self.squares + seen["norm"].astype(np.float64) ** 2
+        total = seen["sums" if unit else "sum"].sum(axis=0, dtype=np.float64)
+        self.total = self.total + total
+        self.squares = self.squares + (seen["norm"].astype(np.float64) ** 2).sum(axis=0)
         self.low = np.minimum(self.low, seen.get("low", np.inf))
         self.high = np.maximum(self.high, seen["peaks"].max(axis=0) if unit else seen["high"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,32 @@ class Selectivity:
     """How much a unit's mean response to a sample tells about one class.
 
     best: the class, ``(channels,)``. r: correlation of the response with "the sample is of this
-    class" (point-biserial), with its 95 % interval ``low``, ``high`` (Fisher's z). chance: the
-    95 % point of the same number under shuffled labels, over the channels of the layer.
+    class" (point-biserial). low, high: an interval that holds it with at least 95 %, though it is
+    the best of ``classes`` (see `bounds`). chance: the 95 % point of the same number under shuffled
+    labels, over the channels of the layer. samples: that it is of.
     """
 
     best: NDArray[np.int64]
     r: FloatArray
-    low: FloatArray
-    high: FloatArray
     chance: float
+    samples: int
+    classes: int
+
+    @cached_property
+    def low(self) -> FloatArray:
+        """Lower ends, ``(channels,)``."""
+        return fisher_bounds(self.r, self.samples, self.classes)[0]
+
+    @cached_property
+    def high(self) -> FloatArray:
+        """Upper ends, ``(channels,)``."""
+        return fisher_bounds(self.r, self.samples, self.classes)[1]
+
+    def bounds(self, channel: int) -> tuple[float, float]:
+        """The interval of a channel that is the best of all channels and classes."""
+        choices = self.classes * len(self.r)
+        low, high = fisher_bounds(self.r[channel : channel + 1], self.samples, choices)
+        return float(low[0]), float(high[0])
 
     @property
     def clear(self) -> NDArray[np.bool_]:
@@ -160,13 +178,19 @@ class UnitTally:
         r = self._classes.correlations().reshape(-1, count, len(self._silent))
         best = r[0].argmax(axis=0)
         found = r[0].max(axis=0)
-        low, high = fisher_bounds(found, self._classes.count)
         chance = float(np.quantile(r[1:].max(axis=1), 0.95))
-        return Selectivity(self._targets.classes[best], found, low, high, chance)
+        return Selectivity(self._targets.classes[best], found, chance, self._classes.count, count)
 
 
-def fisher_bounds(r: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of correlations over ``count`` pairs (Fisher 1921: z = atanh r)."""
-    half = 1.959963984540054 / np.sqrt(max(count - 3, 1))
+def fisher_bounds(r: FloatArray, count: int, choices: int = 1) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of correlations over ``count`` pairs (Fisher 1921: z = atanh r).
+
+    Args:
+        choices: among how many each was chosen as the largest. Then it is too large by itself; the
+            interval is that of all of them together (Bonferroni), which holds whatever the choice.
+    """
+    from scipy.stats import norm
+
+    half = float(norm.ppf(1 - 0.025 / choices)) / np.sqrt(max(count - 3, 1))
     z = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
     return np.tanh(z - half), np.tanh(z + half)

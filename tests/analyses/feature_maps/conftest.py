@@ -76,6 +76,6 @@ def telling() -> Callable[..., Selectivity]:
 
     def build(best: Any, r: Any) -> Selectivity:
         found = np.asarray(r, float)
-        return Selectivity(np.asarray(best), found, found - 0.05, found + 0.05, 0.2)
+        return Selectivity(np.asarray(best), found, 0.2, samples=1500, classes=2)
 
     return build

@@ -193,3 +193,14 @@ def test_the_better_of_the_pictures_counts(sound):
     assert not negative.is_weak(1.0)
     assert few.is_weak(1.6)
     assert not few.is_weak(1.5)
+
+
+def test_of_values_that_go_below_zero_there_is_no_factor(sound):
+    """Their zero means nothing: with a strongest sample of .04 any picture would be many times."""
+    judged = sound.result.layers[0].judged[0]
+    signed = replace(judged, scores=np.array([0.6], np.float32), natural=0.04, least=-0.5)
+    assert np.isnan(signed.ratio)
+    assert np.isfinite(replace(signed, least=0.0).ratio)
+    assert signed.best == pytest.approx(0.6)
+    for unit in sound.result.classes.judged:  # scores before the softmax
+        assert np.isnan(unit.ratio)

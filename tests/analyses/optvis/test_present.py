@@ -188,3 +188,28 @@ def test_five_channels_are_said_to_be_drawn_by_their_mean(sound):
     for id_ in ("optvis-units-0_c1", "optvis-units-1_c2"):
         assert "their mean is drawn" in blocks_of(grey)[id_].caption
         assert "their mean is drawn" not in blocks_of(sound.body)[id_].caption
+
+
+def test_the_probability_of_a_class_is_that_of_the_picture_with_the_highest_score(sound):
+    classes = sound.result.classes
+    judged = (
+        replace(classes.judged[0], scores=np.array([9.0, 7.0], np.float32), cause=None),
+        *classes.judged[1:],
+    )
+    answers = classes.answers.copy()
+    answers[0] = [0.9986, 1.0]  # the weaker picture is the surer one
+    changed = replace(classes, judged=judged, answers=answers)
+    body = ANALYSIS.present(replace(sound.result, classes=changed))
+    note = blocks_of(body)["optvis-classes"].panels[0].note
+    assert note.startswith("the model gives it 99.9%; 9, strongest sample ")
+
+
+def test_a_strength_of_some_units_only_says_of_how_many(sound):
+    first, *rest = sound.result.layers
+    judged = (
+        replace(first.judged[0], scores=np.array([3.0], np.float32), natural=1.5, least=0.0),
+        replace(first.judged[1], scores=np.array([3.0], np.float32), natural=0.1, least=-1.0),
+    )
+    body = ANALYSIS.present(replace(sound.result, layers=(replace(first, judged=judged), *rest)))
+    assert blocks_of(body)["optvis-layers"].rows[0][3] == "2 × (1 of 2 units)"
+    assert blocks_of(body)["optvis-layers"].rows[-1][3] is None  # scores of classes

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from scipy.stats import spearmanr
 
-from reportgen.analyses.optvis.natural import Responses, choose_path, read_natural
+from reportgen.analyses.optvis.natural import Responses, choose_path, lies_above, read_natural
 from reportgen.analyses.optvis.trust import Asked, judge_trust, list_top
 from reportgen.config import load_config
 from reportgen.subject.subject import open_subject
@@ -104,6 +106,31 @@ def test_a_first_layer_and_few_samples_are_said(natural):
     assert judge_trust(natural, pictures, one(1, ()))[0].why == "first layer"
     few = take(natural, np.arange(5, 20))
     assert judge_trust(few, pictures, one(1))[0].why == "few samples"
+
+
+def test_thin_layers_below_are_not_called_nothing(natural):
+    """As of LeNet, whose second convolution lies above one of six channels."""
+    pictures = responses(unit=[[9]], path=[ORDER])
+    asked = replace(one(1, ())[0], above=True)
+    (found,) = judge_trust(natural, pictures, [asked])
+    assert (found.mark, found.why) == ("unclear", "thin layers")
+
+
+def test_layers_below_are_found_whatever_their_width(subject_of):
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(2, 3, activation="relu", name="thin"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(9, 3, activation="relu", name="wide"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    subject = subject_of(model, np.random.default_rng(0).uniform(size=(20, 12, 12, 1)))
+    assert choose_path(subject, "wide") == ()
+    assert lies_above(subject, "wide")
+    assert not lies_above(subject, "thin")
 
 
 def test_samples_that_leave_the_unit_silent_are_not_among_its_strongest(natural):

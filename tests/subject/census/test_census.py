@@ -32,6 +32,18 @@ def subject_of(model, x, labels=None):
     )
 
 
+def test_sums_of_many_positions_keep_their_digits():
+    """Half a million equal small values one after another lose the fourth digit in float32."""
+    model = keras.Sequential([keras.Input((64, 64, 1)), layers.Conv2D(2, 1, name="c")])
+    model.set_weights([np.array([[[[0.1, 1.0]]]]), np.array([0.3, 1.0])])
+    x = draw(200, 64, 64, 1)
+    found = take_census(subject_of(model, x)).by_address["c"]
+    values = (x[..., 0, None].astype(np.float64) * [0.1, 1.0] + [0.3, 1.0]).reshape(-1, 2)
+    # float32 values themselves: 6e-8 of the mean, which is up to ten spreads here.
+    np.testing.assert_allclose(found.mean, values.mean(axis=0), rtol=2e-6)
+    np.testing.assert_allclose(found.spread, values.std(axis=0), rtol=1e-5)
+
+
 def build(data_format="channels_last"):
     """Every way on which something follows: BatchNorm, ReLU, dropout, a branch, fused ReLU."""
     first = data_format == "channels_first"

@@ -93,6 +93,23 @@ def test_fisher_bounds_are_those_of_scipy():
     np.testing.assert_allclose([low[0], high[0]], [wanted.low, wanted.high], atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [60, 600])
+def test_an_interval_of_the_best_of_many_holds(n):
+    """Sixty-four units that all correlate by .3: the largest lies above, its own interval too."""
+    rng, true, held, alone = np.random.default_rng(3), 0.3, 0, 0
+    for _ in range(200):
+        x = rng.normal(size=n)
+        units = true * x[:, None] + np.sqrt(1 - true**2) * rng.normal(size=(n, 64))
+        r = np.corrcoef(x, units.T)[0, 1:].max(keepdims=True)
+        low, high = fisher_bounds(r, n, 64)
+        held += low[0] <= true <= high[0]
+        low, high = fisher_bounds(r, n)
+        alone += low[0] <= true <= high[0]
+    # At least 95 %; 181 of 200 or fewer has a probability of .005.
+    assert held > 181
+    assert alone < 100  # what it was
+
+
 def tally(responses, labels, seed=0):
     targets = make_targets(labels, np.random.default_rng(seed))
     layer = UnitTally("head", responses.shape[1], targets)
