@@ -183,8 +183,9 @@ def test_pictures_have_words_and_arrays(twice):
             keys += [block.values, getattr(block, "states", None)]
         used |= {key for key in keys if key}
     # Tables beside the report are no pictures; the method says what they are.
-    beside = {key for key in first.body.arrays if key.startswith("census_")}
-    assert not beside or any("census_" in line for line in first.body.method)
+    beside = {key for key in first.body.arrays if key.startswith(("census_", "record_"))}
+    said = " ".join(first.body.method)
+    assert all(key.split("_")[0] + "_" in said for key in beside)
     assert used == {f"{id_}/{key}" for key in first.body.arrays if key not in beside}
 
 

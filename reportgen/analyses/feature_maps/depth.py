@@ -40,7 +40,8 @@ class LayerDepth:
 class Depth:
     """All layers in the order of execution. scored: samples that the classes were tried on.
 
-    chance: the share of the most frequent class among them. unscored: why there are no hits.
+    chance: the share of the most frequent class among them. unscored: why there are no hits. rows:
+    all samples, by number; seed: of the first draw of the folds.
     """
 
     layers: tuple[LayerDepth, ...]
@@ -48,6 +49,8 @@ class Depth:
     scored: int
     chance: float
     unscored: str
+    rows: NDArray[np.int64]
+    seed: int
 
 
 def measure_depth(
@@ -65,7 +68,7 @@ def measure_depth(
         layers.append(LayerDepth(address, values.shape[1], effective_rank(values), hits))
     known = np.empty(0, np.int64) if classes is None else classes[classes >= 0]
     chance = float(np.bincount(known).max() / len(known)) if len(known) else 0.0
-    return Depth(tuple(layers), len(rows), len(known), chance, unscored)
+    return Depth(tuple(layers), len(rows), len(known), chance, unscored, rows, seed)
 
 
 def effective_rank(values: FloatArray) -> float | None:

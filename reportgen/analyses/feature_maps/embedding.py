@@ -23,7 +23,8 @@ class Embedding:
 
     points: ``(samples, 2)``. classes: position of each sample's class, -1 if unknown. wrong:
     samples that the model gets wrong. trust: share of neighbours in the picture that are
-    neighbours in the features too, corrected for chance: 1 is perfect (Venna & Kaski 2001).
+    neighbours in the features too, corrected for chance: 1 is perfect (Venna & Kaski 2001). rows:
+    the samples, by number; seed: of the layout.
     """
 
     address: str
@@ -32,6 +33,8 @@ class Embedding:
     wrong: NDArray[np.bool_]
     trust: float
     features: int
+    rows: NDArray[np.int64]
+    seed: int
 
 
 def embed(
@@ -53,7 +56,7 @@ def embed(
         return None
     points, trust = _fold(values, seed)
     classes, wrong = _read_classes(subject, rows)
-    return Embedding(last, points, classes, wrong, trust, values.shape[1])
+    return Embedding(last, points, classes, wrong, trust, values.shape[1], rows, seed)
 
 
 def _fold(values: FloatArray, seed: int) -> tuple[FloatArray, float]:

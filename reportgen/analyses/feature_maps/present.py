@@ -21,6 +21,7 @@ from reportgen.analyses.feature_maps.layers import FloatArray, ShownLayer
 from reportgen.analyses.feature_maps.responses import draw_responses
 from reportgen.analyses.feature_maps.selection import ChosenSample
 from reportgen.analyses.feature_maps.units_blocks import table_units
+from reportgen.analyses.records import SAID, keep_records
 from reportgen.report.blocks import Block, ColourScale, ImageGrid, Panel, Share, Text
 from reportgen.report.sections import SectionBody
 from reportgen.text import slug
@@ -53,8 +54,23 @@ def present(result: FeatureMapsResult) -> SectionBody:
     if not blocks:
         said = "The model has no convolution, activation, pooling or dense layer to show."
         blocks.append(Text(id="feature_maps-none", caption=said))
-    arrays |= tabulate(result.census)
-    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
+    arrays |= tabulate(result.census) | _keep(result)
+    method = (*_method(result), SAID.format(section="feature_maps"))
+    return SectionBody(judge(result), tuple(blocks), method, arrays)
+
+
+def _keep(result: FeatureMapsResult) -> dict[str, NDArray[Any]]:
+    """Which samples the curve through the layers and the embedding are of, and their seeds."""
+    embedding = result.embedding
+    return keep_records(
+        {
+            "depth_rows": result.depth.rows,
+            "depth_seed": result.depth.seed,
+            "embedding_rows": embedding.rows if embedding else None,
+            "embedding_seed": embedding.seed if embedding else None,
+            "embedding_points": embedding.points if embedding else None,
+        }
+    )
 
 
 def _method(result: FeatureMapsResult) -> tuple[str, ...]:

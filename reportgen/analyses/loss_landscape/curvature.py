@@ -69,6 +69,8 @@ def measure_bends(
         needed=plan.needed,
         bends_down=falls,
         source=source,
+        nodes=density.nodes if density else None,
+        node_weights=density.weights if density else None,
     )
     return bends, drawn
 

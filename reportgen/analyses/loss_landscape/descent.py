@@ -59,6 +59,7 @@ def descend(
         fall=float(falls.mean()),
         error=float(np.sqrt((errors**2).sum()) / 2),
         step=float(lengths.mean()) / (norm(hessian.point) or 1.0),
+        half=half,
     )
 
 

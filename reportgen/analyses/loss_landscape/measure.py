@@ -119,6 +119,9 @@ def measure(subject: Subject, options: Options, rng: np.random.Generator) -> Lan
         train_loss=None if train_losses is None else float(train_losses.mean()),
         train_descent=train_descent,
         untouched=subject.weights_hash() == before,
+        rows=setting.rows,
+        moved=setting.parameters.positions,
+        losses=setting.losses,
     )
 
 
@@ -177,6 +180,7 @@ def _facts(setting: Setting) -> Facts:
         chance=loss.chance,
         ceiling=setting.ceiling if np.isfinite(setting.ceiling) else None,
         samples=setting.samples.count,
+        available=len(subject.samples),
         split=subject.config.split or "not declared",
         parameters=setting.parameters.size,
         left=setting.parameters.frozen,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.analyses.loss_landscape.results import Plane
 from reportgen.analyses.loss_landscape.setting import Setting
@@ -17,6 +18,7 @@ from reportgen.landscape.measuring import Effort, Surveyor
 from reportgen.landscape.parameters import Point, norm
 from reportgen.landscape.uncertainty import PairedBootstrap
 
+_MOST_KEPT = 500_000  # weights of directions that stand beside the report
 _FEWEST_CELLS = 20  # of a further plane that is worth to be seen
 
 
@@ -147,4 +149,13 @@ def _surveyor(
 
 def _drawn(id_: str, grid: Grid, directions: tuple[Point, Point]) -> Drawn:
     lengths = (norm(directions[0]), norm(directions[1]))
-    return Drawn(Plane(id_, grid, cosine(*directions), lengths), directions)
+    return Drawn(Plane(id_, grid, cosine(*directions), lengths, _flatten(directions)), directions)
+
+
+def _flatten(directions: tuple[Point, Point]) -> NDArray[np.float32] | None:
+    """All weights of each direction in a row; None where they are too many to be kept."""
+    if sum(array.size for array in directions[0]) > _MOST_KEPT:
+        return None
+    return np.stack(
+        [np.concatenate([np.ravel(part) for part in one]).astype(np.float32) for one in directions]
+    )

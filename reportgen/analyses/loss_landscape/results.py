@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reportgen.analyses.loss_landscape.options import Options
 from reportgen.landscape.grid import FloatArray, Grid
 from reportgen.landscape.sharpness import Rise
@@ -15,14 +18,16 @@ from reportgen.landscape.spectrum import Trace
 class Plane:
     """A measured plane.
 
-    id: ``random``, ``random_2`` ..., ``path``, ``hessian``. directions: not kept in results.
-    cosine: between the directions. lengths: of one unit along each, in the weights' own unit.
+    id: ``random``, ``random_2`` ..., ``path``, ``hessian``. cosine: between the directions.
+    lengths: of one unit along each, in the weights' own unit. vectors: the directions through all
+    moved weights, ``(2, weights)``; None where they are many.
     """
 
     id: str
     grid: Grid
     cosine: float
     lengths: tuple[float, float]
+    vectors: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +90,8 @@ class Bends:
     worst, average: rise of the loss within a ball, plain and adaptive. size: number of weights.
     needed: seconds that the section would have to have for the eigenvalues, about. bends_down: the
     loss itself bends down along the lowest eigenvector; None where that was not asked. source: how
-    the products were made; None where there was no time for any.
+    the products were made; None where there was no time for any. nodes, node_weights: of the
+    quadrature behind the density, ``(starts, steps)``.
     """
 
     top: tuple[tuple[float, float], ...]
@@ -102,6 +108,8 @@ class Bends:
     needed: float
     bends_down: bool | None = None
     source: Source | None = None
+    nodes: FloatArray | None = None
+    node_weights: FloatArray | None = None
 
     @property
     def largest(self) -> float | None:
@@ -113,13 +121,14 @@ class Bends:
 class Descent:
     """gradient: its length. noise: what of it the draw of the samples explains (standard error).
     fall: of the loss along it, on the other half. error: its standard error. step: as a part of
-    the weights' length."""
+    the weights' length. half: samples of the first of the two gradients ``(n,)``."""
 
     gradient: float
     noise: float
     fall: float
     error: float
     step: float
+    half: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,8 @@ class Invariance:
 class Facts:
     """What was measured where. error: standard error of the loss. penalty: of regularisation.
 
-    parameters: how many numbers move. left: weights that do not, being frozen or not named.
+    available: samples that there are; ``samples`` of them are used. parameters: how many numbers
+    move. left: weights that do not, being frozen or not named.
     precision: that the network itself computes in, where it is not that of the landscape.
     """
 
@@ -188,6 +198,7 @@ class Facts:
     chance: float | None
     ceiling: float | None
     samples: int
+    available: int
     split: str
     parameters: int
     left: int
@@ -216,6 +227,8 @@ class LandscapeResult:
     held: share of the training path that each plane holds, by id. finite: the loss of
     the model itself is a number; nothing else was measured if not. train_loss, train_descent: on
     the training samples, if there are any. untouched: the hash over all weights is as before.
+    rows: numbers of the samples. moved: positions of the moved arrays in ``model.weights``.
+    losses: of each sample at the model ``(n,)``.
     """
 
     facts: Facts
@@ -234,3 +247,6 @@ class LandscapeResult:
     train_loss: float | None = None
     train_descent: Descent | None = None
     untouched: bool = False
+    rows: NDArray[np.int64] | None = None
+    moved: tuple[int, ...] = ()
+    losses: FloatArray | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from reportgen.analyses.optvis.units import Studio
+    from reportgen.analyses.optvis.studio import Studio
     from reportgen.subject.top_activating import ExcitedLayer
 
 _TRACING = 0.1  # of all work: what a job costs before its first step
@@ -30,7 +30,7 @@ class Budget:
 
 def weigh_layers(studio: Studio, layers: list[ExcitedLayer]) -> list[float]:
     """How much work each layer's pictures are, the whole model on one sample being 1."""
-    from reportgen.analyses.optvis.units import choose_size
+    from reportgen.analyses.optvis.studio import choose_size
 
     calls = studio.subject.probe.calls
     work = np.cumsum([flops or 0 for flops in studio.subject.flops], dtype=np.float64)

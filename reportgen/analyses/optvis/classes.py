@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from reportgen.analyses.optvis.units import Studio
+    from reportgen.analyses.optvis.studio import Studio
     from reportgen.optvis.images import OptimizedImages
     from reportgen.optvis.objective import Objective
     from reportgen.subject.subject import Subject

@@ -21,7 +21,8 @@ from reportgen.analyses.optvis.dreams import Dream, dream_layers
 from reportgen.analyses.optvis.judging import Judged, judge
 from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
-from reportgen.analyses.optvis.units import Painting, RawLayer, Studio, paint_layer, summarise
+from reportgen.analyses.optvis.studio import Studio
+from reportgen.analyses.optvis.units import Painting, RawLayer, paint_layer, summarise
 from reportgen.subject.finite import require_finite_weights
 from reportgen.subject.top_activating import Request
 
@@ -65,8 +66,8 @@ class PaintedClasses:
 
 @dataclass(frozen=True)
 class OptvisResult:
-    """samples: that pictures were compared with. dreamt: the sample that layers dream of, as a
-    tile; dreams: their tiles, in that order."""
+    """samples: that pictures were compared with; rows: which, by number. dreamt: the sample that
+    layers dream of, as a tile; dreams: their tiles, in that order."""
 
     layers: tuple[PaintedLayer, ...]
     classes: PaintedClasses | None
@@ -80,6 +81,7 @@ class OptvisResult:
     samples: int
     source: str
     options: Options
+    rows: NDArray[np.int64]
 
     @property
     def alone(self) -> bool:
@@ -127,7 +129,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
         layers = [replace(raw, excited=strip_layer(raw.excited), silent_count=0) for raw in layers]
         verdicts = [tuple(map(strip_judged, group)) for group in verdicts]
         class_verdicts = tuple(map(strip_judged, class_verdicts))
-        extras = replace(extras, compared=0, class_samples=extras.class_samples[:, :0])
+        none = np.empty(0, np.int64)
+        extras = replace(extras, rows=none, class_samples=extras.class_samples[:, :0])
     return OptvisResult(
         layers=tuple(
             _finish_layer(raw, judged, options.side)
@@ -141,9 +144,10 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
         channels=subject.input.channels,
         exact_scaling=studio.scaling.exact,
         has_classes=bool(subject.reading.classes),
-        samples=extras.compared,
+        samples=len(extras.rows),
         source=studio.recipe.source,
         options=options,
+        rows=extras.rows,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from reportgen.analyses.optvis.units import Studio
+    from reportgen.analyses.optvis.studio import Studio
 
 FloatArray = NDArray[np.float32]
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.optvis.agreement import Agreement, judge_agreement
 from reportgen.analyses.optvis.causes import UNRESPONSIVE, Cause
-from reportgen.analyses.optvis.classes import SCORES, RawClasses, as_class_scores, read_scores
+from reportgen.analyses.optvis.classes import (
+    SCORES,
+    RawClasses,
+    as_class_scores,
+    class_objective,
+    read_scores,
+)
 from reportgen.analyses.optvis.diagnosis import Evidence, diagnose
 from reportgen.analyses.optvis.natural import (
     Responses,
@@ -22,9 +28,10 @@ from reportgen.analyses.optvis.natural import (
 )
 from reportgen.analyses.optvis.pictures import as_tiles, unit_samples
 from reportgen.analyses.optvis.reading import read_images
-from reportgen.analyses.optvis.silent import search_classes
+from reportgen.analyses.optvis.silent import search_scores
+from reportgen.analyses.optvis.studio import Studio
 from reportgen.analyses.optvis.trust import Asked, Trust, judge_trust
-from reportgen.analyses.optvis.units import RawLayer, Studio, list_addresses
+from reportgen.analyses.optvis.units import RawLayer, list_addresses
 
 if TYPE_CHECKING:
     from reportgen.analyses.optvis.options import Options
@@ -78,9 +85,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Extras:
-    """compared: samples that pictures were compared with. See `PaintedClasses` for the others."""
+    """rows: samples that pictures were compared with, by number. See `PaintedClasses` for the
+    others."""
 
-    compared: int
+    rows: NDArray[np.int64]
     class_samples: NDArray[np.uint8]
     answers: FloatArray
 
@@ -255,7 +263,7 @@ def _judge_one(
     if first.hurried and not first.settled.any():
         agreement = replace(agreement, label="unclear", doubt="not finished")
     # Softmax sees differences of scores only: their zero is nowhere.
-    least = -np.inf if unit.address == SCORES else -_largest(-seen)
+    least = float("nan") if unit.address == SCORES else -_largest(-seen)
     return Judged(scores, _largest(seen), highest, trust, agreement, cause, least)
 
 
@@ -271,7 +279,8 @@ def _search_lost(
     if not lost:
         return judged
     seconds = _SHARE_FOR_LOST * options.seconds
-    causes = search_classes(studio, [asked[i].channel for i in lost], seconds)
+    objective = class_objective(studio.subject, tuple(asked[i].channel for i in lost))
+    causes = search_scores(studio, objective, seconds)
     for i, cause in zip(lost, causes, strict=True):
         judged[i] = replace(judged[i], cause=cause or "stuck")
     return judged
@@ -299,7 +308,7 @@ def _gather_extras(
     side = options.side
     if classes is None:
         none = np.empty((0, 0, side, side, 3), np.uint8)
-        return Extras(len(natural.rows), none, np.empty((0, 0), np.float32))
+        return Extras(natural.rows, none, np.empty((0, 0), np.float32))
     count = min(options.most_exciting, len(natural.rows))
     tiles = np.stack(
         [
@@ -313,7 +322,7 @@ def _gather_extras(
     )
     answers = _answers(subject, pictures.means[SCORES])
     shown = np.stack([answers[unit.pictures, unit.channel] for unit in asked])
-    return Extras(len(natural.rows), tiles, shown)
+    return Extras(natural.rows, tiles, shown)
 
 
 def _answers(subject: Subject, scores: FloatArray) -> FloatArray:

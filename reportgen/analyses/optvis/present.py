@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from reportgen.analyses.optvis.compute import OptvisResult
 from reportgen.analyses.optvis.findings import judge
 from reportgen.analyses.optvis.grids import draw_classes, draw_dreams, draw_layers
+from reportgen.analyses.optvis.records import keep_numbers
 from reportgen.analyses.optvis.tables import (
     draw_progress,
     table_layers,
     table_silent,
     table_units,
 )
+from reportgen.analyses.records import SAID
 from reportgen.report.blocks import Block, Text
 from reportgen.report.sections import SectionBody
 
@@ -53,7 +55,9 @@ def present(result: OptvisResult) -> SectionBody:
         )
     if not blocks:
         blocks.append(Text(id="optvis-none", caption="There is no unit or class to paint."))
-    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
+    arrays |= keep_numbers(result)
+    method = (*_method(result), SAID.format(section="optvis"))
+    return SectionBody(judge(result), tuple(blocks), method, arrays)
 
 
 def _method(result: OptvisResult) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from reportgen.optvis.parameterizations import Pixels
 from reportgen.optvis.recipe import Optimizer, Recipe, Stage
 
 if TYPE_CHECKING:
-    from reportgen.analyses.optvis.units import Studio
+    from reportgen.analyses.optvis.studio import Studio
     from reportgen.optvis.engine import Engine
     from reportgen.optvis.images import OptimizedImages
     from reportgen.optvis.objective import Objective
@@ -82,13 +82,8 @@ def _is_highest(value: float, activation: str | None) -> bool:
     return bool(value >= high - _AT_BOUND * (high if np.isfinite(high) else 0.0))
 
 
-def search_classes(
-    studio: Studio, classes: Sequence[int], seconds: float
-) -> tuple[Cause | None, ...]:
-    """Why no picture raises the score of each class; None where one of many starts does."""
-    from reportgen.analyses.optvis.classes import class_objective
-
-    objective = class_objective(studio.subject, tuple(classes))
+def search_scores(studio: Studio, objective: Objective, seconds: float) -> tuple[Cause | None, ...]:
+    """Why no picture raises each score; None where one of many starts does."""
     engine = studio.open(objective, variants=_ROUNDS[0][0], recipe=_SEARCH)
     return tuple(_climb(engine, objective, None, 1, seconds)[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class PredictionsResult:
-    """Pictures are ``(n, h, w, 3)`` uint8; None for models that do not take images."""
+    """Pictures are ``(n, h, w, 3)`` uint8; None for models that do not take images.
+
+    outputs: probabilities of every sample ``(n, classes)``, or numbers as they are ``(n, ...)``,
+    also those that are not finite. targets: their labels, if there are any. names: of the samples.
+    """
 
     task: str
     classes: tuple[str, ...]
@@ -82,6 +86,9 @@ class PredictionsResult:
     unscored: str
     regression: Regression | None
     options: Options
+    outputs: NDArray[np.float64]
+    targets: NDArray[Any] | None
+    names: tuple[str, ...]
 
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> PredictionsResult:
@@ -142,6 +149,9 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Pre
         unscored=subject.labels.unscored,
         regression=regression,
         options=options,
+        outputs=subject.probabilities if classes else raw.astype(np.float64),
+        targets=subject.labels.values,
+        names=tuple(subject.samples.names),
     )
 
 

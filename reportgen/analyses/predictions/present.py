@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import text
 from reportgen.analyses.predictions import regression_blocks
 from reportgen.analyses.predictions.choice import Kinds, ShownSample
 from reportgen.analyses.predictions.compute import PredictionsResult, Scores
@@ -17,6 +18,7 @@ from reportgen.analyses.predictions.curves import (
     draw_roc,
 )
 from reportgen.analyses.predictions.findings import judge
+from reportgen.analyses.records import SAID, keep_records
 from reportgen.report.blocks import (
     Block,
     ColourScale,
@@ -58,7 +60,15 @@ def present(result: PredictionsResult) -> SectionBody:
                 else "Every prediction is NaN or infinite, so none is shown.",
             )
         )
-    return SectionBody(judge(result), tuple(blocks), _method(result), arrays)
+    arrays |= keep_records(
+        {
+            "outputs": result.outputs,
+            "targets": result.targets,
+            "names": np.array([text.printable(name) for name in result.names], np.str_),
+        }
+    )
+    method = (*_method(result), SAID.format(section="predictions"))
+    return SectionBody(judge(result), tuple(blocks), method, arrays)
 
 
 def _method(result: PredictionsResult) -> tuple[str, ...]:

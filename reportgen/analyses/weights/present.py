@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analyses.records import SAID, keep_records
 from reportgen.analyses.weights.compute import WeightsResult
 from reportgen.analyses.weights.drawing import DrawnKernel
 from reportgen.analyses.weights.findings import judge
@@ -17,6 +18,7 @@ from reportgen.analyses.weights.spectra_blocks import spectra_blocks
 from reportgen.analyses.weights.tensors import TensorRow
 from reportgen.report.blocks import Block, ColourScale, ImageGrid, Panel, Spark, Table
 from reportgen.report.sections import SectionBody
+from reportgen.text import slug
 
 
 def present(result: WeightsResult) -> SectionBody:
@@ -36,7 +38,15 @@ def present(result: WeightsResult) -> SectionBody:
     norms = norm_table(result.norms)
     if norms:
         blocks.append(norms)
-    return SectionBody(judge(result, pictures), tuple(blocks), _method(result), arrays)
+    spectra = result.survey.spectra
+    arrays |= keep_records(
+        {
+            f"singular_values_{slug(index, spectrum.label)}": spectrum.values
+            for index, spectrum in enumerate(spectra)
+        }
+    )
+    method = (*_method(result), SAID.format(section="weights"))
+    return SectionBody(judge(result, pictures), tuple(blocks), method, arrays)
 
 
 def _method(result: WeightsResult) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from keras import layers
 
 from reportgen.analyses.contract import unmet
 from reportgen.analyses.optvis import ANALYSIS
-from reportgen.analyses.optvis.units import _mean_progress, choose_size
+from reportgen.analyses.optvis.studio import choose_size
+from reportgen.analyses.optvis.units import _mean_progress
 
 
 def conv(name="c1", **options):
