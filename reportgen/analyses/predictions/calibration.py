@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 _NOISE_DRAWS = 200
-# Hits are drawn so often for each of so many sizes of the error, from none to twice what was seen.
-_DRAWS, _SIZES, _LARGEST = 1000, 21, 2.0
-# Two tests share the lower 2.5 % of the interval, and the upper end takes as little: that is what
-# brings its coverage to 95 % (docs/figures.md).
+# Hits are drawn so often for each of so many sizes of the error, from none to what was seen and so
+# many standard deviations of the mean gap.
+_DRAWS, _SIZES, _REACH = 1000, 21, 5.0
+# Of each of the two tests that share the lower end, which is above zero where either of them says
+# so. Of the upper end, which both have to lie below, 2.5 % (docs/figures.md has the coverage).
 _TAIL = 0.0125
 _NEIGHBOURS = 5  # bins over which the shape of the gaps is averaged
 
@@ -53,8 +54,9 @@ class Bins:
 class Calibration:
     """Top-label calibration.
 
-    error: expected calibration error, debiased, in 0..1. low, high: its 95 % interval.
-    gap_low, gap_high: 95 % interval of ``bins.gap``.
+    error: expected calibration error, debiased, in 0..1. low, high: an interval that holds it with
+    at least 95 %.
+    gap_low, gap_high: 95 % interval of ``bins.gap``, see `bound_gap`.
     """
 
     bins: Bins
@@ -78,7 +80,7 @@ def measure_calibration(
 
     The interval holds the sizes of error under which the plain error seen is not among the
     extremes. Under each size, accuracies differ from confidences as the smoothed gaps do, times a
-    factor, and hits are binomial. Its lower end is at least that of the mean gap.
+    factor, and hits are binomial. Both ends allow for what the mean gap alone tells.
 
     Args:
         confidence: probability of the predicted class, ``(n,)``.
@@ -96,7 +98,11 @@ def measure_calibration(
     )
     error = max(_debias(seen, rng), abs(seen.gap))
     low, high = _invert(seen, rng)
-    gap_low, gap_high = _bound_mean(confidence - hits)
+    # Where all gaps have one sign, their mean tells more than their sizes; and it may be larger.
+    gap_low, gap_high = bound_gap(confidence, hits, _TAIL)
+    low = max(low, gap_low, -gap_high)
+    gap_low, gap_high = bound_gap(confidence, hits, 0.05)
+    high = max(high, -gap_low, gap_high)
     return Calibration(seen, error, min(low, error), max(high, error), gap_low, gap_high)
 
 
@@ -118,25 +124,22 @@ def _debias(seen: Bins, rng: np.random.Generator) -> float:
 
 def _invert(seen: Bins, rng: np.random.Generator) -> tuple[float, float]:
     """Errors under which the plain error that was seen is no surprise."""
-    from scipy.stats import norm
-
     shape = _smooth(seen)
     size = float((np.abs(shape) * seen.weights).sum())
-    reach = _LARGEST * seen.error / size if size > 0 else 0.0
+    sure = np.clip(seen.confidence, 0, 1)
+    deviation = np.sqrt((sure * (1 - sure) * seen.weights).sum() / seen.count.sum())
+    largest = seen.error + _REACH * float(deviation)
     true, lowest, highest = np.zeros((3, _SIZES))
-    for i, factor in enumerate(np.linspace(0, reach, _SIZES)):
+    for i, factor in enumerate(np.linspace(0, largest / size if size > 0 else 0.0, _SIZES)):
         accuracy = np.clip(seen.confidence + factor * shape, 0, 1)
         true[i] = (np.abs(accuracy - seen.confidence) * seen.weights).sum()
         drawn = rng.binomial(seen.count, accuracy, (_DRAWS, len(shape))) / seen.count
         errors = (np.abs(drawn - seen.confidence) * seen.weights).sum(axis=1)
-        lowest[i], highest[i] = np.quantile(errors, (_TAIL, 1 - _TAIL))
+        lowest[i], highest[i] = np.quantile(errors, (0.025, 1 - _TAIL))
     lowest, highest = np.maximum.accumulate(lowest), np.maximum.accumulate(highest)
     low = float(np.interp(seen.error, highest, true)) if seen.error > highest[0] else 0.0
     high = float(np.interp(seen.error, lowest, true)) if seen.error > lowest[0] else 0.0
-    # Where all gaps have one sign, their mean tells more than their sizes.
-    sure = np.clip(seen.confidence, 0, 1)
-    deviation = np.sqrt((sure * (1 - sure) * seen.weights).sum() / seen.count.sum())
-    return max(low, abs(seen.gap) - float(norm.ppf(1 - _TAIL)) * deviation), high
+    return low, high
 
 
 def _smooth(seen: Bins) -> FloatArray:
@@ -148,11 +151,23 @@ def _smooth(seen: Bins) -> FloatArray:
     return np.asarray(np.convolve(seen.gaps * seen.count, window, "same") / weights)
 
 
-def _bound_mean(values: FloatArray) -> tuple[float, float]:
-    """95 % interval of a mean (Student)."""
-    from scipy.stats import t
+def bound_gap(confidence: FloatArray, hits: FloatArray, tail: float) -> tuple[float, float]:
+    """Interval of the mean confidence less accuracy, missed with probability ``tail``.
 
-    if len(values) < 2:
-        return -1.0, 1.0
-    half = float(t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+    It holds the shifts d for which so many hits are no surprise if each answer is right with
+    probability confidence - d (the score test inverted, as Wilson's interval does for one share).
+    Student's interval misses more often where nearly all answers are right.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    reach, accuracy = float(norm.ppf(1 - tail / 2)), float(hits.mean())
+
+    def excess(shift: float, sign: float) -> float:
+        right = np.clip(confidence - shift, 0, 1)
+        deviation = np.sqrt((right * (1 - right)).mean() / len(right))
+        return float(right.mean() - accuracy + sign * reach * deviation)
+
+    # From every answer wrong to every answer right the expected share falls without a break.
+    low, high = (float(brentq(excess, -1 - 1e-9, 1 + 1e-9, (sign,))) for sign in (-1.0, 1.0))
+    return low, high

@@ -41,7 +41,7 @@ CALIBRATION = Check(
     meaning=(
         "How far stated probabilities are from the truth on average (expected calibration "
         "error), and whether they are too high or too low. It warns where even the low end of its "
-        "95 % interval is above the bar."
+        "interval (at least 95 %) is above the bar."
     ),
     levels=("note", "warn"),
     unit="error",
@@ -147,7 +147,8 @@ def _calibration(result: PredictionsResult) -> Finding:
     measured, limit = result.scores.calibration, result.options.max_calibration_error
     said = (
         f"Stated probabilities miss the truth by {measured.error:.3f} on average "
-        f"(95 % interval {measured.low:.3f} to {measured.high:.3f}). {_say_gap(measured)}"
+        f"(interval {measured.low:.3f} to {measured.high:.3f}, at least 95 % sure). "
+        f"{_say_gap(measured)}"
     )
     level: Level = "pass"
     if result.samples < result.options.min_samples:
