@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from reportgen.analyses.predictions.calibration import _equal_mass, measure_calibration
+from reportgen.analyses.predictions.calibration import _equal_mass, bound_gap, measure_calibration
 
 
 def measure(confidence, correct, *, bins=15, seed=0):
@@ -137,6 +138,13 @@ def test_bins_never_split_equal_confidences(bins):
 
 def test_distinct_confidences_fill_bins_equally():
     assert np.diff(_equal_mass(np.linspace(0, 1, 100), 10)).tolist() == [10] * 10
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 20), (7, 20), (20, 20), (590, 600)])
+def test_the_interval_of_the_mean_gap_is_wilsons_where_all_are_as_sure(hits, n):
+    low, high = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    found = bound_gap(np.full(n, 0.8), (np.arange(n) < hits).astype(float), 0.05)
+    assert found == pytest.approx((0.8 - high, 0.8 - low), abs=1e-9)
 
 
 def test_one_sample():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,16 +159,30 @@ def bound_gap(confidence: FloatArray, hits: FloatArray, tail: float) -> tuple[fl
     probability confidence - d (the score test inverted, as Wilson's interval does for one share).
     Student's interval misses more often where nearly all answers are right.
     """
-    from scipy.optimize import brentq
     from scipy.stats import norm
 
     reach, accuracy = float(norm.ppf(1 - tail / 2)), float(hits.mean())
 
-    def excess(shift: float, sign: float) -> float:
+    def expect(shift: float) -> tuple[float, float]:
+        """The share that is right, and the deviation of what is seen of it."""
         right = np.clip(confidence - shift, 0, 1)
-        deviation = np.sqrt((right * (1 - right)).mean() / len(right))
-        return float(right.mean() - accuracy + sign * reach * deviation)
+        return float(right.mean()), float(np.sqrt((right * (1 - right)).mean() / len(right)))
 
-    # From every answer wrong to every answer right the expected share falls without a break.
-    low, high = (float(brentq(excess, -1 - 1e-9, 1 + 1e-9, (sign,))) for sign in (-1.0, 1.0))
-    return low, high
+    def is_surprise(shift: float) -> bool:
+        share, deviation = expect(shift)
+        return abs(share - accuracy) > reach * deviation
+
+    seen = _bisect(lambda shift: expect(shift)[0] < accuracy, -1.0, 1.0)
+    low, high = (_bisect(is_surprise, seen, end) for end in (-1.0, 1.0))
+    middle = float(confidence.mean())
+    return middle - expect(low)[0], middle - expect(high)[0]
+
+
+def _bisect(over: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where ``over`` begins to hold on the way from ``inside``; ``outside`` if it never does."""
+    if not over(outside):
+        return outside
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if over(middle) else (middle, outside)
+    return inside
