@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from reportgen.analyses.predictions.compute import PredictionsResult, Scores
     from reportgen.analyses.predictions.regression import Regression
 
+# A network that is broken in one of these ways answers badly because of it.
+DAMAGE = (
+    "weights.non_finite",
+    "features.non_finite",
+    "features.dead_channels",
+    "weights.dead_filters",
+    "features.saturated",
+    "weights.untrained_layers",
+    "weights.batchnorm_degenerate",
+)
 ACCURACY = Check(
     id="predictions.accuracy",
     title="Accuracy",
@@ -33,7 +43,7 @@ ACCURACY = Check(
         "Check the input scaling (--preprocessing) and the class order (--classes) first, then "
         "the training."
     ),
-    follows=("weights.non_finite",),
+    follows=DAMAGE,
 )
 CALIBRATION = Check(
     id="predictions.calibration",
@@ -48,7 +58,7 @@ CALIBRATION = Check(
     better="lower",
     bar="max_calibration_error",
     advice="Do not use the probabilities as they are: fit a temperature on validation data.",
-    follows=("weights.non_finite",),
+    follows=DAMAGE,
 )
 CLASS_COLLAPSE = Check(
     id="predictions.class_collapse",
@@ -63,7 +73,7 @@ CLASS_COLLAPSE = Check(
     better="higher",
     bar="collapse_share",
     advice="Look at the samples of these classes, their weights and their number in training.",
-    follows=("weights.non_finite",),
+    follows=DAMAGE,
 )
 
 
