@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reportgen import text
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name, say_source
@@ -137,8 +138,8 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
         said = (
             "no time"
             if trace is None
-            else f"{trace.value:.3g}, 95 % interval {trace.low:.3g} to {trace.high:.3g} "
-            f"({trace.draws} draws)"
+            else f"{text.number(trace.value, 3)}, 95 % interval {text.number(trace.low, 3)} to "
+            f"{text.number(trace.high, 3)} ({trace.draws} draws)"
         )
         rows.append((words, said))
     if bends.trace is not None:

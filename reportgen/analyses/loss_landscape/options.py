@@ -277,8 +277,8 @@ class Options(AnalysisOptions):
             "eigenvalues": 1,
             "products": 40,
             "trace_draws": 10,
-            "density_starts": 2,
-            "density_steps": 12,
+            "density_starts": 3,
+            "density_steps": 10,
         },
         "full": {
             "seconds": 7200.0,

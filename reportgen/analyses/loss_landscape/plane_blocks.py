@@ -184,7 +184,7 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     labels = (f"first direction ({unit})", "second direction")
     caption = (
         f"Mean loss of the same {result.facts.samples:,} samples in every cell; the model is in "
-        f"the middle. {_say_spacing(result)} A round bowl: weights may err alike in all "
+        f"the middle.{_say_spacing(result)} A round bowl: weights may err alike in all "
         "directions. A second valley or a plateau at the middle: look at the other planes before "
         "you believe it. Random planes seldom show saddles."
     )
@@ -227,7 +227,7 @@ def _say_range(grid: Grid, scale: ColourScale) -> str:
         return "no cell was measured"
     high = float(measured.max())
     said = f"measured loss from {float(measured.min()):.3g} to {high:.3g}"
-    return said if high <= scale.high else f"{said}, colours up to {scale.high:.3g},"
+    return said if high <= scale.high else f"{said} (colours up to {scale.high:.3g})"
 
 
 def _say_guess(grid: Grid) -> str:
@@ -244,7 +244,7 @@ def _say_guess(grid: Grid) -> str:
 
 def _say_spacing(result: LandscapeResult) -> str:
     if result.options.spacing == "cubic":
-        return "Cells are spaced by the cube, dense in the middle."
+        return " Cells are spaced by the cube, dense in the middle."
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import text
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedClasses, PaintedLayer
 from reportgen.analyses.optvis.judging import Judged
 from reportgen.analyses.optvis.wording import say_unit
@@ -175,7 +176,7 @@ def _class_note(classes: PaintedClasses, index: int, judged: Judged, *, is_class
         return said
     # Of the picture whose score is told: another seed's may be surer with a lower score.
     answer = float(classes.answers[index][np.nanargmax(judged.scores)])
-    return f"the model gives it {answer:.1%}; {said}"
+    return f"the model gives it {text.percent(answer)}; {said}"
 
 
 def draw_dreams(result: OptvisResult, arrays: Arrays) -> list[Block]:

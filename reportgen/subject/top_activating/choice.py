@@ -61,8 +61,7 @@ def _by_class(found: Selectivity, usable: NDArray[np.bool_]) -> list[int]:
 
 
 def _say_class(found: Selectivity, channel: int, classes: Sequence[str]) -> str:
-    r, low, high = found.r[channel], found.low[channel], found.high[channel]
-    return f"{classes[found.best[channel]]} (r = {r:.2f}, {low:.2f} to {high:.2f})"
+    return f"{classes[found.best[channel]]} (r = {found.r[channel]:.2f})"
 
 
 def choose_unit_layers(census: Census, most: int) -> list[ChannelCensus]:

@@ -12,6 +12,7 @@ from reportgen.analyses.optvis import ANALYSIS
 from reportgen.analyses.optvis.causes import WORDS
 from reportgen.analyses.optvis.grids import _hatch
 from reportgen.figures.tiles import LARGEST_TILE
+from reportgen.text import THIN_SPACE
 from reportgen.worker.jobs import pack_body, unpack_body
 
 SIDE, MARGIN = 32, 6
@@ -204,7 +205,7 @@ def test_the_probability_of_a_class_is_that_of_the_picture_with_the_highest_scor
     changed = replace(classes, judged=judged, answers=answers)
     body = ANALYSIS.present(replace(sound.result, classes=changed))
     note = blocks_of(body)["optvis-classes"].panels[0].note
-    assert note.startswith("the model gives it 99.9%; 9, strongest sample ")
+    assert note.startswith(f"the model gives it 99.9{THIN_SPACE}%; 9, strongest sample ")
 
 
 def test_a_strength_of_some_units_only_says_of_how_many(sound):
