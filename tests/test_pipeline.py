@@ -73,7 +73,8 @@ def test_the_report_survives_json(killed):
 def test_every_array_that_a_block_names_is_there(killed):
     text = killed[0].to_json()
     for key in killed[0].arrays:
-        assert f'"{key}"' in text
+        # Records are shown nowhere: they are for whoever computes the numbers again.
+        assert key.split("/")[1].startswith("record_") or f'"{key}"' in text
     named = {
         value
         for section in killed[0].sections

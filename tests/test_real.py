@@ -110,7 +110,7 @@ def test_the_article_of_the_cifar_network(real):
     report, _ = run_audit(load_config(model, given), executor=InlineExecutor())
     blocks = {block.id: block for section in report.sections for block in section.blocks}
     mistakes = [
-        (label.text.split()[0], label.detail)
+        (label.text.split()[0], label.detail.split(" (")[0])  # how many such stands behind
         for id_ in ("predictions-mistakes", "predictions-kinds")
         for label in blocks[id_].panels[0].labels
     ]

@@ -158,7 +158,7 @@ def test_completion_shows_ours_and_nothing_of_the_library():
         "verdict",
         "with_arrays",
     ]
-    assert dir(REPORT.findings[0])[:3] == ["evidence", "id", "level"]
+    assert dir(REPORT.findings[0])[:3] == ["cause", "evidence", "id"]
 
 
 def test_it_can_be_copied_pickled_and_read_back():

@@ -8,6 +8,7 @@ Cause = Literal[
     "dead", "no gradient", "saturated", "bound", "stuck", "noise", "unfinished", "not finite"
 ]
 
+STARTS = 16  # random pictures that a search begins with before a unit is called dead
 UNRESPONSIVE: frozenset[Cause] = frozenset({"dead", "no gradient", "saturated"})
 UNTOLD: frozenset[Cause] = frozenset({"stuck", "unfinished", "not finite"})
 WORDS: dict[Cause, str] = {

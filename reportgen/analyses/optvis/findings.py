@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.analyses.optvis.causes import UNRESPONSIVE, UNTOLD
-from reportgen.analyses.optvis.silent import STARTS
+from reportgen.analyses.optvis.causes import STARTS, UNRESPONSIVE, UNTOLD
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.optvis.causes import Cause
+from reportgen.analyses.optvis.causes import STARTS, Cause
 from reportgen.optvis.parameterizations import Pixels
 from reportgen.optvis.recipe import Optimizer, Recipe, Stage
 
@@ -23,8 +23,7 @@ FloatArray = NDArray[np.float64]
 # Starts and steps of each. Most channels that a picture excites are found in the first round. Of
 # those called dead after both, none was excited by 48 longer searches on the real models tried
 # (tests/analyses/optvis/test_silent_on_real_models.py).
-_ROUNDS = ((4, 128), (16, 384))
-STARTS = _ROUNDS[-1][0]
+_ROUNDS = ((4, 128), (STARTS, 384))
 # No shifts, blurs or priors: what is asked is whether there is any picture, not a fair one.
 _SEARCH = Recipe(
     name="search",

@@ -7,10 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from reportgen.analyses.optvis.causes import UNRESPONSIVE
+from reportgen.analyses.optvis.causes import STARTS, UNRESPONSIVE
 from reportgen.analyses.optvis.compute import OptvisResult, PaintedLayer
 from reportgen.analyses.optvis.judging import Judged
-from reportgen.analyses.optvis.silent import STARTS
 from reportgen.analyses.optvis.units import Painting
 from reportgen.analyses.optvis.wording import say_factor, say_remark
 from reportgen.report.blocks import Block, Cell, Lines, Series, Table, as_finite

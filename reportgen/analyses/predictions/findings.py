@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 from reportgen.report.levels import Level
@@ -193,34 +190,35 @@ def _collapse(result: PredictionsResult) -> Finding:
         return _unscored(CLASS_COLLAPSE, result)
     scores, limit = result.scores, result.options.collapse_share
     present = scores.support > 0
-    rare = (present & (scores.predicted < limit * scores.support)).nonzero()[0]
-    sure = rare[scores.missed_chance[rare] < _IMPROBABLE / present.sum()]
+    rare = (present & (scores.predicted < limit * scores.support)).nonzero()[0].tolist()
+    improbable = _IMPROBABLE / present.sum()
+    sure = [i for i in rare if scores.missed_chance[i] < improbable]
     worst = float((scores.predicted[present] / scores.support[present]).min())
     level: Level = "pass"
     said = "Every class that has samples is also predicted."
-    if len(rare) and not len(sure):
+    if rare and not sure:
         level = "note"
         said = (
             f"{_list_rare(result, scores, rare)}. So few samples do not show whether the model "
             "has lost the class. Audit more of them."
         )
-    elif len(sure):
+    elif sure:
         level = "warn"
-        unsure = np.setdiff1d(rare, sure)
+        unsure = [i for i in rare if i not in sure]
         said = (
             f"{_list_rare(result, scores, sure)}. That is no accident (p < {_IMPROBABLE}). Look "
             "at the samples of these classes, their weights and their number in training."
         )
-        if len(unsure):
+        if unsure:
             said += f" Too few samples to be sure: {_list_rare(result, scores, unsure)}."
     return CLASS_COLLAPSE.finding(
         level, said, value=worst, threshold=limit, evidence="predictions-classes"
     )
 
 
-def _list_rare(result: PredictionsResult, scores: Scores, classes: NDArray[np.int64]) -> str:
+def _list_rare(result: PredictionsResult, scores: Scores, classes: list[int]) -> str:
     """Classes and how often they occur and are predicted, those with most samples first."""
-    order = classes[np.argsort(-scores.support[classes], kind="stable")]
+    order = sorted(classes, key=lambda i: -int(scores.support[i]))
     named = [
         f"{result.classes[i]} is {_times(int(scores.predicted[i]))} predicted "
         f"({scores.support[i]:,} sample{'s' if scores.support[i] > 1 else ''})"
