@@ -44,8 +44,8 @@ def test_what_is_graver_than_its_cause_stands_alone():
     assert link(section(a__one="note", b__two="fail"))["b.two"] == ("fail", None)
 
 
-@pytest.mark.parametrize("level", ["pass", "not_applicable", "error"])
-def test_what_does_not_fire_follows_from_nothing(level):
+@pytest.mark.parametrize("level", ["pass", "not_applicable", "error", "note"])
+def test_what_is_no_alarm_follows_from_nothing(level):
     assert link(section(a__one="fail", b__two=level))["b.two"] == (level, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reportgen.report.findings import Finding
-from reportgen.report.levels import FIRING, SEVERITY
+from reportgen.report.levels import FIRING, PROBLEMS, SEVERITY
 from reportgen.report.sections import Section
 
 
@@ -18,7 +18,8 @@ def link_causes(
     A finding that is graver than what it may follow from stands alone: it says more.
 
     Args:
-        follows: by id of a check, the checks that explain it when they fire, the likeliest first.
+        follows: by id of a check, the checks that explain its alarm when they fire, the likeliest
+            first.
     """
     firing = {
         finding.id: finding
@@ -50,6 +51,8 @@ def _find_cause(
     finding: Finding, firing: Mapping[str, Finding], candidates: tuple[str, ...]
 ) -> str | None:
     grave = SEVERITY.index(finding.level)
+    if finding.level not in PROBLEMS:
+        candidates = ()  # a note is no alarm that needs a cause
     if finding.cause is not None:
         candidates = (finding.cause, *candidates)
     return next(

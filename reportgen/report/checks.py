@@ -23,7 +23,8 @@ class Check:
         better: which way the value is better; None where neither is.
         bar: the option that is its threshold, by the name within its analysis; None without one.
         advice: what to do when it fires.
-        follows: ids of checks that explain this one when they fire, see `causes.link_causes`.
+        follows: ids of checks that explain an alarm of this one when they fire, see
+            `causes.link_causes`.
     """
 
     id: str

@@ -52,6 +52,19 @@ def test_not_a_number_in_one_kernel(twin, weigh, value):
     assert found.result.non_finite[0].filters == (5,)
 
 
+@pytest.mark.parametrize(("wide", "zero", "level"), [(300, 1, "note"), (300, 4, "warn")])
+def test_a_few_dead_filters_of_many_are_a_note(weigh, wide, zero, level):
+    """One of 305 is .3 %; four are 1.3 % of all; of the five outputs one would be a fifth."""
+    model = keras.Sequential(
+        [keras.Input((9,)), layers.Dense(wide, "relu", name="d"), layers.Dense(5, name="out")]
+    )
+    set_kernel(model.get_layer("d"), lambda k: k.__setitem__((..., slice(0, zero)), 0))
+    finding = weigh(model, np.zeros((5, 9), np.uint8)).findings["weights.dead_filters"]
+    assert (finding.level, finding.value) == (level, zero)
+    assert finding.threshold == pytest.approx(3.05)
+    assert ("So few are no alarm" in finding.message) == (level == "note")
+
+
 def test_a_zeroed_filter(twin, weigh):
     set_kernel(twin.get_layer("c1"), lambda k: k.__setitem__((..., 3), 0))
     found = weigh(twin)

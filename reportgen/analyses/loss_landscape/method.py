@@ -39,8 +39,9 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
     if result.training is not None:
         lines.append(
             "Path: right singular vectors of the records' differences to the model's weights, from "
-            "their matrix of inner products; not rescaled. Variance by direction: centred over "
-            "time. Random walk: Antognini and Sohl-Dickstein 2018. A record is measured with its "
+            "their matrix of inner products; not rescaled. Shares: of the squared distances to "
+            "the model, also for the random walk (Antognini and Sohl-Dickstein 2018 centre them "
+            "over time). A record is measured with its "
             "own moving statistics, the plane with the model's."
         )
     if result.bends is not None:
@@ -48,13 +49,14 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
             f"Hessian: {_say_products(result.bends)} Eigenvalues: "
             "Lanczos by ARPACK (scipy's eigsh) at the upper end, and at the upper end of the "
             f"largest less the Hessian; tolerance 1 % of the largest, at most {options.products} "
-            f"products an end. Sum: {options.trace_draws} draws of random signs (Hutchinson 1990). "
+            f"products an end. Sum: exact along these, {options.trace_draws} draws of random signs "
+            "elsewhere (Hutchinson 1990; Meyer et al. 2021). "
             f"Spread: {options.density_starts} starts of {options.density_steps} Lanczos steps "
             "(Ubaru, Chen and Saad 2017), smoothed. Corners of ReLUs are not in a Hessian."
         )
         lines.append(
-            f"Sharpness: gradient ascent on a ball, {options.ascents} steps (Foret et al. 2021), "
-            "relative to each weight's size by Kwon et al. 2021; average over 8 random places."
+            f"Sharpness: gradient ascent on a ball, {options.ascents} steps from each of three "
+            "starts (Foret et al. 2021), relative to each weight's size by Kwon et al. 2021; average over 8 random places."
         )
     lines.append(
         "Lower loss along the gradient: the gradient and the best of several steps from one half "

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from reportgen.analyses.predictions.compute import PredictionsResult, Scores
     from reportgen.analyses.predictions.regression import Regression
 
-# A network that is broken in one of these ways answers badly because of it.
+# A network that is broken in one of these ways answers badly because of it. Of a few dead filters
+# that cannot be said.
 DAMAGE = (
     "weights.non_finite",
     "features.non_finite",
     "features.dead_channels",
-    "weights.dead_filters",
     "features.saturated",
-    "weights.untrained_layers",
-    "weights.batchnorm_degenerate",
 )
 ACCURACY = Check(
     id="predictions.accuracy",

@@ -114,20 +114,27 @@ def _non_finite(result: WeightsResult) -> Finding:
 
 def _dead(result: WeightsResult) -> Finding:
     count = sum(len(flag.filters) for flag in result.dead)
-    options = result.options
-    many = count > options.dead_filter_share * result.filters or any(
-        len(flag.filters) > options.dead_filter_layer_share * flag.of for flag in result.dead
+    options, allowed = result.options, result.options.dead_filter_share * result.filters
+    crowded = [
+        flag.label
+        for flag in result.dead
+        if len(flag.filters) > options.dead_filter_layer_share * flag.of
+    ]
+    few = (
+        f" So few are no alarm (more than {options.dead_filter_share:.0%} of all, or "
+        f"{options.dead_filter_layer_share:.0%} of a layer, are)."
     )
     return _judge_flags(
         DEAD_FILTERS,
-        "warn" if many else "note",
+        "warn" if crowded or count > allowed else "note",
         result.dead,
         count,
         f"of {result.filters:,} filters",
         "are zero: whatever the input is, their channels stay the same. Prune them (what is "
         "left of a bias goes into the next layer's), or look for a learning rate or weight "
-        "decay that is too high.",
+        f"decay that is too high.{'' if crowded or count > allowed else few}",
         f"None of {result.filters:,} filters is zero.",
+        threshold=allowed,
     )
 
 
@@ -211,6 +218,7 @@ def _judge_flags(
     what: str,
     problem: str,
     fine: str,
+    threshold: float = 0.0,
 ) -> Finding:
     named = ", ".join(_name(flag) for flag in flags[:4])
     left = len(flags) - 4
@@ -220,7 +228,7 @@ def _judge_flags(
         f"{count} {what} {problem} Where: {named}{more}." if flags else fine,
         value=float(count),
         unit=what,
-        threshold=0.0,
+        threshold=threshold,
         evidence="weights-flags" if flags else "weights-tensors",
     )
 
