@@ -56,7 +56,8 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
         )
         lines.append(
             f"Sharpness: gradient ascent on a ball, {options.ascents} steps from each of three "
-            "starts (Foret et al. 2021), relative to each weight's size by Kwon et al. 2021; average over 8 random places."
+            "starts (Foret et al. 2021), relative to each weight's size by Kwon et al. 2021; average "
+            "over 8 random places."
         )
     lines.append(
         "Lower loss along the gradient: the gradient and the best of several steps from one half "
