@@ -56,7 +56,7 @@ def describe_method(result: LandscapeResult) -> tuple[str, ...]:
         )
         lines.append(
             f"Sharpness: gradient ascent on a ball, {options.ascents} steps from each of three "
-            "starts (Foret et al. 2021), relative to each weight's size by Kwon et al. 2021; average "
+            "starts (Foret et al. 2021), relative to each weight's size by Kwon et al. 2021; mean "
             "over 8 random places."
         )
     lines.append(
