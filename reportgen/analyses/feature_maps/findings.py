@@ -145,7 +145,7 @@ def _say_dead(result: FeatureMapsResult, count: int, worst: Problem, many: bool)
     said += (
         " Channels mostly die in training, of a high learning rate: train again with a lower one."
         if many
-        else f" Single ones are common. Prune them if these samples stand for all: each responds "
+        else f" So few are common in sound models. Prune them if these samples stand for all: each responds "
         f"to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % confidence)."
     )
     said += _say_effect(result.together.dead)
