@@ -146,7 +146,8 @@ def _say_dead(result: FeatureMapsResult, count: int, worst: Problem, many: bool)
         " Channels mostly die in training, of a high learning rate: train again with a lower one."
         if many
         else " So few are common in sound models. Prune them if these samples stand for all: each "
-        f"responds to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % confidence)."
+        f"responds to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % "
+        "confidence)."
     )
     said += _say_effect(result.together.dead)
     return f"{said} {_by_weights(problems)}" if problems.by_weights else said
