@@ -85,6 +85,11 @@ class Grid:
         return int((self.state == state).sum())
 
     @property
+    def measured(self) -> int:
+        """Cells whose loss was measured."""
+        return self.count(MEASURED)
+
+    @property
     def settled(self) -> NDArray[np.bool_]:
         """Cells that were computed, ``(len(y), len(x))``."""
         return np.isin(self.state, _SETTLED)

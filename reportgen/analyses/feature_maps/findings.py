@@ -28,8 +28,8 @@ DEAD_CHANNELS = Check(
     meaning=(
         "Channels that have the same value at every position of every sample. Single ones are "
         "common in sound models: it warns where they make up more of a layer than the bar, or "
-        "more than feature_maps.dead_share of all channels. Those whose filter is zero are named "
-        "by `weights.dead_filters`."
+        "more than feature_maps.dead_share of all channels, on feature_maps.alarm_samples or more. "
+        "Those whose filter is zero are named by `weights.dead_filters`."
     ),
     levels=("note", "warn"),
     unit="share of a layer",
@@ -117,8 +117,9 @@ def _dead(result: FeatureMapsResult) -> Finding:
         )
     worst = max(problems.dead, key=lambda p: len(p.channels) / p.of)
     share, of_all = len(worst.channels) / worst.of, count / problems.channels
-    by_layer = share > result.options.dead_layer_share
-    by_all = of_all > result.options.dead_share and not by_layer
+    enough = samples >= result.options.alarm_samples
+    by_layer = enough and share > result.options.dead_layer_share
+    by_all = enough and of_all > result.options.dead_share and not by_layer
     return DEAD_CHANNELS.finding(
         "warn" if by_layer or by_all else "note",
         _say_dead(result, count, worst, by_layer or by_all),
@@ -141,13 +142,16 @@ def _say_dead(result: FeatureMapsResult, count: int, worst: Problem, many: bool)
             f" The most of one layer: {len(worst.channels)} of {worst.of} "
             f"({len(worst.channels) / worst.of:.0%}), in {worst.address}."
         )
-    # None in n: at most 3 in n otherwise, with 95 % confidence ("rule of three").
+    # None of n, for all of them together: Bonferroni over the channels, then (1 - p)^n = .05.
+    rare = 1 - (0.05 / count) ** (1 / samples)
     said += (
-        " Channels mostly die in training, of a high learning rate: train again with a lower one."
+        " Either they died in training, mostly of a high learning rate, or these samples do not "
+        "hold what they look for: optvis.unresponsive_units tries which. If they died, train again "
+        "with a lower one."
         if many
         else " So few are common in sound models. Prune them if these samples stand for all: each "
-        f"responds to fewer than {min(1.0, 3 / samples):.1%} of samples like these (95 % "
-        "confidence)."
+        f"responds to fewer than {rare:.1%} of samples like these (95 % confidence, for all of "
+        "them)."
     )
     said += _say_effect(result.together.dead)
     return f"{said} {_by_weights(problems)}" if problems.by_weights else said

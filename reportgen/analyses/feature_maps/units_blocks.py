@@ -115,5 +115,5 @@ def _tell(layer: ChannelCensus, classes: tuple[str, ...]) -> tuple[Cell, ...] | 
         classes[found.best[best]],
         float(found.r[best]),
         f"{low:.2f} to {high:.2f}",
-        found.chance,
+        f"{found.chance:.2f}",
     )

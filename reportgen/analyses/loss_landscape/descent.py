@@ -16,7 +16,7 @@ from reportgen.analyses.loss_landscape.results import Descent, Lower, Plane
 from reportgen.analyses.loss_landscape.setting import Setting
 from reportgen.landscape.curvature import Hessian
 from reportgen.landscape.evaluator import Evaluator
-from reportgen.landscape.grid import MEASURED, FloatArray
+from reportgen.landscape.grid import FloatArray
 from reportgen.landscape.parameters import Point, norm
 
 _FACTORS = 2.0 ** np.arange(-6, 4)
@@ -116,7 +116,7 @@ def lowest_cells(
                     float(grid.y[row]),
                     fall,
                     error,
-                    grid.count(MEASURED),
+                    grid.measured,
                     on_training,
                 )
             )

@@ -88,13 +88,19 @@ def _minimum(result: LandscapeResult) -> Finding:
     certain = [place for place in judged if place.score >= _MANY]
     best = max(certain, key=_by_fall, default=None)
     descent = result.train_descent if trained else result.descent
+    looked = any(plane.grid.measured > 1 for plane in result.planes)
+    if not looked and descent is None:
+        return NOT_A_MINIMUM.not_checked(
+            "There was no time to measure a plane. Raise loss_landscape.seconds, or lower "
+            "loss_landscape.samples."
+        )
     falls = descent if descent is not None and descent.fall > _ONE * descent.error else None
     drop = max(best.fall if best else 0.0, falls.fall if falls else 0.0)
     share = drop / loss if loss else 0.0
     negligible = drop < _NEGLIGIBLE * (facts.chance or 0.0)
     if share < options.lower:
         level: Level = "pass"
-        message = f"{_say_nowhere(descent, trained)}{_say_by_chance(judged, loss)}"
+        message = f"{_say_nowhere(descent, trained, looked)}{_say_by_chance(judged, loss)}"
     elif negligible:
         level, share = "pass", 0.0
         message = (
@@ -109,8 +115,15 @@ def _minimum(result: LandscapeResult) -> Finding:
     )
 
 
-def _say_nowhere(descent: Descent | None, trained: bool) -> str:
+def _say_nowhere(descent: Descent | None, trained: bool, looked: bool) -> str:
+    """looked: some plane was measured."""
     whose = "of the training samples " if trained else ""
+    if not looked:
+        return (
+            "Along the gradient (made from one half of the samples, tried on the other) the loss "
+            f"{whose}is not clearly lower than at the model. There was no time for the planes: "
+            "raise loss_landscape.seconds."
+        )
     if descent is None:
         return (
             f"In no drawn plane is the loss {whose}clearly lower than at the model. There are too "

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 from reportgen.analyses.loss_landscape.results import LandscapeResult, Plane
 from reportgen.landscape.grid import INTERPOLATED, MEASURED, Grid
 from reportgen.landscape.uncertainty import choose_levels
-from reportgen.report.blocks import Block, ColourScale, Contour, PlaneMark, PlanePath, Surface
+from reportgen.report.blocks import (
+    Block,
+    ColourScale,
+    Contour,
+    PlaneMark,
+    PlanePath,
+    Surface,
+    Text,
+)
 
 Arrays = dict[str, NDArray[Any]]
 _SURE = 0.1  # relative: beyond it an interpolated plane is told to be a sketch
+_FEWEST_DRAWN = 9  # measured cells of a plane that is shown
 _LOG_FROM = 3.0  # times, between lowest and highest
 
 
@@ -175,6 +184,16 @@ def main_blocks(result: LandscapeResult, painter: Painter) -> list[Block]:
     if not result.planes:
         return []
     plane, options = result.planes[0], result.options
+    measured, cells = plane.grid.measured, plane.grid.state.size
+    if measured < _FEWEST_DRAWN:
+        return [
+            Text(
+                id="landscape-random",
+                title="Loss in a random plane",
+                caption=f"Not drawn: there was time for {measured} of {cells:,} cells. Raise "
+                "loss_landscape.seconds, or lower loss_landscape.samples.",
+            )
+        ]
     unit = {
         "filter": "1 = filter length",
         "layer": "1 = layer length",
@@ -234,7 +253,7 @@ def _say_guess(grid: Grid) -> str:
     """Where most is guessed, and not well: time was short, or the surface is rough."""
     if not grid.count(INTERPOLATED) or grid.off <= _SURE:
         return ""
-    known = f" Only {grid.count(MEASURED):,} of {grid.state.size:,} cells are measured (dots), "
+    known = f" Only {grid.measured:,} of {grid.state.size:,} cells are measured (dots), "
     if np.isfinite(grid.off):
         known += f"and the last of them were up to {grid.off:.0%} off what had been predicted. "
     else:

@@ -119,7 +119,7 @@ def _say_known(plane: Plane) -> str:
     said = f"cosine of directions {digits(plane.cosine)}"
     if not grid.count(INTERPOLATED):
         return said
-    return f"{said}; {grid.count(MEASURED)} of {grid.state.size} cells measured"
+    return f"{said}; {grid.measured} of {grid.state.size} cells measured"
 
 
 def _as_picture(plane: Plane) -> NDArray[np.float32]:

@@ -22,7 +22,13 @@ from reportgen.analyses.optvis.judging import Judged, judge
 from reportgen.analyses.optvis.options import Options
 from reportgen.analyses.optvis.pictures import as_tiles, scaling_of, unit_samples
 from reportgen.analyses.optvis.studio import Studio
-from reportgen.analyses.optvis.units import Painting, RawLayer, paint_layer, summarise
+from reportgen.analyses.optvis.units import (
+    Painting,
+    RawLayer,
+    paint_layer,
+    search_layers,
+    summarise,
+)
 from reportgen.subject.finite import require_finite_weights
 from reportgen.subject.top_activating import Request
 
@@ -118,12 +124,15 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
             *weigh_layers(studio, list(excited)),
             max(len(choose_classes(subject, options.classes)[0]), 0.1),
             max(_A_DREAM * len(dreamers), 0.1),
+            _weigh_search(subject, excited, options),
         ],
     )
     layers, absences = _paint_layers(studio, excited, options, budget)
     classes = paint_classes(studio, options.classes, budget.allow())
     painted = {raw.excited.address for raw in layers}
     dreamt, dreams = _dream(studio, [d for d in dreamers if d in painted], budget.allow())
+    # Last, with what time the pictures left: an early end of these would cost more.
+    layers = search_layers(studio, layers, options.silent_units, budget.allow())
     verdicts, class_verdicts, extras = judge(studio, layers, classes, options, rng)
     if alone:
         layers = [replace(raw, excited=strip_layer(raw.excited), silent_count=0) for raw in layers]
@@ -151,6 +160,12 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Opt
     )
 
 
+def _weigh_search(subject: Subject, excited: Sequence[Any], options: Options) -> float:
+    """As much work as painting the silent channels that are tried would be, about."""
+    silent = [int(subject.census.by_address[layer.address].constant.sum()) for layer in excited]
+    return max(0.5 * sum(min(count, options.silent_units) for count in silent), 0.01)
+
+
 def _open_studio(subject: Subject, options: Options, rng: np.random.Generator) -> Studio:
     from reportgen.optvis import find_recipe
 
@@ -176,11 +191,7 @@ def _paint_layers(
     for layer in excited:
         seconds = budget.allow()
         try:
-            painted.append(
-                paint_layer(
-                    studio, layer, seconds, silent=options.silent_units, negative=options.negative
-                )
-            )
+            painted.append(paint_layer(studio, layer, seconds, negative=options.negative))
         except UsageError as error:
             absences.append(f"{layer.address}: {error}")
     return painted, absences

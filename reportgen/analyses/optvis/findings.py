@@ -191,7 +191,7 @@ def _below(result: OptvisResult) -> Finding:
     hurried = " Time ran out before some were finished: raise optvis.seconds." * result.hurried
     return BELOW_NATURAL.finding(
         "note",
-        f"In {len(below)} of {len(units):,} cases no picture excites its unit "
+        f"In {len(below)} of {len(units):,} cases none of the pictures excites its unit "
         f"{_say_share(result)} the strongest sample: {', '.join(below[:_MOST_NAMED])}{more}."
         f"{hurried} Such pictures do not show what the unit wants most. Trust the samples "
         "beside them.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -46,8 +47,8 @@ def search_silent(
     values: FloatArray,
     window: tuple[int, ...] | None,
     seconds: float,
-) -> tuple[tuple[Cause | None, ...], bool]:
-    """Why each channel stays as it is (None: a picture changes it); whether time ran out.
+) -> tuple[Cause | None, ...]:
+    """Why each channel stays as it is; None: a picture changes it.
 
     One position of a channel is moved away from the value that it always has, behind a ReLU
     before the function is applied. A mean over the map, through a silent ReLU, only ever asks for
@@ -57,21 +58,17 @@ def search_silent(
         values: what each channel always is, ``(channels,)``.
         window: what a position sees, see `Studio.open_small`.
     """
-    if not len(channels):
-        return (), False
     top = np.array([_is_highest(value, call.activation) for value in values])
     causes: list[Cause | None] = ["dead"] * len(channels)
-    hurried = False
     for rows, sign in ((np.flatnonzero(~top), 1), (np.flatnonzero(top), -1)):
         if not len(rows):
             continue
         share = seconds * len(rows) / len(channels)
         chosen = [channels[int(row)] for row in rows]
-        found, late = _search_channels(studio, call, chosen, window, sign, share)
+        found = _search_channels(studio, call, chosen, window, sign, share)
         for row, cause in zip(rows, found, strict=True):
             causes[int(row)] = "saturated" if cause == "dead" and sign < 0 else cause
-        hurried |= late
-    return tuple(causes), hurried
+    return tuple(causes)
 
 
 def _is_highest(value: float, activation: str | None) -> bool:
@@ -84,7 +81,7 @@ def _is_highest(value: float, activation: str | None) -> bool:
 def search_scores(studio: Studio, objective: Objective, seconds: float) -> tuple[Cause | None, ...]:
     """Why no picture raises each score; None where one of many starts does."""
     engine = studio.open(objective, variants=_ROUNDS[0][0], recipe=_SEARCH)
-    return tuple(_climb(engine, objective, None, 1, seconds)[0])
+    return tuple(_climb(engine, objective, None, 1, seconds))
 
 
 def _search_channels(
@@ -94,7 +91,7 @@ def _search_channels(
     window: tuple[int, ...] | None,
     sign: int,
     seconds: float,
-) -> tuple[list[Cause | None], bool]:
+) -> list[Cause | None]:
     from reportgen.optvis import neuron
 
     stage: Literal["before", "after"] = "before" if call.activation in _BOUNDS else "after"
@@ -107,23 +104,22 @@ def _search_channels(
 
 def _climb(
     engine: Engine, objective: Objective, activation: str | None, sign: int, seconds: float
-) -> tuple[list[Cause | None], bool]:
-    """A cause for each unit of the objective; whether time ran out."""
+) -> list[Cause | None]:
+    """A cause for each unit of the objective. Time that one round leaves goes to the next."""
     from reportgen.optvis.painting import paint
 
     causes: list[Cause | None] = ["unfinished"] * len(objective)
     left = list(range(len(objective)))
-    hurried = False
-    for variants, steps in _ROUNDS:
+    until = time.monotonic() + seconds
+    for number, (variants, steps) in enumerate(_ROUNDS):
         engine.take_up(objective[left], variants=variants, stages=(Stage(steps),))
-        seen = paint(engine, seconds / len(_ROUNDS))
+        seen = paint(engine, (until - time.monotonic()) / (len(_ROUNDS) - number))
         for row, cause in zip(left, judge_silent(seen, activation, sign), strict=True):
             causes[row] = cause
         left = [row for row in left if causes[row] is not None]
-        hurried = seen.hurried
-        if hurried or not left:
+        if seen.hurried or not left:
             break
-    return causes, hurried
+    return causes
 
 
 def judge_silent(

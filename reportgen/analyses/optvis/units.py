@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from reportgen.analyses.optvis.causes import Cause
 from reportgen.analyses.optvis.silent import search_silent
 from reportgen.analyses.optvis.studio import Studio
+from reportgen.errors import UsageError
 from reportgen.subject.top_activating import ExcitedLayer
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class RawLayer:
     excited: the units, why they were chosen, their samples. width: channels of the layer. images:
     ``(n, v, h, w, c)`` in [0, 1]. negative: of the opposite, ``(n, 1, h, w, c)``. silent: channels
     that no sample changes and that were tried; causes: of those, None where a picture excites it;
-    silent_count: of all channels that no sample changes. hurried: time ran out for some picture.
+    silent_count: of all channels that no sample changes. hurried: time ran out for some picture
+    of its units.
     """
 
     excited: ExcitedLayer
@@ -77,29 +80,22 @@ class RawLayer:
 
 
 def paint_layer(
-    studio: Studio, excited: ExcitedLayer, seconds: float, *, silent: int, negative: bool
+    studio: Studio, excited: ExcitedLayer, seconds: float, *, negative: bool
 ) -> RawLayer:
-    """Paint the units of one layer, and try its silent channels."""
+    """Paint the units of one layer. Its silent channels are counted, and not yet tried."""
     from reportgen.optvis import channel
     from reportgen.optvis.painting import paint
 
     subject, address = studio.subject, excited.address
     call = subject.probe.call(address)
     channels = [unit.pick.channel for unit in excited.units]
-    constant = np.flatnonzero(subject.census.by_address[address].constant)
-    # Those that are shown first: of them the report says why their pictures mean nothing.
-    shown_first = np.argsort(~np.isin(constant, channels), kind="stable")
-    tried = tuple(int(i) for i in constant[shown_first][:silent])
     # What is painted beside the pictures comes out of the same share of time.
-    beside = 0.25 * seconds
-    seconds -= beside * (bool(tried) + negative)
+    beside = 0.25 * seconds * negative
     opposite = None
     if negative:
         opposite = studio.paint(-channel(address, channels), beside, variants=1)
     engine = studio.open_small(channel(address, channels), excited.window)
-    optimised = paint(engine, seconds)
-    always = subject.census.by_address[address].low[list(tried)]
-    causes, late = search_silent(studio, call, tried, always, excited.window, beside)
+    optimised = paint(engine, seconds - beside)
     return RawLayer(
         excited=excited,
         shape=tuple(call.output_shape[1:]),
@@ -108,11 +104,42 @@ def paint_layer(
         images=optimised.images,
         optimised=optimised,
         negative=None if opposite is None else opposite.images,
-        silent=tried,
-        silent_count=len(constant),
-        causes=causes,
-        hurried=late or optimised.hurried or (opposite is not None and opposite.hurried),
+        silent=(),
+        silent_count=int(subject.census.by_address[address].constant.sum()),
+        causes=(),
+        hurried=optimised.hurried or (opposite is not None and opposite.hurried),
     )
+
+
+def search_layers(
+    studio: Studio, layers: Sequence[RawLayer], most: int, seconds: float
+) -> list[RawLayer]:
+    """Try at most so many silent channels of each layer, all within ``seconds``."""
+    until = time.monotonic() + seconds
+    waiting = sum(bool(raw.silent_count) for raw in layers)
+    searched = []
+    for raw in layers:
+        if raw.silent_count and most:
+            share = max(until - time.monotonic(), 0.0) / waiting
+            raw = _search_layer(studio, raw, most, share)
+            waiting -= 1
+        searched.append(raw)
+    return searched
+
+
+def _search_layer(studio: Studio, raw: RawLayer, most: int, seconds: float) -> RawLayer:
+    census = studio.subject.census.by_address[raw.excited.address]
+    constant = np.flatnonzero(census.constant)
+    # Those that are shown first: of them the report says why their pictures mean nothing.
+    shown_first = np.argsort(~np.isin(constant, raw.channels), kind="stable")
+    tried = tuple(int(i) for i in constant[shown_first][:most])
+    call = studio.subject.probe.call(raw.excited.address)
+    always = census.low[list(tried)]
+    try:
+        causes = search_silent(studio, call, tried, always, raw.excited.window, seconds)
+    except UsageError:  # no picture reaches it by itself: then it cannot be told
+        causes = tuple("stuck" for _ in tried)
+    return replace(raw, silent=tried, causes=causes)
 
 
 def summarise(optimised: OptimizedImages) -> Painting:

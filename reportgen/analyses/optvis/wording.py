@@ -57,8 +57,8 @@ def say_ratio(judged: Judged) -> str:
 
 
 def say_factor(ratio: float) -> str:
-    """Such as ``2.4 ×`` or ``140 ×``."""
-    return f"{ratio:,.0f} ×" if ratio >= 10 else f"{ratio:.2g} ×"
+    """Such as ``2.4 ×``; of large ones only that they are: they tell of a sample near silence."""
+    return "> 10 ×" if ratio >= 10 else f"{ratio:.2g} ×"
 
 
 def say_unit(judged: Judged) -> str:

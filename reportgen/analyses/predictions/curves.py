@@ -16,7 +16,7 @@ def draw_reliability(scores: Scores) -> Lines:
         title="Reliability",
         caption=(
             "How often the answer is right (up) against how sure the model was (right), in bins of "
-            "equal size with 95 % intervals. Points under the diagonal: more sure than right."
+            "about equal size with 95 % intervals. Points under the diagonal: more sure than right."
         ),
         alt="Reliability diagram: accuracy against confidence in bins, with the diagonal.",
         series=(

@@ -91,8 +91,9 @@ def _method(result: PredictionsResult) -> tuple[str, ...]:
             "confidence and bin accuracy, less what noise adds (Kumar, Liang & Ma 2019, the L1 "
             "form), and never less than the size of the mean gap. Its interval holds the errors "
             "under which the gaps seen are no surprise, by drawing; from zero where a calibrated "
-            "model shows such gaps. The mean gap has Student's interval. The Brier score is the "
-            "mean squared distance between probabilities and truth.",
+            "model shows such gaps. The mean gap has the interval of a score test, as Wilson's. "
+            "The Brier score is the mean squared distance between probabilities and truth; of two "
+            "classes behind one output, of that output.",
         ]
     if result.regression is not None:
         lines.append("Errors are scikit-learn's; the interval of R2 is a bootstrap over samples.")

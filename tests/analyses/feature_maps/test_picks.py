@@ -90,7 +90,7 @@ def test_the_tables_say_what_units_do_and_which_classes_they_tell(unit_layer, te
     assert units.rows[0] == ("a", 2, 1, None, 0.0, 1.0, 1.0)
     assert units.rows[1] == ("b", 2, 0, None, 0.0, 2.0, 1.0)
     assert same.rows == (("a", 2, "0 = 1"),)
-    assert classes.rows[0] == ("a", 1, 1, "eel", 0.9, "0.89 to 0.91", 0.2)
+    assert classes.rows[0] == ("a", 1, 1, "eel", 0.9, "0.89 to 0.91", "0.20")
 
 
 def test_tables_without_a_row_are_left_out(unit_layer, census_of):

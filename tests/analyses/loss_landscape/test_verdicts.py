@@ -258,6 +258,31 @@ def test_a_loss_that_is_no_number_is_said_once(landscape, points):
     assert [block.id for block in found.body.blocks] == ["landscape-facts"]
 
 
+def test_a_plane_without_time_is_no_proof_that_nothing_lies_lower(landscape, points):
+    from dataclasses import replace
+
+    from reportgen.analyses.loss_landscape.findings import judge
+    from reportgen.analyses.loss_landscape.present import present
+    from reportgen.landscape.grid import MEASURED, MISSING
+
+    from .conftest import linear_model
+
+    found = landscape(linear_model(*points, solved=True), *points).result
+    planes = []
+    for plane in found.planes:
+        state = np.full_like(plane.grid.state, MISSING)
+        state[plane.grid.centre] = MEASURED
+        planes.append(replace(plane, grid=replace(plane.grid, state=state)))
+    late = replace(found, planes=tuple(planes), lower=())
+    said = {finding.id: finding for finding in judge(late)}["landscape.not_a_minimum"]
+    assert "no time for the planes" in said.message
+    nothing = {f.id: f for f in judge(replace(late, descent=None))}["landscape.not_a_minimum"]
+    assert nothing.level == "not_applicable"
+    block = next(b for b in present(late).blocks if b.id == "landscape-random")
+    assert block.kind == "text"
+    assert "there was time for 1 of" in block.caption
+
+
 def test_nothing_trainable_says_what_to_name(landscape, points):
     from reportgen.errors import NothingToCheckError
 
