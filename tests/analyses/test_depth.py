@@ -74,7 +74,7 @@ def test_a_constant_feature_does_no_harm():
 
 def depth(*hits, scored=100):
     layers = tuple(LayerDepth(f"layer_{i}", 8, 2.0, h) for i, h in enumerate(hits))
-    return Depth(layers, scored, scored, 0.1, "")
+    return Depth(layers, scored, scored, 0.1, "", np.arange(scored), 0)
 
 
 def test_the_curve_names_the_layer_after_which_nothing_is_better():
@@ -89,7 +89,9 @@ def test_the_curve_names_a_last_layer_that_is_best():
 
 def test_without_classes_there_are_ranks_and_the_reason():
     layers = (LayerDepth("a", 8, 2.0, None), LayerDepth("b", 8, None, None))
-    (table,) = draw_depth(Depth(layers, 50, 0, 0.0, "The samples have no classes."))
+    (table,) = draw_depth(
+        Depth(layers, 50, 0, 0.0, "The samples have no classes.", np.arange(50), 0)
+    )
     assert "The samples have no classes." in table.caption
     assert [row[3] for row in table.rows] == ["2.0", ""]
-    assert draw_depth(Depth((), 50, 0, 0.0, "")) == []
+    assert draw_depth(Depth((), 50, 0, 0.0, "", np.arange(50), 0)) == []

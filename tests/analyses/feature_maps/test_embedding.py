@@ -117,7 +117,7 @@ def points_of(classes, wrong=()):
     count = len(classes)
     flags = np.isin(np.arange(count), wrong)
     points = np.random.default_rng(0).normal(size=(count, 2))
-    return Embedding("last", points, np.asarray(classes), flags, 0.9, 8)
+    return Embedding("last", points, np.asarray(classes), flags, 0.9, 8, np.arange(len(points)), 0)
 
 
 def test_without_labels_nothing_is_said_of_mistakes():
