@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reportgen.battery import BATTERY
 from reportgen.catalogue import AUDIT, check_fields, list_checks, list_options, report_schema
@@ -42,12 +44,14 @@ def battery_table() -> str:
 
 def describe_checks() -> str:
     """docs/checks.md: every check, by section."""
+    measured = json.loads((ROOT / "docs/sound-models.json").read_text("utf-8"))
     parts = [
         "# The checks",
         _MADE,
         "Each of them appears in every report: with its verdict, as not checked (with what is "
         "missing), or as an error. Their ids are public. `reportgen checks ID` prints an entry "
         "of this page; `reportgen checks --json` all of them.",
+        describe_sound_models(measured),
     ]
     for analysis in BATTERY:
         parts.append(f"## {analysis.title}")
@@ -57,9 +61,37 @@ def describe_checks() -> str:
                 said = dict(check_fields(entry))
                 for known in ("Check", "Section", "Meaning"):
                     del said[known]
+                said["On sound models"] = say_how_often(measured["checked"].get(entry["id"]))
                 rows = "\n".join(f"- {name}: {words}" for name, words in said.items())
                 parts.append(f"{entry['meaning']}\n\n{rows}")
     return "\n\n".join(parts) + "\n"
+
+
+def describe_sound_models(measured: Mapping[str, Any]) -> str:
+    """What the line "On sound models" of each check counts."""
+    trained = sum(name.startswith("digits, ") for name in measured["fired"])
+    return (
+        "The last line of an entry, which `reportgen checks` does not print, says how often the "
+        f"check fires on {measured['models']} models that are sound: {trained} small networks "
+        f"trained on scikit-learn's digits, and {measured['models'] - trained} that strangers "
+        "trained and published. Nothing was planted in them. A finding that follows from another "
+        "one counts as a note. `python -m benchmarks sound_models` measures it again, with the "
+        "preset `quick` and the scaling of each model stated."
+    )
+
+
+def say_how_often(counts: Mapping[str, int] | None) -> str:
+    """How often a check fires on sound models. None: it was not there when that was measured."""
+    if counts is None:
+        return "not measured."
+    levels = {level: counts[level] for level in ("note", "warn", "fail") if counts[level]}
+    judged = counts["judged"]
+    if not judged:
+        return "none of them has what it needs."
+    if not levels:
+        return f"never fired on the {judged} that it judged."
+    how = ", ".join(f"{level} {count}" for level, count in levels.items())
+    return f"fires on {sum(levels.values())} of {judged} that it judged ({how})."
 
 
 def describe_options() -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +17,8 @@ from reportgen.config import PREPROCESSING, AuditConfig, Interpolation
 from reportgen.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
-MADE = runpy.run_path(str(ROOT / "scripts/write_docs.py"))["documents"]()
+WRITER = runpy.run_path(str(ROOT / "scripts/write_docs.py"))
+MADE = WRITER["documents"]()
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
@@ -35,6 +37,30 @@ def test_a_check_says_all_of_itself(id_):
     assert set(check.levels) <= {"note", "warn", "fail"}
     assert check.bar is None or check.bar in analysis.options.model_fields
     assert f"### {id_}\n" in MADE[ROOT / "docs/checks.md"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((2, 1, 0, 15), "fires on 3 of 15 that it judged (note 2, warn 1)."),
+        ((0, 0, 1, 4), "fires on 1 of 4 that it judged (fail 1)."),
+        ((0, 0, 0, 15), "never fired on the 15 that it judged."),
+        ((0, 0, 0, 0), "none of them has what it needs."),
+    ],
+)
+def test_how_often_a_check_fires_on_sound_models(counts, said):
+    named = dict(zip(("note", "warn", "fail", "judged"), counts, strict=True))
+    assert WRITER["say_how_often"](named) == said
+    assert WRITER["say_how_often"](None) == "not measured."
+
+
+def test_what_fired_on_sound_models_is_what_was_counted():
+    measured = json.loads((ROOT / "docs/sound-models.json").read_text("utf-8"))
+    assert len(measured["fired"]) == measured["models"]
+    for id_, counts in measured["checked"].items():
+        fired = Counter(found[id_] for found in measured["fired"].values() if id_ in found)
+        assert fired == Counter({level: counts[level] for level in ("note", "warn", "fail")})
+        assert fired.total() <= counts["judged"] <= measured["models"]
 
 
 def test_a_bar_is_described_as_the_bar_of_its_check():

@@ -67,7 +67,12 @@ CASES = {
     ),
     "potatoes": Case("codebasics_potato/potatoes.h5", "potato_plantvillage", "unit", units=6),
     "potatoes, resized inside": Case(
-        "codebasics_potato/saved_models/1", "potato_plantvillage", "none", units=4, stride=None
+        "codebasics_potato/saved_models/1",
+        "potato_plantvillage",
+        "none",
+        units=4,
+        layers=3,
+        stride=None,
     ),
     "sign language": Case(
         "tm_BilalSardar_asl/keras_model.h5", "asl_alphabet", "symmetric", units=6, layers=6
