@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from reportgen.landscape.sharpness import average_rise, worst_rise
+from reportgen.landscape.spectrum import Eigenpair
 
 from .conftest import open_bench
 
@@ -100,6 +101,28 @@ def test_the_mean_rise_of_a_quadratic_is_its_trace(minimum, rng):
     expected = RADIUS**2 / 2 * np.sqrt(variance / 200)
     assert rise.error == pytest.approx(expected, rel=0.25)
     assert rise.error < known / 10  # or four errors would prove nothing
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_known_eigenpairs_leave_the_mean_rise_and_take_its_error(minimum, adaptive):
+    """With all pairs one place says as much as all; a wrong pair still gives the mean."""
+    bench, matrix = minimum
+    hessian, evaluator = bench.hessian(), bench.evaluator()
+    sizes = np.abs(hessian.point[0]).ravel() if adaptive else np.ones(5)
+    mean = RADIUS**2 / 2 * float((sizes**2 * np.diag(matrix)).mean())
+    values, vectors = np.linalg.eigh(matrix)
+    pairs = [Eigenpair(float(v), vectors[:, i], 0.0) for i, v in enumerate(values)]
+
+    def rise(known, draws):
+        rng = np.random.default_rng(1)
+        return average_rise(
+            hessian, evaluator, RADIUS, rng, draws=draws, adaptive=adaptive, known=known
+        )
+
+    assert rise(pairs, 3).value == pytest.approx(mean, rel=1e-5)  # float32 losses
+    assert rise(pairs[-1:], 50).error < rise((), 50).error
+    wrong = rise([Eigenpair(7.0, np.eye(5)[2], 0.0)], 400)
+    assert wrong.value == pytest.approx(mean, abs=4 * wrong.error)
 
 
 def test_mean_curvature_over_random_directions_is_the_mean_eigenvalue(minimum, rng):

@@ -97,9 +97,10 @@ def _method(result: FeatureMapsResult) -> tuple[str, ...]:
         f"The census looks at every channel over all {result.census.samples:,} samples and "
         "positions. A channel is constant if it changes less than float32 can tell; it is named "
         "at the layer where that begins. A value of a bounded function is at its bound within 1 % "
-        "of the range. Tells a class: the interval of r (point-biserial; Fisher's, for the best "
-        "of all classes by Bonferroni) of a unit's mean response with the class lies above the "
-        "95 % point of shuffled labels. Every number is "
+        "of the range. Tells a class: the interval of r (point-biserial; of atanh r, with the "
+        "larger of Fisher's deviation and the one measured from the samples; for the best of all "
+        "classes by Bonferroni) of a unit's mean response with the class lies above the 95 % "
+        "point of shuffled labels. Every number is "
         "in data/feature_maps.npz, a table a layer, census_...: "
         f"{', '.join(COLUMNS)}.",
     ]

@@ -164,6 +164,7 @@ def _sharpness(
     starts = [pair.vector for pair in extremes.top[:1]]
     starts += [hessian.gradient(), rng.standard_normal(hessian.size)]
     balls = ((setting.options.radius, False), (setting.options.adaptive_radius, True))
+    known = (*extremes.top, *extremes.bottom)
     evaluator, steps = setting.evaluator, setting.options.ascents
     worst, average = [], []
     for number, (reach, adaptive) in enumerate(balls):
@@ -171,7 +172,13 @@ def _sharpness(
         half = now + (deadline - now) / (len(balls) - number)
         average.append(
             average_rise(
-                hessian, evaluator, reach, rng, adaptive=adaptive, deadline=now + (half - now) / 2
+                hessian,
+                evaluator,
+                reach,
+                rng,
+                adaptive=adaptive,
+                known=known,
+                deadline=now + (half - now) / 2,
             )
         )
         worst.append(

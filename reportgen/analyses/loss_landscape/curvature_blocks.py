@@ -8,6 +8,7 @@ from reportgen import text
 from reportgen.analyses.loss_landscape.plane_blocks import Painter
 from reportgen.analyses.loss_landscape.results import Bends, LandscapeResult
 from reportgen.analyses.loss_landscape.wording import plane_name, say_source
+from reportgen.landscape.spectrum import Trace
 from reportgen.report.blocks import Block, KeyValues, Lines, Series, Table, Text, as_finite
 
 _ROUGH = 0.05  # residual beside the eigenvalue from which a direction is called rough
@@ -131,25 +132,15 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
                 f"{descent.step:.2g} of the weights' length",
             ),
         ]
-    for words, trace in (
-        ("Sum of all eigenvalues, by random signs", bends.trace),
-        ("The same from their spread", bends.density_trace),
-    ):
-        said = (
-            "no time"
-            if trace is None
-            else f"{text.number(trace.value, 3)}, 95 % interval {text.number(trace.low, 3)} to "
-            f"{text.number(trace.high, 3)} ({trace.draws} draws)"
-        )
-        rows.append((words, said))
+    # Where the outermost eigenvalues are not taken out, draws are too skewed for an interval.
+    sure = bool(bends.top)
+    rows += [
+        ("Sum of all eigenvalues, by random signs", _say_mean(bends.trace, 1, sure=sure)),
+        ("The same from their spread", _say_mean(bends.density_trace, 1, sure=False)),
+    ]
     if bends.trace is not None:
-        rows.append(
-            (
-                "Mean curvature of a random direction",
-                f"{bends.trace.value / bends.size:.2g}, 95 % interval "
-                f"{bends.trace.low / bends.size:.2g} to {bends.trace.high / bends.size:.2g}",
-            )
-        )
+        words = "Mean curvature of a random direction"
+        rows.append((words, _say_mean(bends.trace, bends.size, sure=sure)))
     rows.append(("Products with the Hessian", f"{bends.products:,}"))
     if bends.source is not None and (bends.products or bends.source.kind == "none"):
         rows.append(("How they were made", say_source(bends.source)))
@@ -158,11 +149,21 @@ def _sums(result: LandscapeResult, bends: Bends) -> KeyValues:
         title="Gradient and curvature in numbers",
         caption=(
             "A gradient no longer than what the draw of the samples explains cannot be told from "
-            "zero. The two sums are of different random draws, so they differ within their "
-            "intervals."
+            "zero. The two sums are of different random draws, so they differ by chance."
         ),
         rows=tuple(rows),
     )
+
+
+def _say_mean(trace: Trace | None, size: int, *, sure: bool) -> str:
+    """The mean of the draws divided by ``size``, with its interval or, if not sure, its error."""
+    if trace is None:
+        return "no time"
+    value, low, high = (text.number(n / size, 3) for n in (trace.value, trace.low, trace.high))
+    if sure:
+        return f"{value}, 95 % interval {low} to {high} ({trace.draws} draws)"
+    error = text.number(trace.error / size, 2)
+    return f"roughly {value} (standard error {error}, of {trace.draws} draws)"
 
 
 def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
@@ -174,8 +175,8 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
         if largest is not None and kind == kinds[0]:
             quadratic = largest * worst.radius**2 / 2
         value = worst.value if worst.tried else np.nan  # the start alone is not the worst place
-        half = average.error * _student(average.tried)
-        values = as_finite([value, quadratic or np.nan, average.value, half])
+        error = average.error * (_student(average.tried) if bends.top else 1)
+        values = as_finite([value, quadratic or np.nan, average.value, error])
         rows.append((kind, worst.radius, *values[:2], worst.tried, *values[2:]))
     return Table(
         id="landscape-sharpness",
@@ -196,7 +197,7 @@ def _sharpness(result: LandscapeResult, bends: Bends) -> Table:
             "Quadratic",
             "Steps",
             "Average rise",
-            "± (95 %)",
+            "± (95 %)" if bends.top else "± (standard error)",
         ),
         rows=tuple(rows),
     )

@@ -274,7 +274,7 @@ class Options(AnalysisOptions):
             "planes": 2,
             "path_points": 17,
             "hessian_points": 11,
-            "eigenvalues": 1,
+            "eigenvalues": 2,
             "products": 40,
             "trace_draws": 10,
             "density_starts": 3,

@@ -96,7 +96,10 @@ def _method(result: PredictionsResult) -> tuple[str, ...]:
             "classes behind one output, of that output.",
         ]
     if result.regression is not None:
-        lines.append("Errors are scikit-learn's; the interval of R2 is a bootstrap over samples.")
+        lines.append(
+            "Errors are scikit-learn's; the interval of R2 is a bootstrap over samples, a "
+            "little short of 95 % where few samples have errors with heavy tails."
+        )
     return tuple(lines)
 
 

@@ -124,8 +124,8 @@ class Options(AnalysisOptions):
         ge=10,
         le=10_000,
         description=(
-            "Resamples for the 95 % interval of a spectrum's exponent, which says how fast its "
-            "large eigenvalues thin out."
+            "Resamples for the range of a spectrum's exponent, which says how fast its large "
+            "eigenvalues thin out."
         ),
     )
     shown_spectra: int = Field(

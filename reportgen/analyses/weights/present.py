@@ -75,7 +75,7 @@ def _method(result: WeightsResult) -> tuple[str, ...]:
             "by their bidiagonal form (Dumitriu and Edelman 2002); 95 % of them. Exponent: maximum "
             "likelihood for the tail of the squared singular values, its start by the smallest "
             "Kolmogorov-Smirnov distance (Clauset, Shalizi and Newman 2009; Martin and Mahoney "
-            f"2021), interval by {options.bootstrap} smoothed bootstrap resamples, as if "
+            f"2021), its rough range by {options.bootstrap} smoothed bootstrap resamples, as if "
             "eigenvalues were independent."
         )
     if result.undrawn:

@@ -46,8 +46,9 @@ class Null:
 class Spectrum:
     """One kernel. values: singular values, the largest first. shape: (filters, inputs).
 
-    exponent, exponent_interval: of the tail of the eigenvalues (squared singular values) and its
-    95 % bootstrap interval; None below `MIN_EIGENVALUES`. tail: how many eigenvalues it is of.
+    exponent, exponent_interval: of the tail of the eigenvalues (squared singular values) and where
+    95 % of its bootstrap lie, which takes eigenvalues as independent; None below
+    `MIN_EIGENVALUES`. tail: how many eigenvalues it is of.
     """
 
     address: str
@@ -115,10 +116,10 @@ def marchenko_pastur(rows: int, columns: int, deviation: float) -> Interval:
 def draw_null(rows: int, columns: int, draws: int, rng: np.random.Generator) -> Null:
     """Spectra of ``draws`` Gaussian matrices of this shape."""
     values = np.stack([_draw_gaussian(rows, columns, rng) for _ in range(draws)])
-    low, high = np.quantile(values, (0.025, 0.975), axis=0)
-    ranks = 1 / values[:, 0] ** 2
+    low, high = _middle_of(values)
+    low_rank, high_rank = _middle_of(1 / values[:, 0] ** 2)
     most = float(values[:, 0].max())
-    return Null(low, high, most, draws, _middle(ranks), _null_exponent(values))
+    return Null(low, high, most, draws, (float(low_rank), float(high_rank)), _null_exponent(values))
 
 
 def _null_exponent(values: FloatArray) -> Interval | None:
@@ -126,7 +127,18 @@ def _null_exponent(values: FloatArray) -> Interval | None:
     eigenvalues = eigenvalues[:, (eigenvalues > eigenvalues[:, -1:] * _BELOW_NOISE).all(axis=0)]
     if eigenvalues.shape[1] < MIN_EIGENVALUES:
         return None
-    return _middle(fit_exponents(eigenvalues)[0])
+    low, high = _middle_of(fit_exponents(eigenvalues)[0])
+    return float(low), float(high)
+
+
+def _middle_of(draws: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Between which a further draw lies with 95 %: ``(...)`` each of draws ``(n, ...)``.
+
+    The quantile at rank p (n + 1) (Weibull): the usual one at 1 + p (n - 1) lies too far inside
+    where draws are few.
+    """
+    low, high = np.quantile(draws, (0.025, 0.975), axis=0, method="weibull")
+    return low, high
 
 
 def _draw_gaussian(rows: int, columns: int, rng: np.random.Generator) -> FloatArray:

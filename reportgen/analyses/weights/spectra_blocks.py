@@ -40,9 +40,10 @@ def _table(survey: Survey) -> Table:
             f"of {draws} random matrices: learned structure, but for about one of {draws} kernels "
             "by chance. Stable rank: over how many directions the weights are spread (1: "
             "all filters alike, up to the shorter side: all equally different). Exponent: how "
-            "fast the large eigenvalues thin out, with its 95 % interval; read it only beside its "
+            "fast the large eigenvalues thin out, with a rough range (bootstrap, as if eigenvalues "
+            "were independent, which they are not); read it only beside its "
             f"random column, and not at all below {MIN_EIGENVALUES} eigenvalues, where it is left "
-            "out. “Like random”: the two intervals overlap, so the exponent says nothing of this "
+            "out. “Like random”: the two ranges overlap, so the exponent says nothing of this "
             "kernel. A kernel that is random in every column may not have learned; none of these "
             "numbers alone makes it good or bad." + left
         ),

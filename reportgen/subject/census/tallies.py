@@ -90,17 +90,21 @@ class Moments:
 
 
 class Associations:
-    """Correlation of each channel with columns of numbers, from running sums."""
+    """Correlation of each channel with columns of zeros and ones, from running sums.
 
-    def __init__(self, columns: int, channels: int) -> None:
+    sure: how many columns, the first ones, also get the deviation of their correlation.
+    """
+
+    def __init__(self, columns: int, channels: int, sure: int = 0) -> None:
         self.count = 0
         self._x, self._xx = np.zeros(channels), np.zeros(channels)
-        self._y, self._yy = np.zeros(columns), np.zeros(columns)
-        self._yx = np.zeros((columns, channels))
+        self._y, self._yx = np.zeros(columns), np.zeros((columns, channels))
+        self._cubes, self._fourths = np.zeros(channels), np.zeros(channels)
+        self._yxx, self._yxxx = np.zeros((2, sure, channels))
         self._shift: FloatArray | None = None
 
     def add(self, values: FloatArray, columns: FloatArray) -> None:
-        """values: ``(samples, channels)``. columns: ``(samples, columns)``."""
+        """values: ``(samples, channels)``. columns: ``(samples, columns)``, zeros and ones."""
         if not len(values):
             return
         if self._shift is None:  # differences of large sums would lose digits
@@ -108,22 +112,62 @@ class Associations:
         values = values - self._shift
         self.count += len(values)
         self._x += values.sum(axis=0)
-        self._xx += (values**2).sum(axis=0)
+        squares, sure = values**2, columns[:, : len(self._yxx)]
+        cubes = squares * values
+        self._xx += squares.sum(axis=0)
+        self._cubes += cubes.sum(axis=0)
+        self._fourths += (squares**2).sum(axis=0)
         self._y += columns.sum(axis=0)
-        self._yy += (columns**2).sum(axis=0)
         self._yx += columns.T @ values
+        self._yxx += sure.T @ squares
+        self._yxxx += sure.T @ cubes
 
     def correlations(self) -> FloatArray:
         """Pearson's r, ``(columns, channels)``; 0 where one of the two never varies."""
         n = max(self.count, 1)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             spread_x = np.sqrt(np.maximum(self._xx - self._x**2 / n, 0))
-            spread_y = np.sqrt(np.maximum(self._yy - self._y**2 / n, 0))
+            spread_y = np.sqrt(np.maximum(self._y - self._y**2 / n, 0))  # the square of 1 is 1
             flat = spread_x <= 1e-6 * np.sqrt(self._xx)  # rounding, not variation
             both = np.outer(spread_y, spread_x)
             r = (self._yx - np.outer(self._y, self._x) / n) / both
         r = np.where(np.isfinite(r) & ~flat, r, 0.0)
         return np.asarray(np.clip(r, -1, 1))
+
+    def deviations(self) -> FloatArray:
+        """Standard deviation of ``atanh r`` of the sure columns, ``(sure, channels)``.
+
+        By the influence of each sample on r (delta method), so for responses of any distribution:
+        that of a unit silent on most samples is far wider than Fisher's, which takes both as
+        Gaussian. Source: Devlin, Gnanadesikan & Kettenring 1975, "Robust estimation and outlier
+        detection with correlation coefficients". NaN where r is 0 for want of variation, or +-1.
+        """
+        n, sure = max(self.count, 1), len(self._yxx)
+        r, share = self.correlations()[:sure], self._y[:sure, None] / n
+        mean = self._x / n
+        # Sums of powers of x less its mean: over all samples, and over those of each column.
+        squares = self._xx - n * mean**2
+        cubes = self._cubes - 3 * mean * self._xx + 2 * n * mean**3
+        fourths = self._fourths - 4 * mean * self._cubes + 6 * mean**2 * self._xx - 3 * n * mean**4
+        ones, lifted = self._y[:sure, None], self._yx[:sure]
+        squares_1 = self._yxx - 2 * mean * lifted + mean**2 * ones
+        cubes_1 = self._yxxx - 3 * mean * self._yxx + 3 * mean**2 * lifted - mean**3 * ones
+        sums_1 = lifted - mean * ones
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            scale = np.sqrt(squares / n)
+            one, zero = np.sqrt(1 / share - 1), -np.sqrt(share / (1 - share))  # y, standardised
+
+            def mixed(power: int, all_sums: FloatArray | float, sums: FloatArray) -> FloatArray:
+                """Mean of y to a power times what was summed."""
+                return np.asarray((one**power * sums + zero**power * (all_sums - sums)) / n)
+
+            xx_yy = mixed(2, squares, squares_1) / scale**2
+            xxx_y = mixed(1, cubes, cubes_1) / scale**3
+            x_yyy = mixed(3, 0.0, sums_1) / scale
+            xxxx, yyyy = fourths / n / scale**4, share * one**4 + (1 - share) * zero**4
+            # Of psi = x y - r (x^2 + y^2) / 2, the influence of a sample on r.
+            square = xx_yy - r * (xxx_y + x_yyy) + r**2 / 4 * (xxxx + 2 * xx_yy + yyyy)
+            return np.asarray(np.sqrt(np.maximum(square, 0) / n) / (1 - r**2))
 
 
 class Similarities:

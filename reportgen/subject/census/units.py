@@ -22,13 +22,15 @@ class Selectivity:
     """How much a unit's mean response to a sample tells about one class.
 
     best: the class, ``(channels,)``. r: correlation of the response with "the sample is of this
-    class" (point-biserial). low, high: an interval that holds it with at least 95 %, though it is
-    the best of ``classes`` (see `bounds`). chance: the 95 % point of the same number under shuffled
-    labels, over the channels of the layer. samples: that it is of.
+    class" (point-biserial). deviation: standard deviation of ``atanh r``, ``(channels,)``. low,
+    high: an interval that holds r with at least 95 %, though it is the best of ``classes`` (see
+    `bounds`). chance: the 95 % point of the same number under shuffled labels, over the channels
+    of the layer. samples: that it is of.
     """
 
     best: NDArray[np.int64]
     r: FloatArray
+    deviation: FloatArray
     chance: float
     samples: int
     classes: int
@@ -36,18 +38,18 @@ class Selectivity:
     @cached_property
     def low(self) -> FloatArray:
         """Lower ends, ``(channels,)``."""
-        return fisher_bounds(self.r, self.samples, self.classes)[0]
+        return r_bounds(self.r, self.deviation, self.classes)[0]
 
     @cached_property
     def high(self) -> FloatArray:
         """Upper ends, ``(channels,)``."""
-        return fisher_bounds(self.r, self.samples, self.classes)[1]
+        return r_bounds(self.r, self.deviation, self.classes)[1]
 
     def bounds(self, channel: int) -> tuple[float, float]:
         """The interval of a channel that is the best of all channels and classes."""
         choices = self.classes * len(self.r)
-        low, high = fisher_bounds(self.r[channel : channel + 1], self.samples, choices)
-        return float(low[0]), float(high[0])
+        low, high = r_bounds(self.r[channel], self.deviation[channel], choices)
+        return float(low), float(high)
 
     @property
     def clear(self) -> NDArray[np.bool_]:
@@ -126,7 +128,7 @@ class UnitTally:
         self._classes: Associations | None = None
         if targets is not None:
             columns = len(targets.classes) * (1 + len(targets.shuffled))
-            self._classes = Associations(columns, channels)
+            self._classes = Associations(columns, channels, sure=len(targets.classes))
 
     def add(
         self,
@@ -179,11 +181,22 @@ class UnitTally:
         best = r[0].argmax(axis=0)
         found = r[0].max(axis=0)
         chance = float(np.quantile(r[1:].max(axis=1), 0.95))
-        return Selectivity(self._targets.classes[best], found, chance, self._classes.count, count)
+        samples = self._classes.count
+        measured = self._classes.deviations()[best, np.arange(len(best))]
+        # Where few samples excite a unit, few say how much it varies: never below Fisher's.
+        deviation = np.fmax(fisher_deviation(samples), measured)
+        return Selectivity(self._targets.classes[best], found, deviation, chance, samples, count)
 
 
-def fisher_bounds(r: FloatArray, count: int, choices: int = 1) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of correlations over ``count`` pairs (Fisher 1921: z = atanh r).
+def fisher_deviation(count: int) -> float:
+    """Standard deviation of ``atanh r`` over ``count`` pairs of Gaussian numbers (Fisher 1921)."""
+    return float(1 / np.sqrt(max(count - 3, 1)))
+
+
+def r_bounds(
+    r: FloatArray, deviation: FloatArray | float, choices: int = 1
+) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of correlations, by the standard deviation of ``atanh r``.
 
     Args:
         choices: among how many each was chosen as the largest. Then it is too large by itself; the
@@ -191,6 +204,6 @@ def fisher_bounds(r: FloatArray, count: int, choices: int = 1) -> tuple[FloatArr
     """
     from scipy.stats import norm
 
-    half = float(norm.ppf(1 - 0.025 / choices)) / np.sqrt(max(count - 3, 1))
+    half = float(norm.ppf(1 - 0.025 / choices)) * deviation
     z = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
     return np.tanh(z - half), np.tanh(z + half)

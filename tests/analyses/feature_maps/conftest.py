@@ -76,6 +76,7 @@ def telling() -> Callable[..., Selectivity]:
 
     def build(best: Any, r: Any) -> Selectivity:
         found = np.asarray(r, float)
-        return Selectivity(np.asarray(best), found, 0.2, samples=1500, classes=2)
+        deviation = np.full(len(found), 0.026)  # of 1,500 samples
+        return Selectivity(np.asarray(best), found, deviation, 0.2, samples=1500, classes=2)
 
     return build

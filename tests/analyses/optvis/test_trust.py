@@ -86,6 +86,25 @@ def test_the_value_of_several_pictures_is_their_mean(natural):
     assert found.value == pytest.approx(0.5)
 
 
+def test_the_interval_is_as_wide_as_new_samples_move_the_value():
+    """Four causes in 24 channels; the unit reads the first; 150 draws of 80 samples, one picture.
+
+    The interval is bootstrapped from one draw each: the mean of its half widths is 1.96 deviations
+    of the values, here to a quarter (150 draws know a deviation to 6 %, and both tails are heavy).
+    """
+    rng = np.random.default_rng(8)
+    mix = rng.normal(size=(4, 24))
+    picture = responses(unit=[[9]], path=np.maximum(np.array([[2.0, 3.0, 0, 0]]) @ mix, 0))
+    values, halves = [], []
+    for _ in range(150):
+        causes = rng.normal(size=(80, 4))
+        natural = responses(unit=causes[:, :1], path=np.maximum(causes @ mix, 0))
+        (found,) = judge_trust(natural, picture, one(1))
+        values.append(found.value)
+        halves.append((found.high - found.low) / 2)
+    assert np.nanmean(halves) == pytest.approx(1.96 * np.nanstd(values), rel=0.25)
+
+
 def test_a_layer_where_strong_samples_are_like_others_tells_nothing():
     rng = np.random.default_rng(3)
     natural = responses(unit=rng.normal(size=(60, 1)), path=rng.normal(size=(60, 30)))

@@ -5,7 +5,13 @@ import pytest
 import scipy.stats
 
 from reportgen.subject.census.tallies import Associations, Extremes, Moments, Similarities
-from reportgen.subject.census.units import Targets, UnitTally, fisher_bounds, make_targets
+from reportgen.subject.census.units import (
+    Targets,
+    UnitTally,
+    fisher_deviation,
+    make_targets,
+    r_bounds,
+)
 
 SPLITS = [[60], [1] * 60, [7, 50, 3], [0, 59, 1]]
 
@@ -85,11 +91,11 @@ def test_a_deviation_is_never_more_than_the_range_allows():
     assert moments.spread.tolist() == [0.0]
 
 
-def test_fisher_bounds_are_those_of_scipy():
+def test_bounds_of_gaussian_numbers_are_those_of_scipy():
     x, y = np.random.default_rng(2).normal(size=(2, 80))
     found = scipy.stats.pearsonr(x, x + y)
     wanted = found.confidence_interval(0.95)
-    low, high = fisher_bounds(np.array([found.statistic]), 80)
+    low, high = r_bounds(np.array([found.statistic]), fisher_deviation(80))
     np.testing.assert_allclose([low[0], high[0]], [wanted.low, wanted.high], atol=1e-12)
 
 
@@ -101,13 +107,46 @@ def test_an_interval_of_the_best_of_many_holds(n):
         x = rng.normal(size=n)
         units = true * x[:, None] + np.sqrt(1 - true**2) * rng.normal(size=(n, 64))
         r = np.corrcoef(x, units.T)[0, 1:].max(keepdims=True)
-        low, high = fisher_bounds(r, n, 64)
+        low, high = r_bounds(r, fisher_deviation(n), 64)
         held += low[0] <= true <= high[0]
-        low, high = fisher_bounds(r, n)
+        low, high = r_bounds(r, fisher_deviation(n))
         alone += low[0] <= true <= high[0]
     # At least 95 %; 181 of 200 or fewer has a probability of .005.
     assert held > 181
     assert alone < 100  # what it was
+
+
+def test_the_deviation_of_r_is_that_of_its_influences():
+    """The same from the samples one by one, in unequal batches, far from zero."""
+    rng = np.random.default_rng(5)
+    x = np.maximum(rng.normal(size=(90, 3)) - 1, 0) + 1000
+    y = (rng.integers(0, 3, 90)[:, None] == np.arange(3)).astype(float)
+    sums = Associations(3, 3, sure=2)
+    for rows in (slice(0, 7), slice(7, 50), slice(50, 90)):
+        sums.add(x[rows], y[rows])
+    for k in range(2):
+        for c in range(3):
+            zx, zy = scipy.stats.zscore(x[:, c]), scipy.stats.zscore(y[:, k])
+            r = np.corrcoef(zx, zy)[0, 1]
+            psi = zx * zy - r * (zx**2 + zy**2) / 2
+            wanted = np.sqrt((psi**2).mean() / 90) / (1 - r**2)
+            # Rounding: fourth powers near 1000 are not formed, as values are shifted first.
+            assert sums.deviations()[k, c] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_an_interval_of_a_mostly_silent_unit_is_wider_than_fishers():
+    """Ten thousand draws of 400 samples say how much its atanh r varies."""
+    rng = np.random.default_rng(6)
+    labels = np.arange(400) % 4
+    drawn = np.maximum(rng.normal(size=(400, 10_000)) + (labels == 0)[:, None] - 1.5, 0)
+    first = (labels == 0).astype(float)
+    r = (scipy.stats.zscore(drawn).T @ scipy.stats.zscore(first)) / 400
+    true = np.arctanh(r).std()
+    sums = Associations(1, 10_000, sure=1)
+    sums.add(drawn, first[:, None])
+    measured = sums.deviations()[0].mean()
+    assert measured == pytest.approx(true, rel=0.05)
+    assert measured > 1.05 * fisher_deviation(400)
 
 
 def tally(responses, labels, seed=0):
