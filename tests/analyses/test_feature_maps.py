@@ -52,6 +52,8 @@ def test_a_dead_relu_is_named_where_it_begins(twin, look):
     assert "c1 [5], act [1, 2]" in finding.message
     assert "The most of one layer: 1 of 8 (12%), in c1." in finding.message
     assert finding.evidence == "feature_maps-dead"
+    assert "zero on all of these samples, no answer to them changes without them" in finding.message
+    assert all(problem.effect == "" for problem in found.result.problems.dead)
 
 
 def test_channels_without_a_filter_are_left_to_the_weights(twin, look):

@@ -16,6 +16,7 @@ from reportgen.progress import track
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
+_SILENT = "as they are zero on all of these samples, no answer to them changes without them"
 Measure = Callable[[Sequence[Problem]], str]
 
 
@@ -58,13 +59,15 @@ def measure_problems(
 
 def _measure_each(problems: list[Problem], measure: Measure, most: int) -> list[Problem]:
     first = [
-        replace(problem, effect=measure([problem]))
+        replace(problem, effect="" if problem.silent else measure([problem]))
         for problem in track(problems[:most], "setting flagged channels to zero")
     ]
     return [*first, *problems[most:]]
 
 
 def _all(problems: list[Problem], measure: Measure) -> str:
+    if problems and all(problem.silent for problem in problems):
+        return _SILENT
     return problems[0].effect if len(problems) == 1 else measure(problems) if problems else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -34,13 +34,17 @@ _JUDGED = ("Conv", "Dense", "Normalization", "Activation", "ReLU", "ELU")
 
 @dataclass(frozen=True)
 class Problem:
-    """Channels of one layer, and what they do. effect: of setting them to zero, in words."""
+    """Channels of one layer, and what they do. effect: of setting them to zero, in words.
+
+    silent: they are exactly zero on every sample, so there is nothing to set to zero.
+    """
 
     address: str
     channels: tuple[int, ...]
     of: int
     remark: str
     effect: str = ""
+    silent: bool = False
 
 
 @dataclass
@@ -108,7 +112,9 @@ def find_problems(
         # A channel that its function holds at a bound is saturated; that says more.
         own = np.flatnonzero(begins & ~zero[call.address] & ~stuck)
         if len(own):
-            found.dead.append(_problem(call, own, entry, _say_values(entry.low[own])))
+            dead = _problem(call, own, entry, _say_values(entry.low[own]))
+            silent = not (entry.low[own].any() or entry.high[own].any())
+            found.dead.append(replace(dead, silent=silent))
     return found
 
 

@@ -108,10 +108,14 @@ def _judge_layer(
 
 
 def _centre(values: FloatArray, owner: NDArray[np.int64]) -> FloatArray:
-    """Without the mean over units. A lone unit has nothing to be compared with and keeps it."""
+    """Without the mean over units.
+
+    Fewer than three keep it: two would become each other's mirror image, alike by -1, whatever
+    they show, and one has nothing to be compared with.
+    """
     finite = np.isfinite(values).all(axis=1)
     units = [values[finite & (owner == i)].mean(axis=0) for i in np.unique(owner[finite])]
-    return values - np.mean(units, axis=0) if len(units) > 1 else values
+    return values - np.mean(units, axis=0) if len(units) > 2 else values
 
 
 def _standardise(

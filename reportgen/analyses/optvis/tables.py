@@ -40,7 +40,8 @@ _OF_LAYERS = (
 )
 _NUMBERS_ALONE = (
     "Best picture, best of random pictures: the mean over the map, or the score of a class. Seeds: "
-    "correlation of the unit's pictures; in brackets, below which 95 % of pairs of other units lie."
+    "correlation of the unit's pictures; in "
+    "brackets, below which 95 % of pairs of other units lie."
 )
 T = TypeVar("T")
 
@@ -121,8 +122,9 @@ def table_units(result: OptvisResult) -> list[Block]:
             else (
                 "Best picture, strongest sample, best of random pictures: the mean over the map, "
                 "or the score of a class. Path: 1 is as like the unit's strongest samples as these "
-                "are to each other, 0 as other samples are; 95 % interval. Seeds: correlation of "
-                "the unit's pictures; in brackets, below which 95 % of pairs of other units lie."
+                "are to each other, 0 as other samples are; 95 % interval, and how many layers "
+                "below tell, of those that were read. Seeds: correlation of the unit's pictures; "
+                "in brackets, below which 95 % of pairs of other units lie."
             ),
             header=(
                 "Layer",
@@ -141,9 +143,11 @@ def table_units(result: OptvisResult) -> list[Block]:
 
 def _unit_row(layer: str, unit: str, judged: Judged) -> tuple[Cell, ...]:
     trust, agreement = judged.trust, judged.agreement
-    path = f"{trust.value:.2f} ({trust.low:.2f} to {trust.high:.2f})"
-    if trust.value < -1:  # far from any sample: how far says nothing
-        path = "below −1"
+    # Far from any sample: how far says nothing.
+    interval = f"{trust.low:.2f} to {trust.high:.2f}; " if trust.value >= -1 else ""
+    value = f"{trust.value:.2f}" if interval else "below −1"
+    told, read = sum(layer.told for layer in trust.layers), len(trust.layers)
+    path = f"{value} ({interval}{told} of {read} layer{'s' if read > 1 else ''})"
     seeds = f"{agreement.similarity:.2f} ({agreement.chance:.2f})"
     return (
         layer,

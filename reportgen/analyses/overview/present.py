@@ -53,7 +53,7 @@ def _say_ways(card: SubjectCard) -> tuple[str, ...]:
     if not card.other_ways:
         return ()
     said = [
-        f"{way.name}: {way.why}"
+        f"{way.name}: {way.why.rstrip('.')}"
         if way.apart is None
         else f"{way.name}: within {way.apart:.1g} ({way.samples})"
         for way in card.other_ways

@@ -120,6 +120,16 @@ def test_twins_are_unclear(layer):
     assert found[0].doubt == "as like as other units"
 
 
+def test_two_units_are_not_each_others_mirror_image(layer):
+    """Less their mean, any two are alike by -1: a chance of -1 made every pair remarkable."""
+    respond, own = layer
+    rng = np.random.default_rng(1)
+    natural = respond(rng.normal(size=(200, SIDE)))
+    pictures = respond(draw_pictures(own, (0, 0, 0), rng))
+    found = judge_agreement(natural, pictures, ask(units=2))
+    assert all(agreement.chance > -0.5 for agreement in found)
+
+
 def test_the_layer_before_counts_too(layer):
     """A layer too thin to judge is judged with the one before it."""
     respond, own = layer
