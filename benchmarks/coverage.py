@@ -1,7 +1,8 @@
 """How often the intervals of a report hold the truth, by simulation with known truths.
 
 Each interval comes from the function that an audit calls. "Stated" is what the report says of it;
-"at least" is met by more. Three sizes each: of the samples, or of what else the interval is made
+"at least" is met by more; where it says "rough" or "error", the
+report claims no interval. Three sizes each: of the samples, or of what else the interval is made
 of. 400 repetitions: a coverage of 95 % is then known to 1.1 points (one standard error). What is
 exact says so. One core, no TensorFlow.
 """
@@ -56,6 +57,11 @@ _STATED = {
     "r of a unit, best class": "at least 95",
     "r of the clearest unit": "at least 95",
     "loss less the model's": "95.4",
+    # Printed as a rough range or a standard error; here the interval that it would make.
+    "exponent": "rough",
+    "the same, none known": "error",
+    "the same, from their spread": "error",
+    "the same rise, none known": "error",
 }
 
 
