@@ -65,7 +65,7 @@ class Options(AnalysisOptions):
         ),
     )
     dead_filter_layer_share: float = Field(
-        default=0.1,
+        default=0.5,
         ge=0,
         le=1,
         description=(
