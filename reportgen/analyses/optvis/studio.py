@@ -82,10 +82,16 @@ class Studio:
         recipe: Recipe | None = None,
         smallest: int = _SMALLEST_CANVAS,
     ) -> Engine:
-        """An engine with a canvas a few times as large as what a unit sees: the rest is repeats."""
-        from reportgen.errors import UsageError
+        """An engine with a canvas a few times as large as what a unit sees: the rest is repeats.
 
-        size = choose_size(window, self.size, smallest)
+        Not where a layer brings every picture to one size: a smaller one would reach the network
+        enlarged, and nothing fine could be painted.
+        """
+        from reportgen.errors import UsageError
+        from reportgen.subject.layer_kinds import kind_of
+
+        resized = any(kind_of(call.layer) == "resizing" for call in self.subject.probe.calls)
+        size = self.size if resized else choose_size(window, self.size, smallest)
         try:
             return self.open(objective, variants=variants, recipe=recipe, size=size)
         except UsageError:

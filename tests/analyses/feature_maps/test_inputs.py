@@ -15,10 +15,13 @@ BRIEF = {
     "optvis": {**find_analysis("optvis").options.tiny, "classes": 1},
     "loss_landscape": {
         "samples": 16,
-        "points": 7,
+        "points": 5,
         "planes": 1,
-        "hessian_points": 5,
+        "path_points": 5,
+        "hessian_points": 3,
+        "eigenvalues": 1,
         "products": 20,
+        "density_starts": 2,
         "trace_draws": 2,
         "density_steps": 4,
         "ascents": 2,
@@ -117,6 +120,8 @@ MODELS = {
 
 # What the others show as well, or a sample of the house: with --all.
 ALIKE = ("one channel", "flattened sequence", "twenty channels", "five channels")
+# Each of these has blocks that no other has.
+DRAWN = ("no channel", "sequence", "vector", "volume", "transformer")
 
 
 def daily(names):
@@ -171,7 +176,11 @@ def test_every_section_is_done_and_every_check_answered(audited, name):
     # Only the rest of a last row of units is no number: drawn as "no value".
     bad = [k for k, a in report.arrays.items() if a.dtype.kind == "f" and np.isnan(a).all()]
     assert not bad
-    assert "feature_maps" in report.to_html()
+
+
+@pytest.mark.parametrize("name", daily(DRAWN))
+def test_every_section_is_drawn(audited, name):
+    assert "feature_maps" in audited(name).to_html()
 
 
 @pytest.mark.parametrize("name", daily(MODELS))
@@ -202,6 +211,7 @@ def test_pictures_have_patches_paths_and_an_embedding(blocks, name):
     assert [id_ for id_ in found if id_.startswith("excites-0_")]
 
 
+@pytest.mark.matrix
 def test_a_picture_of_five_channels_shows_each(audited, blocks):
     assert audited("five channels").arrays["feature_maps/channels_0"].shape == (5, 12, 12)
     caption = blocks("five channels")["excites-0_c"].caption

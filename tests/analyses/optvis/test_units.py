@@ -213,6 +213,18 @@ def test_units_that_see_little_are_painted_small(paint, stack, head):
         assert judged.best > judged.natural
 
 
+def test_where_pictures_are_resized_inside_they_are_painted_whole(paint, stack, head):
+    """Only a checkerboard of single pixels excites channel 0: no enlarged small picture has one."""
+    model = stack(layers.Resizing(128, 128), conv(), *head(), shape=(128, 128, 3))
+    kernel, bias = model.get_layer("c1").get_weights()
+    kernel[..., 0] = (-1.0) ** np.indices((3, 3)).sum(axis=0)[..., None]
+    bias[0] = -8.0  # a checkerboard of black and white gives 15, any even colour 3 at most
+    model.get_layer("c1").set_weights([kernel, bias])
+    (raw,) = paint(model, draw((128, 128, 3), n=8)).layers
+    assert raw.images.shape[2:4] == (128, 128)
+    assert dict(zip(raw.silent, raw.causes, strict=True))[0] is None
+
+
 def _read_any(model, images):
     """The first convolution by hand: its layer takes any size, the model does not."""
     maps = np.asarray(model.get_layer("c1")(images))
