@@ -127,6 +127,7 @@ def audit(
         split: which data the samples are.
         preprocessing: how samples become inputs: ``none``, ``unit`` (x / 255), ``symmetric``
             (x / 127.5 - 1), ``imagenet-caffe``, ``imagenet-torch``, ``standardize``,
+            one of these with channels the other way round (``unit-bgr``), ``unit-twice``,
             ``module:function``, or a function from an array ``(n, ...)`` to one of the same
             shape, such as ``keras.applications.vgg16.preprocess_input``. It works on a copy. With
             a path it must be a function of a module. Default: assumed, and the report says what.

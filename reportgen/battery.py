@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from reportgen.analyses.contract import Analysis, AnalysisOptions
 from reportgen.analyses.feature_maps import ANALYSIS as FEATURE_MAPS
+from reportgen.analyses.inputs import ANALYSIS as INPUTS
 from reportgen.analyses.loss_landscape import ANALYSIS as LOSS_LANDSCAPE
 from reportgen.analyses.optvis import ANALYSIS as OPTVIS
 from reportgen.analyses.overview import ANALYSIS as OVERVIEW
@@ -23,6 +24,7 @@ from reportgen.suggest import nearest
 BATTERY: tuple[Analysis[Any, Any], ...] = (
     OVERVIEW,
     PREDICTIONS,
+    INPUTS,
     FEATURE_MAPS,
     WEIGHTS,
     OPTVIS,

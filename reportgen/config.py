@@ -49,13 +49,24 @@ _OF_KERAS, _OF_PILLOW = (
     for is_pillow in (False, True)
 )
 # Names of input scalings, and what each does to a pixel from 0 to 255.
-PREPROCESSING = {
+USUAL_PREPROCESSING = {
     "none": "pixels as they are",
     "unit": "x / 255",
     "symmetric": "x / 127.5 - 1",
     "imagenet-caffe": "RGB to BGR, minus the ImageNet means",
     "imagenet-torch": "x / 255, ImageNet mean and deviation",
     "standardize": "each sample to mean 0 and deviation 1",
+}
+# What trainings do by mistake, so that a model of such a training can be fed as it was trained.
+PREPROCESSING = {
+    **USUAL_PREPROCESSING,
+    **{
+        f"{name}-{'rgb' if name == 'imagenet-caffe' else 'bgr'}": f"{words}; channels the other "
+        "way round"
+        for name, words in USUAL_PREPROCESSING.items()
+    },
+    "unit-twice": "x / 255 / 255",
+    "symmetric-twice": "(x / 127.5 - 1) / 127.5 - 1",
 }
 MAX_SAMPLES: dict[Preset, int] = {"quick": 500, "standard": 2000, "full": 20_000}
 _OPTIONS_STAND = (
@@ -145,8 +156,9 @@ class AuditConfig(BaseModel):
     preprocessing: str | None = Field(
         default=None,
         description=(
-            f"Input scaling: one of {', '.join(PREPROCESSING)}, or module:function. Unset: it is "
-            "guessed, and the report says what was assumed."
+            f"Input scaling: one of {', '.join(USUAL_PREPROCESSING)}, or module:function; with -bgr behind it "
+            "(-rgb behind imagenet-caffe) channels the other way round; unit-twice, "
+            "symmetric-twice. Unset: guessed, and the report says what was assumed."
         ),
     )
     resize: Resize = Field(

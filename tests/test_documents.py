@@ -13,7 +13,7 @@ import pytest
 from reportgen.api import audit
 from reportgen.battery import BATTERY, all_checks, find_check
 from reportgen.catalogue import list_checks, list_options, settings_schema
-from reportgen.config import PREPROCESSING, AuditConfig, Interpolation
+from reportgen.config import USUAL_PREPROCESSING, AuditConfig, Interpolation
 from reportgen.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +101,7 @@ def test_the_schema_of_a_report_explains_the_ids_and_takes_new_ones():
     assert {one["const"] for one in ids["anyOf"] if "const" in one} == set(all_checks())
 
 
-@pytest.mark.parametrize("name", PREPROCESSING)
+@pytest.mark.parametrize("name", [*USUAL_PREPROCESSING, "unit-bgr", "unit-twice"])
 def test_each_scaling_is_named_where_a_user_looks(name):
     assert f"`{name}`" in (ROOT / "README.md").read_text("utf-8")
     assert f"``{name}``" in audit.__doc__

@@ -21,6 +21,7 @@ from reportgen.errors import FormatUnavailableError, OutputError
 from reportgen.formats import REPORT_JSON, Format, Writing, formats_of
 from reportgen.output.drawing import draw
 from reportgen.output.replacing import UNFINISHED, link_own, replacing
+from reportgen.report.blocks import Attachment
 from reportgen.report.cards import Timing
 from reportgen.report.folder import MAX_MANIFEST_BYTES, read_manifest
 from reportgen.report.manifest import KIND, MANIFEST, Manifest
@@ -72,6 +73,7 @@ def write_report(report: Report, config: AuditConfig, timing: Timing) -> Written
     kept: list[str] = []
     with replacing(config.out, kept) as folder:
         _write_arrays(folder / "data", report.arrays)
+        _write_attachments(folder / "data", report)
         written = _write_formats(report, folder, chosen, int(config.max_size * 1e6))
         manifest = _describe(report, config, timing, folder)
         _write(folder / MANIFEST, _as_json(manifest))
@@ -136,6 +138,13 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **values)
         _write(folder / f"{section}.npz", buffer.getvalue())
+
+
+def _write_attachments(folder: Path, report: Report) -> None:
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, Attachment):
+                _write(folder / block.name, block.text.encode())
 
 
 def _as_json(manifest: Manifest) -> bytes:

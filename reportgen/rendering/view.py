@@ -19,7 +19,15 @@ from reportgen.rendering.facts import (
 from reportgen.rendering.grids import GridView, lay_out
 from reportgen.rendering.pictures import Gallery, Picture
 from reportgen.rendering.tables import TableView, tabulate
-from reportgen.report.blocks import Block, ImageGrid, KeyValues, PictureBlock, Table, Text
+from reportgen.report.blocks import (
+    Attachment,
+    Block,
+    ImageGrid,
+    KeyValues,
+    PictureBlock,
+    Table,
+    Text,
+)
 from reportgen.report.cards import SubjectCard
 from reportgen.report.findings import Finding
 from reportgen.report.levels import FIRING, WORDS, Level
@@ -31,6 +39,7 @@ LAYOUTS: Mapping[type[Any], Callable[[Any, Gallery], GridView | TableView | None
     Text: lambda block, gallery: None,
     KeyValues: lambda block, gallery: None,
     Table: lambda block, gallery: tabulate(block),
+    Attachment: lambda block, gallery: None,
     ImageGrid: lay_out,
 }
 

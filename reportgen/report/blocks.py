@@ -169,6 +169,14 @@ class Table(_Block):
     rows: tuple[tuple[Cell, ...], ...]
 
 
+class Attachment(_Block):
+    """A small file that the report holds; it is also written into ``data/`` under its name."""
+
+    kind: Literal["attachment"] = "attachment"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,60}\.(txt|csv)$")
+    text: str = Field(max_length=4_000_000)
+
+
 class ImageGrid(PictureBlock):
     """Panels of tiles, side by side while there is room."""
 
@@ -270,7 +278,17 @@ class Graph(PictureBlock):
 
 
 Block = Annotated[
-    Text | KeyValues | Table | ImageGrid | HeatMap | Lines | Bars | Contour | Surface | Graph,
+    Text
+    | KeyValues
+    | Table
+    | Attachment
+    | ImageGrid
+    | HeatMap
+    | Lines
+    | Bars
+    | Contour
+    | Surface
+    | Graph,
     Field(discriminator="kind"),
 ]
 

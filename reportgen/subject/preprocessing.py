@@ -60,7 +60,20 @@ _FUNCTIONS: dict[str, Preprocessing] = {
     "imagenet-torch": _imagenet_torch,
     "standardize": _standardize,
 }
-_BY_NAME = {name: (_FUNCTIONS[name], gloss) for name, gloss in PREPROCESSING.items()}
+
+
+def _find_function(name: str) -> Preprocessing:
+    """Of a name with its ending: channels the other way round, or the same twice."""
+    usual, _, ending = name.rpartition("-")
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name]
+    function = _FUNCTIONS[usual]
+    if ending == "twice":
+        return lambda pixels: function(function(pixels))
+    return lambda pixels: function(pixels)[..., ::-1]
+
+
+_BY_NAME = {name: (_find_function(name), gloss) for name, gloss in PREPROCESSING.items()}
 NAMES = tuple(_BY_NAME)
 _TRIED = 8  # samples
 
@@ -82,7 +95,7 @@ def find_preprocessing(asked: str | Preprocessing) -> tuple[str, Preprocessing, 
     elif asked in _BY_NAME:
         return asked, *_BY_NAME[asked]
     elif ":" not in asked:
-        guess = nearest(asked, NAMES)
+        guess = nearest(asked, tuple(_FUNCTIONS)) or nearest(asked, NAMES)
         raise ConfigurationError(
             f"preprocessing: {asked!r} is unknown. {guess + ' ' if guess else ''}"
             f"Use one of {', '.join(NAMES)}, or module:function."
@@ -129,9 +142,14 @@ def check_preprocessing(name: str, function: Preprocessing, pixels: NDArray[Any]
         )
 
 
+def fits_channels(name: str, channels: int) -> bool:
+    """Whether a scaling can be meant for inputs of so many channels."""
+    return channels == 3 or not (name.startswith("imagenet-") or name.endswith("-bgr"))
+
+
 def check_channels(name: str, channels: int) -> None:
-    """Refuse ImageNet scalings on inputs that do not have three channels."""
-    if name.startswith("imagenet-") and channels != 3:
+    """Refuse what is made for three channels on inputs that have another number."""
+    if not fits_channels(name, channels):
         raise ConfigurationError(
             f"preprocessing: {name} needs 3 channels, the model takes {channels}. "
             "Use none, unit or symmetric."

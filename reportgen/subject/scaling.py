@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.config import PREPROCESSING
 from reportgen.errors import ConfigurationError
 from reportgen.subject.inputs import Gain, InputSpec, read_gain, reads_tokens, scales_inside
 from reportgen.subject.preprocessing import (
@@ -20,8 +21,8 @@ from reportgen.subject.preprocessing import (
 if TYPE_CHECKING:
     from reportgen.subject.probe import Probe
 
-# Scalings that are made for pixels from 0 to 255.
-_OF_PIXELS = frozenset({"unit", "symmetric", "imagenet-caffe", "imagenet-torch"})
+# Scalings that are made for pixels from 0 to 255: all but these.
+_OF_ANYTHING = ("none", "standardize")
 # Pixels of 8 bits reach this; other numbers hardly do, such as counts up to 16.
 _BRIGHT = 32.0
 # No pixels from 0 to 255 are all so dark: what stays below and has fractions is no such pixels.
@@ -76,7 +77,7 @@ def choose_scaling(
     name, function, words = find_preprocessing(asked)
     if spec.kind == "image":
         check_channels(name, spec.channels)
-    if name in _OF_PIXELS:
+    if name in PREPROCESSING and not name.startswith(_OF_ANYTHING):
         _check_pixels(name, pixels)
     check_preprocessing(name, function, pixels)
     doubts = _doubt(name, inner, pixels) if inner else ()

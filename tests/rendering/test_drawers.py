@@ -131,7 +131,7 @@ print(render_html(report))
 def test_a_new_kind_changes_three_files(report: Report, tmp_path: Path) -> None:
     package = copy_house(tmp_path)
     insert(package / "report" / "blocks.py", "class Graph(", CLASS)
-    insert(package / "report" / "blocks.py", "Text | KeyValues", "Dial | ")
+    insert(package / "report" / "blocks.py", "Text\n    | KeyValues", "Dial | ")
     (package / "figures" / "dial.py").write_text(MODULE)
     table = package / "figures" / "drawers.py"
     insert(table, "    Graph: Drawer(", '    Dial: Drawer(dial.draw, dial.thumbnail, "chart"),\n')

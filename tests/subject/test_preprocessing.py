@@ -49,7 +49,25 @@ def test_by_hand():
 
 
 def test_every_name_has_words():
-    assert len(NAMES) == len({find_preprocessing(name)[2] for name in NAMES}) == 6
+    assert len(NAMES) == len({find_preprocessing(name)[2] for name in NAMES}) == 14
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.endswith(("-bgr", "-rgb"))])
+def test_channels_the_other_way_round(name):
+    usual = name.rpartition("-")[0]
+    np.testing.assert_array_equal(scale(name), scale(usual)[..., ::-1])
+
+
+def test_imagenet_caffe_in_rgb_is_pixels_less_their_means():
+    means = np.array([123.68, 116.779, 103.939], np.float32)
+    np.testing.assert_allclose(scale("imagenet-caffe-rgb"), PIXELS - means, **ROUNDING)
+
+
+def test_scaled_twice():
+    np.testing.assert_allclose(scale("unit-twice"), PIXELS / 65025, rtol=1e-6)
+    np.testing.assert_allclose(
+        scale("symmetric-twice"), (PIXELS / 127.5 - 1) / 127.5 - 1, **ROUNDING
+    )
 
 
 @pytest.fixture
@@ -98,6 +116,6 @@ def test_a_function_that_changes_the_shape():
 def test_imagenet_means_need_three_channels():
     check_channels("imagenet-caffe", 3)
     check_channels("unit", 1)
-    for name in ("imagenet-caffe", "imagenet-torch"):
+    for name in ("imagenet-caffe", "imagenet-torch", "imagenet-caffe-rgb", "unit-bgr"):
         with pytest.raises(ConfigurationError, match="needs 3 channels, the model takes 1"):
             check_channels(name, 1)

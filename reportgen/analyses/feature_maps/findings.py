@@ -39,6 +39,7 @@ DEAD_CHANNELS = Check(
         "Prune them if these samples stand for all. Where many died in training, lower the "
         "learning rate."
     ),
+    follows=("inputs.scaling",),
 )
 SATURATED = Check(
     id="features.saturated",
@@ -52,6 +53,7 @@ SATURATED = Check(
     better="lower",
     bar="saturated_share",
     advice="Check the scaling of the input, the initial weights and the learning rate.",
+    follows=("inputs.scaling",),
 )
 _MOST_NAMED = 8
 

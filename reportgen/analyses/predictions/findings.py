@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from reportgen.analyses.predictions.compute import PredictionsResult, Scores
     from reportgen.analyses.predictions.regression import Regression
 
-# A network that is broken in one of these ways answers badly because of it. Of a few dead filters
-# that cannot be said.
+# A network that is broken or fed in one of these ways answers badly because of it. Of a few dead
+# filters that cannot be said.
 DAMAGE = (
     "weights.non_finite",
     "features.non_finite",
+    "inputs.scaling",
+    "inputs.class_order",
     "features.dead_channels",
     "features.saturated",
 )

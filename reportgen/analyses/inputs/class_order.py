@@ -1,0 +1,194 @@
+"""Do the outputs stand in another order than the class names?
+
+An order is fitted on one half of the samples and held against the names on the other half, both
+ways, so that no order is called better for being the best of many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.inputs.asking import Asking
+from reportgen.analyses.inputs.paired import Paired
+
+Ints = NDArray[np.int64]
+_LEAST_RECALL = 0.5  # of every class that is moved, afterwards
+_STAYS = 0.5  # of an answer: what an output's own name is ahead by where samples cannot tell
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Outputs that pass their names round.
+
+    outputs: positions, each of which is of the class whose name the next one has. paired: answers
+    by the names as they are and by the moved ones, on samples that the order was not fitted on.
+    recall: of each class by the moved names, in the order of ``outputs``.
+    """
+
+    outputs: tuple[int, ...]
+    paired: Paired
+    recall: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClassOrder:
+    """The order that the samples speak for.
+
+    names: the classes in this order; as they are where nothing is moved. moved: the cycles that it
+    differs by. doubtful: cycles that were found, but not held on the other half or with a class
+    that is still answered rightly less often than every second time. cause: what makes such an
+    order, in words. paired: all answers. missing: why nothing was tried.
+    """
+
+    names: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    doubtful: int = 0
+    cause: str = ""
+    paired: Paired | None = None
+    missing: str = ""
+
+
+def find_order(asking: Asking, rng: np.random.Generator) -> ClassOrder:
+    """The best order of the outputs, where it is beyond chance."""
+    classes, targets = asking.subject.labels.classes, asking.targets
+    if targets is None:
+        return ClassOrder(missing=asking.unlabelled)
+    if len(classes) < 2:
+        return ClassOrder(missing="There is only one class.")
+    usable = asking.answers >= 0
+    return judge_order(classes, targets[usable], asking.answers[usable], rng)
+
+
+def judge_order(
+    classes: Sequence[str], targets: Ints, answers: Ints, rng: np.random.Generator
+) -> ClassOrder:
+    """See `find_order`.
+
+    Args:
+        targets, answers: classes ``(n,)`` of samples by their labels, and as the model answers.
+    """
+    count = len(classes)
+    half = _split(targets, rng)
+    fitted = [_fit(targets[half == side], answers[half == side], count) for side in (0, 1)]
+    whole = _fit(targets, answers, count)
+    held = np.where(half == 0, fitted[1][answers], fitted[0][answers])
+    cycles = _list_cycles(whole)
+    moved = []
+    for cycle in cycles:
+        outputs = np.array(cycle)
+        if not all((fit[outputs] == whole[outputs]).all() for fit in fitted):
+            continue
+        touched = np.isin(answers, outputs)
+        before, after = (answers == targets)[touched], (held == targets)[touched]
+        paired = Paired(
+            len(targets),
+            int((answers == targets).sum()),
+            int((answers == targets).sum() + after.sum() - before.sum()),
+            int((after & ~before).sum()),
+            int((before & ~after).sum()),
+        )
+        recall = tuple(_recall(targets, whole[answers], int(whole[k])) for k in cycle)
+        if paired.is_better(len(cycles)) and min(recall) >= _LEAST_RECALL:
+            moved.append(Moved(cycle, paired, recall))
+    order = np.arange(count)
+    for one in moved:
+        order[list(one.outputs)] = whole[list(one.outputs)]
+    names = tuple(classes[int(i)] for i in order)
+    right, after = answers == targets, order[answers] == targets
+    return ClassOrder(
+        names,
+        tuple(moved),
+        len(cycles) - len(moved),
+        name_cause(classes, names) if moved else "",
+        Paired(
+            len(targets),
+            int(right.sum()),
+            int(after.sum()),
+            int((after & ~right).sum()),
+            int((right & ~after).sum()),
+        ),
+    )
+
+
+def name_cause(classes: Sequence[str], order: Sequence[str]) -> str:
+    """What made ``classes`` stand otherwise than ``order``, which is that of the outputs."""
+    names, count = list(order), len(order)
+    moved = [i for i in range(count) if classes[i] != names[i]]
+    if names == sorted(names, key=_by_number):
+        return (
+            "the training had them in the order of their numbers, and sorted as text 10 stands "
+            "before 2"
+            if any(map(_has_number, names))
+            else "the training had them sorted without regard to capitals"
+        )
+    if names == sorted(names):
+        return (
+            "the training sorted them as text, as Keras does with folders: 10 stands before 2, "
+            "capitals before small letters"
+        )
+    if names == sorted(names, key=str.casefold):
+        return "the training had them sorted without regard to capitals"
+    if names == list(classes)[::-1]:
+        return "they are the other way round"
+    for step in range(1, count):
+        if names == [classes[(i + step) % count] for i in range(count)]:
+            by = min(step, count - step)
+            return f"they are shifted by {by}"
+    if len(moved) == 2:
+        return "these two are exchanged"
+    return ""
+
+
+def _has_number(name: str) -> bool:
+    return bool(re.search(r"\d", name))
+
+
+def _by_number(name: str) -> list[tuple[int, int, str]]:
+    """A key that puts 2 before 10, and small letters beside capitals."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+
+
+def _split(targets: Ints, rng: np.random.Generator) -> Ints:
+    """0 or 1 for each sample, half of each class."""
+    half = np.zeros(len(targets), np.int64)
+    for value in np.unique(targets):
+        rows = rng.permutation(np.flatnonzero(targets == value))
+        first = (len(rows) + int(rng.integers(2))) // 2
+        half[rows[first:]] = 1
+    return half
+
+
+def _fit(targets: Ints, answers: Ints, count: int) -> Ints:
+    """The class of each output by which most answers are right, ``(count,)``."""
+    from scipy.optimize import linear_sum_assignment
+
+    agree = np.zeros((count, count))
+    np.add.at(agree, (answers, targets), 1)
+    agree[np.diag_indices(count)] += _STAYS
+    return np.asarray(linear_sum_assignment(agree, maximize=True)[1], np.int64)
+
+
+def _list_cycles(order: Ints) -> list[tuple[int, ...]]:
+    seen: set[int] = set()
+    cycles = []
+    for start in range(len(order)):
+        cycle = []
+        here = start
+        while here not in seen:
+            seen.add(here)
+            cycle.append(here)
+            here = int(order[here])
+        if len(cycle) > 1:
+            cycles.append(tuple(cycle))
+    return cycles
+
+
+def _recall(targets: Ints, answers: Ints, value: int) -> float:
+    of_class = targets == value
+    return float((answers[of_class] == value).mean()) if of_class.any() else 0.0

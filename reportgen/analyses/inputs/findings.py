@@ -1,0 +1,162 @@
+"""The verdicts on how the samples reach the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from reportgen.report.checks import Check
+from reportgen.report.findings import Finding
+
+if TYPE_CHECKING:
+    from reportgen.analyses.inputs.class_order import Moved
+    from reportgen.analyses.inputs.compute import InputsResult
+    from reportgen.analyses.inputs.scaling import Scaled
+
+SCALING = Check(
+    id="inputs.scaling",
+    title="Scaling of the pixels",
+    meaning=(
+        "Whether the same samples are answered rightly more often by another usual scaling, by the "
+        "other order of the colours, or scaled twice. It warns where that is no accident (exact "
+        "McNemar test, p < 0.001 over all that are tried)."
+    ),
+    levels=("warn",),
+    unit="more right answers",
+    better="lower",
+    advice="Audit again with the scaling that the message names, and feed the model so.",
+    follows=("weights.non_finite", "features.non_finite"),
+)
+CLASS_ORDER = Check(
+    id="inputs.class_order",
+    title="Order of the classes",
+    meaning=(
+        "Whether the outputs stand in another order than the class names: the order that fits one "
+        "half of the samples best, held against the other half, both ways. It warns where that is "
+        "no accident (exact McNemar test, p < 0.001) and every class that is moved is then "
+        "answered rightly at least every second time."
+    ),
+    levels=("warn",),
+    unit="classes",
+    better="lower",
+    advice="Audit again with the file that the report wrote: --classes.",
+    follows=("weights.non_finite", "features.non_finite"),
+)
+_MOST_NAMED = 5
+ORDER_FILE = "inputs-classes.txt"
+
+
+def judge(result: InputsResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    return tuple(answer(result) for answer in _ANSWERS.values())
+
+
+def _scaling(result: InputsResult) -> Finding:
+    found = result.scalings
+    if found.missing:
+        return SCALING.not_checked(found.missing)
+    if not found.tried:
+        return SCALING.not_checked("No time was left to try another one. Raise inputs.seconds.")
+    tried = len(found.tried)
+    if not found.better:
+        best = max(found.tried, key=lambda one: one.paired.after)
+        return SCALING.finding(
+            "pass",
+            f"None of {tried} other scalings and colour orders does better beyond chance; the "
+            f"best, {best.name}, is right for {best.paired.say(best.paired.after)}, the declared "
+            f"one for {best.paired.say(best.paired.before)}.{_say_left(found.left)}",
+            value=0.0,
+            threshold=0.0,
+            evidence="inputs-scaling",
+        )
+    best = found.better[0]
+    paired = best.paired
+    return SCALING.finding(
+        "warn",
+        f"By {best.name} ({best.words}) {paired.say(paired.after)} of {paired.samples:,} samples "
+        f"are right, by {found.declared}, as declared, {paired.say(paired.before)} (95 % "
+        "intervals)."
+        f"{_say_twice(result)} That is no accident: {_say_gain(best)}. "
+        f"{_say_command(result, best)}{_say_left(found.left)}",
+        value=float(paired.after - paired.before),
+        threshold=0.0,
+        evidence="inputs-scaling",
+    )
+
+
+def _say_gain(best: Scaled) -> str:
+    paired = best.paired
+    return (
+        f"{paired.gained:,} samples are right only by it, {paired.lost:,} only by the declared one"
+    )
+
+
+def _say_twice(result: InputsResult) -> str:
+    found = result.scalings
+    best = found.better[0]
+    if found.inner and best.name in ("none", "none-bgr"):
+        return f" The model scales its input itself (layer {found.inner}): pixels are scaled twice."
+    return ""
+
+
+def _say_command(result: InputsResult, best: Scaled) -> str:
+    if result.scalings.fractions:
+        return (
+            "Your samples are from 0 to 1: multiply them by 255, then audit again with "
+            f"--preprocessing {best.name}, and feed the model so."
+        )
+    return f"Audit again with --preprocessing {best.name}, and feed the model so."
+
+
+def _say_left(left: int) -> str:
+    return f" No time was left to try {left} more: raise inputs.seconds." if left else ""
+
+
+def _class_order(result: InputsResult) -> Finding:
+    found = result.order
+    if found.missing or found.paired is None:
+        return CLASS_ORDER.not_checked(found.missing)
+    paired = found.paired
+    if not found.moved:
+        return CLASS_ORDER.finding(
+            "pass",
+            f"No other order of the {len(found.names):,} classes does better on samples that it "
+            "was not fitted on.",
+            value=0.0,
+            threshold=0.0,
+            evidence="inputs-order",
+        )
+    count = sum(len(one.outputs) for one in found.moved)
+    cause = f" It looks as if {found.cause}." if found.cause else ""
+    return CLASS_ORDER.finding(
+        "warn",
+        f"{count} of {len(found.names)} outputs are of another class than their name says: "
+        f"{_list_moves(result)}. With their names moved {paired.say(paired.after)} of "
+        f"{paired.samples:,} samples are right, as they are {paired.say(paired.before)}.{cause} "
+        f"Audit again with --classes and the file data/{ORDER_FILE} of this report.",
+        value=float(count),
+        threshold=0.0,
+        evidence="inputs-order",
+    )
+
+
+def _list_moves(result: InputsResult) -> str:
+    said = [_say_cycle(result, one) for one in result.order.moved[:_MOST_NAMED]]
+    left = len(result.order.moved) - _MOST_NAMED
+    return "; ".join(said) + (f" and {left} more groups" if left > 0 else "")
+
+
+def _say_cycle(result: InputsResult, one: Moved) -> str:
+    names = [result.classes[i] for i in one.outputs]
+    if len(names) == 2:
+        return f"{names[0]} and {names[1]} are exchanged"
+    longer = len(names) > _MOST_NAMED + 1
+    shown = [*names[: _MOST_NAMED + 1], "…" if longer else names[0]]
+    return f"{' → '.join(shown)} (what has a name is of the class behind it)"
+
+
+_ANSWERS: Mapping[Check, Callable[[InputsResult], Finding]] = {
+    SCALING: _scaling,
+    CLASS_ORDER: _class_order,
+}
+CHECKS = tuple(_ANSWERS)

@@ -1,0 +1,41 @@
+"""How many samples are asked in how many ways, and when a check speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from reportgen.analyses.contract import AnalysisOptions
+
+
+class Options(AnalysisOptions):
+    """Say how much is tried to find what is wrong about the samples."""
+
+    samples: int = Field(
+        default=1000,
+        ge=1,
+        le=20_000,
+        description="Samples that are asked in other ways, drawn with the seed if there are more.",
+    )
+    work: float = Field(
+        default=4000.0,
+        gt=0,
+        description=(
+            "Thousand millions of multiplications that asking in all ways may cost. Of a larger "
+            "model fewer samples are drawn, but never fewer than 30."
+        ),
+    )
+    seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description=(
+            "Time for all of it. What is left then is named in the report and was not tried."
+        ),
+    )
+    presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
+        "quick": {"samples": 300, "work": 400.0, "seconds": 30.0},
+        "full": {"samples": 5000, "work": 40_000.0, "seconds": 1800.0},
+    }
+    tiny: ClassVar[Mapping[str, Any]] = {"samples": 60, "seconds": 600.0}

@@ -1,0 +1,124 @@
+"""Is there another scaling of the pixels, or another order of their channels, that does better?
+
+Never told by how sure the model is: raw pixels saturate a softmax, so a wrong scaling is surer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.inputs.asking import Asking
+from reportgen.analyses.inputs.paired import Paired, compare
+from reportgen.subject.inputs import scales_inside
+from reportgen.subject.preprocessing import (
+    NAMES,
+    Preprocessing,
+    find_preprocessing,
+    fits_channels,
+)
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
+
+_LOOKED_AT = 4  # samples, to find ways that are the same as the declared one
+_SAME = 1e-5  # of the largest value
+_BRIGHT = 32.0  # pixels from 0 to 255 reach it; counts up to 16 do not
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """One way that was tried: its name, what it does, and how it compares with the declared one."""
+
+    name: str
+    words: str
+    paired: Paired
+
+
+@dataclass(frozen=True)
+class Scalings:
+    """All ways that were tried.
+
+    declared: in words. same: names of ways that give the same numbers. fractions: samples are from
+    0 to 1, and every way gets 255 times as much. inner: address of a layer that scales the input
+    itself, empty without. missing: why nothing was tried, empty if something was. left: ways that
+    no time was left for.
+    """
+
+    declared: str
+    tried: tuple[Scaled, ...] = ()
+    same: tuple[str, ...] = ()
+    fractions: bool = False
+    inner: str = ""
+    missing: str = ""
+    left: int = 0
+
+    @property
+    def better(self) -> tuple[Scaled, ...]:
+        """Those that are better beyond chance, most right answers first; ties as listed."""
+        found = [one for one in self.tried if one.paired.is_better(len(self.tried))]
+        return tuple(sorted(found, key=lambda one: -one.paired.after))
+
+
+def try_scalings(asking: Asking) -> Scalings:
+    """Ask the same samples by every known scaling, in both orders of the channels."""
+    subject = asking.subject
+    declared = subject.scaling.words
+    factor = find_factor(subject)
+    if subject.input.kind != "image" or factor is None:
+        what = "pixels from 0 to 255, or to 1" if subject.input.kind == "image" else "pictures"
+        return Scalings(declared, missing=f"The samples are no {what}, so no usual scaling fits.")
+    if asking.targets is None:
+        return Scalings(declared, missing=asking.unlabelled)
+    ways = {name: find_preprocessing(name)[1:] for name in list_names(subject.input.channels)}
+    same = tuple(name for name, (function, _) in ways.items() if _is_same(asking, function, factor))
+    tried, right = [], asking.right
+    others = [name for name in ways if name not in same]
+    for name in others:
+        if asking.late:
+            break
+        function, words = ways[name]
+        words += " of 255 times your samples" * (factor != 1)
+
+        def make(rows: NDArray[np.int64], function: Preprocessing = function) -> Any:
+            return function(np.asarray(asking.pixels(rows), np.float32) * np.float32(factor))
+
+        answers = asking.ask(make, f"trying {name}")
+        tried.append(Scaled(name, words, compare(right, answers == asking.targets)))
+    return Scalings(
+        declared,
+        tuple(tried),
+        same,
+        fractions=factor != 1,
+        inner=scales_inside(subject.probe.calls) or "",
+        left=len(others) - len(tried),
+    )
+
+
+def list_names(channels: int) -> tuple[str, ...]:
+    """Names of the scalings that such inputs can have."""
+    return tuple(name for name in NAMES if fits_channels(name, channels))
+
+
+def find_factor(subject: Subject) -> float | None:
+    """What makes pixels from 0 to 255 of the samples: 1, 255, or None if nothing does."""
+    pixels = subject.samples.pixels
+    if not pixels.size:
+        return None
+    if pixels.dtype == np.uint8:
+        return 1.0
+    low, high = float(pixels.min()), float(pixels.max())
+    if pixels.dtype.kind == "f" and low >= 0 and 0 < high <= 1:
+        return 255.0
+    return 1.0 if low >= 0 and _BRIGHT <= high <= 255 else None
+
+
+def _is_same(asking: Asking, function: Preprocessing, factor: float) -> bool:
+    """Whether it makes the numbers that the audit makes, of the first samples."""
+    pixels = asking.pixels(np.arange(min(_LOOKED_AT, len(asking.rows))))
+    own = asking.subject.preprocess(np.asarray(pixels, np.float32))
+    other = function(np.asarray(pixels, np.float32) * np.float32(factor))
+    return bool(np.abs(own - other).max() <= _SAME * max(float(np.abs(own).max()), 1e-30))

@@ -1,0 +1,117 @@
+"""Orders of the outputs: planted ones are found and named, sound ones stay as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reportgen.analyses.inputs.class_order import judge_order, name_cause
+
+ID = "inputs.class_order"
+TWELVE = tuple(sorted((str(i) for i in range(12)), key=int))
+
+
+def draw(classes, truth, *, samples, right, seed):
+    """Labels as positions in ``classes``, and answers of a model whose outputs are ``truth``.
+
+    right: share of samples whose output is that of their class; the others are even.
+    """
+    rng = np.random.default_rng(seed)
+    targets = rng.permutation(np.arange(samples) % len(classes))
+    outputs = np.array([truth.index(name) for name in classes])[targets]
+    lost = rng.random(samples) > right
+    outputs[lost] = rng.integers(0, len(classes), lost.sum())
+    return targets, outputs
+
+
+def judge(classes, truth, *, samples=240, right=0.85, seed=0):
+    targets, answers = draw(classes, list(truth), samples=samples, right=right, seed=seed)
+    return judge_order(classes, targets, answers, np.random.default_rng(seed))
+
+
+LETTERS = tuple("abcdefgh")
+PLANTED = {
+    "pair": (LETTERS, "abdcefgh", "these two are exchanged"),
+    "cycle of three": (LETTERS, "abdecfgh", ""),
+    "two groups": (LETTERS, "bacdefhg", ""),
+    "reversed": (LETTERS, "hgfedcba", "they are the other way round"),
+    "shifted": (LETTERS, "bcdefgha", "they are shifted by 1"),
+    "shifted back": (LETTERS, "habcdefg", "they are shifted by 1"),
+    "permuted": (LETTERS, "dahgbecf", ""),
+    "by number, as text": (tuple(sorted(TWELVE)), TWELVE, "order of their numbers"),
+    "as text, by number": (TWELVE, tuple(sorted(TWELVE)), "sorted them as text"),
+    "capitals": (("Zebra", "ant", "bee"), ("ant", "bee", "Zebra"), "without regard to capitals"),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_order_is_found_and_named(kind, seed):
+    classes, truth, cause = PLANTED[kind]
+    found = judge(classes, tuple(truth), seed=seed)
+    assert found.names == tuple(truth)
+    assert found.cause == cause or (cause and cause in found.cause)
+    assert found.doubtful == 0
+    assert found.paired.after > found.paired.before
+    moved = {i for one in found.moved for i in one.outputs}
+    assert moved == {i for i, name in enumerate(classes) if truth[i] != name}
+
+
+@pytest.mark.parametrize("right", [0.2, 0.5, 0.7, 0.95])
+def test_a_sound_order_is_left_alone(right):
+    """Two hundred models of each strength, down to hardly better than chance."""
+    for seed in range(200):
+        samples = (30, 100, 400)[seed % 3]
+        found = judge(LETTERS, LETTERS, samples=samples, right=right, seed=seed)
+        assert found.names == LETTERS
+        assert not found.moved
+        assert found.cause == ""
+
+
+def test_models_of_pure_chance_are_left_alone():
+    """The best of all orders is right for .25 of 100 samples of ten classes: that is no order."""
+    classes = tuple("abcdefghij")
+    for seed in range(200):
+        assert not judge(classes, classes, samples=100, right=0.0, seed=seed).moved
+
+
+def test_a_class_that_is_still_wrong_is_not_moved():
+    """Samples of b are answered as c, those of c as anything: b and c are not exchanged."""
+    rng = np.random.default_rng(1)
+    targets = np.arange(300) % 3
+    answers = np.where(targets == 0, 0, np.where(targets == 1, 2, rng.integers(0, 3, 300)))
+    found = judge_order(("a", "b", "c"), targets, answers, rng)
+    assert not found.moved
+    assert found.names == ("a", "b", "c")
+
+
+def test_classes_without_samples_keep_their_names():
+    targets, answers = draw(LETTERS, list("abdcefgh"), samples=240, right=0.9, seed=4)
+    there = targets < 5
+    found = judge_order(LETTERS, targets[there], answers[there], np.random.default_rng(0))
+    assert found.names == tuple("abdcefgh")
+
+
+def test_a_cause_is_named_only_where_it_fits():
+    assert name_cause(("a", "b", "c", "d"), ("c", "a", "b", "d")) == ""
+    assert "order of their numbers" in name_cause(("x1", "x10", "x2"), ("x1", "x2", "x10"))
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_the_file_that_is_written_mends_it(colourful, seen, subject_of, analyse, order):
+    """Names in a wrong order are found; with the names of the file all is well."""
+    x, y = seen
+    names = ("red", "blue", "red frame", "blue frame")
+    wrong = tuple(names[i] for i in order)
+    labels = np.array(names, object)[y]
+    found = analyse("inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=wrong))
+    assert found.levels[ID] == "warn"
+    (file,) = [block for block in found.body.blocks if block.kind == "attachment"]
+    mended = tuple(file.text.splitlines())
+    assert mended == names
+    again = analyse(
+        "inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=mended)
+    )
+    assert again.levels[ID] == "pass"
+    assert "--classes" in found.findings[ID].message
+    assert f"data/{file.name}" in found.findings[ID].message
