@@ -156,8 +156,8 @@ class AuditConfig(BaseModel):
     preprocessing: str | None = Field(
         default=None,
         description=(
-            f"Input scaling: one of {', '.join(USUAL_PREPROCESSING)}, or module:function; with -bgr behind it "
-            "(-rgb behind imagenet-caffe) channels the other way round; unit-twice, "
+            f"Input scaling: one of {', '.join(USUAL_PREPROCESSING)}, or module:function; with "
+            "-bgr behind it (-rgb behind imagenet-caffe) channels the other way round; unit-twice, "
             "symmetric-twice. Unset: guessed, and the report says what was assumed."
         ),
     )

@@ -11,7 +11,8 @@ import pytest
 
 from .conftest import CLI
 
-DONE, WITHOUT = {"overview", "weights", "optvis"}, {"predictions", "feature_maps", "loss_landscape"}
+DONE = {"overview", "weights", "optvis"}
+WITHOUT = {"predictions", "inputs", "feature_maps", "loss_landscape"}
 SAMPLES = "Give --images FOLDER"
 
 

@@ -45,8 +45,8 @@ def facts(block: dict[str, Any]) -> dict[str, str]:
 
 
 def row(block: dict[str, Any], first: str) -> dict[str, Any]:
-    """A row of a table, by its first cell, under its header."""
-    (cells,) = (cells for cells in block["rows"] if cells[0] == first)
+    """The first row of a table that begins with ``first``, under its header."""
+    cells = next(cells for cells in block["rows"] if cells[0] == first)
     return dict(zip(block["header"], cells, strict=True))
 
 

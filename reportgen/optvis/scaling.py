@@ -81,11 +81,13 @@ def read_scaling(
 
     Args:
         low, high: pixel values of black and white, before preprocessing.
-        name: ``standardize`` looks at the whole picture and is known by name.
+        name: ``standardize`` looks at the whole picture and is known by name, also where channels
+            are the other way round (``-bgr``).
     """
     plain = np.eye(channels, dtype=np.float32), np.zeros(channels, np.float32)
-    if name == "standardize":
-        return Scaling(low, high, *plain, standardised=True, layout=layout)
+    if name.startswith("standardize"):
+        order = plain[0][::-1] if name.endswith("-bgr") else plain[0]
+        return Scaling(low, high, order, plain[1], standardised=True, layout=layout)
     fitted = _fit_mixture(preprocess, channels, low, high, sides)
     if fitted is not None:
         return Scaling(low, high, *fitted, layout=layout)

@@ -18,7 +18,7 @@ BRIEF = {
         "points": 5,
         "planes": 1,
         "path_points": 5,
-        "hessian_points": 3,
+        "hessian_points": 5,
         "eigenvalues": 1,
         "products": 20,
         "density_starts": 2,
