@@ -60,11 +60,12 @@ USUAL_PREPROCESSING = {
 # What trainings do by mistake, so that a model of such a training can be fed as it was trained.
 PREPROCESSING = {
     **USUAL_PREPROCESSING,
-    **{
-        f"{name}-{'rgb' if name == 'imagenet-caffe' else 'bgr'}": f"{words}; channels the other "
-        "way round"
-        for name, words in USUAL_PREPROCESSING.items()
-    },
+    "none-bgr": "pixels as they are, BGR",
+    "unit-bgr": "x / 255, BGR",
+    "symmetric-bgr": "x / 127.5 - 1, BGR",
+    "imagenet-caffe-rgb": "minus the ImageNet means, RGB",
+    "imagenet-torch-bgr": "x / 255, ImageNet mean and deviation, BGR",
+    "standardize-bgr": "each sample to mean 0 and deviation 1, BGR",
     "unit-twice": "x / 255 / 255",
     "symmetric-twice": "(x / 127.5 - 1) / 127.5 - 1",
 }

@@ -7,8 +7,8 @@ ways, so that no order is called better for being the best of many.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ class ClassOrder:
     names: the classes in this order; as they are where nothing is moved. moved: the cycles that it
     differs by. doubtful: cycles that were found, but not held on the other half or with a class
     that is still answered rightly less often than every second time. cause: what makes such an
-    order, in words. paired: all answers. missing: why nothing was tried.
+    order, in words. paired: all answers. scaling: the one that it was found by, empty where that is
+    the declared one. missing: why nothing was tried.
     """
 
     names: tuple[str, ...] = ()
@@ -50,18 +51,36 @@ class ClassOrder:
     doubtful: int = 0
     cause: str = ""
     paired: Paired | None = None
+    scaling: str = ""
     missing: str = ""
 
+    @property
+    def right(self) -> int:
+        """Right answers by this order."""
+        return self.paired.after if self.paired else 0
 
-def find_order(asking: Asking, rng: np.random.Generator) -> ClassOrder:
-    """The best order of the outputs, where it is beyond chance."""
+
+def find_order(asking: Asking, others: Mapping[str, Ints], rng: np.random.Generator) -> ClassOrder:
+    """The best order of the outputs, where it is beyond chance.
+
+    Args:
+        others: answers by other scalings that may be better, looked at where the declared one
+            shows nothing: a wrong scaling can hide a wrong order.
+    """
     classes, targets = asking.subject.labels.classes, asking.targets
     if targets is None:
         return ClassOrder(missing=asking.unlabelled)
     if len(classes) < 2:
         return ClassOrder(missing="There is only one class.")
-    usable = asking.answers >= 0
-    return judge_order(classes, targets[usable], asking.answers[usable], rng)
+    orders = []
+    for scaling, answers in {"": asking.answers, **others}.items():
+        usable = answers >= 0
+        found = judge_order(classes, targets[usable], answers[usable], rng)
+        if found.moved and not scaling:
+            return found
+        orders.append(replace(found, scaling=scaling))
+    moved = [order for order in orders if order.moved]
+    return max(moved, key=lambda order: order.right) if moved else orders[0]
 
 
 def judge_order(

@@ -42,11 +42,13 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
         )
     passes = len(list_names(subject.input.channels))
     asking = start_asking(subject, options.samples, options.work, passes, options.seconds, rng)
+    scalings = try_scalings(asking)
+    promising = {one.name: one.answers for one in scalings.perhaps}
     return InputsResult(
         subject.labels.classes,
         len(asking.rows),
         len(subject.samples),
-        try_scalings(asking),
-        find_order(asking, rng),
+        scalings,
+        find_order(asking, promising, rng),
         options,
     )

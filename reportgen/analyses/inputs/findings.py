@@ -19,9 +19,9 @@ SCALING = Check(
     meaning=(
         "Whether the same samples are answered rightly more often by another usual scaling, by the "
         "other order of the colours, or scaled twice. It warns where that is no accident (exact "
-        "McNemar test, p < 0.001 over all that are tried)."
+        "McNemar test, p < 0.001 over all that are tried), and notes below 0.01."
     ),
-    levels=("warn",),
+    levels=("note", "warn"),
     unit="more right answers",
     better="lower",
     advice="Audit again with the scaling that the message names, and feed the model so.",
@@ -58,7 +58,7 @@ def _scaling(result: InputsResult) -> Finding:
     if not found.tried:
         return SCALING.not_checked("No time was left to try another one. Raise inputs.seconds.")
     tried = len(found.tried)
-    if not found.better:
+    if not found.perhaps:
         best = max(found.tried, key=lambda one: one.paired.after)
         return SCALING.finding(
             "pass",
@@ -69,14 +69,16 @@ def _scaling(result: InputsResult) -> Finding:
             threshold=0.0,
             evidence="inputs-scaling",
         )
-    best = found.better[0]
+    best = found.perhaps[0]
     paired = best.paired
+    sure = best in found.better
+    chance = "no accident" if sure else "hardly an accident, though these samples are few"
     return SCALING.finding(
-        "warn",
+        "warn" if sure else "note",
         f"By {best.name} ({best.words}) {paired.say(paired.after)} of {paired.samples:,} samples "
         f"are right, by {found.declared}, as declared, {paired.say(paired.before)} (95 % "
         "intervals)."
-        f"{_say_twice(result)} That is no accident: {_say_gain(best)}. "
+        f"{_say_twice(result, best)} That is {chance}: {_say_gain(best)}. "
         f"{_say_command(result, best)}{_say_left(found.left)}",
         value=float(paired.after - paired.before),
         threshold=0.0,
@@ -91,9 +93,8 @@ def _say_gain(best: Scaled) -> str:
     )
 
 
-def _say_twice(result: InputsResult) -> str:
+def _say_twice(result: InputsResult, best: Scaled) -> str:
     found = result.scalings
-    best = found.better[0]
     if found.inner and best.name in ("none", "none-bgr"):
         return f" The model scales its input itself (layer {found.inner}): pixels are scaled twice."
     return ""
@@ -128,10 +129,11 @@ def _class_order(result: InputsResult) -> Finding:
         )
     count = sum(len(one.outputs) for one in found.moved)
     cause = f" It looks as if {found.cause}." if found.cause else ""
+    by = f" (with samples scaled by {found.scaling})" if found.scaling else ""
     return CLASS_ORDER.finding(
         "warn",
         f"{count} of {len(found.names)} outputs are of another class than their name says: "
-        f"{_list_moves(result)}. With their names moved {paired.say(paired.after)} of "
+        f"{_list_moves(result)}{by}. With their names moved {paired.say(paired.after)} of "
         f"{paired.samples:,} samples are right, as they are {paired.say(paired.before)}.{cause} "
         f"Audit again with --classes and the file data/{ORDER_FILE} of this report.",
         value=float(count),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from reportgen.analyses.intervals import wilson_bounds
 
 BoolArray = NDArray[np.bool_]
-# Of a sound audit that any of the ways that are tried is accused.
-IMPROBABLE = 0.001
+# Of a sound audit that any of the ways that are tried is accused; that one is called doubtful.
+IMPROBABLE, DOUBTFUL = 0.001, 0.01
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Paired:
         told = self.gained + self.lost
         return float(binomtest(self.gained, told, 0.5, "greater").pvalue) if told else 1.0
 
-    def is_better(self, tried: int) -> bool:
+    def is_better(self, tried: int, level: float = IMPROBABLE) -> bool:
         """Whether the other way is better beyond chance, as one of ``tried`` (Bonferroni)."""
-        return self.p * max(tried, 1) < IMPROBABLE
+        return self.p * max(tried, 1) < level
 
     def say(self, right: int) -> str:
         """A share of right answers with its interval, such as ``91.0 % (88.2 to 93.2)``."""

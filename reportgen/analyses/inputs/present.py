@@ -56,7 +56,7 @@ def _table_scalings(found: Scalings) -> Table:
             f"{samples:,} samples, each asked in every way. Right: with its 95 % interval. Only "
             "this way, only declared: samples that one of the two answers rightly and the other "
             "does not. By chance: how probable such a gain is if both ways are equally good, for "
-            f"{tried} that are tried (exact McNemar test, Bonferroni); the check speaks below "
+            f"{tried} that are tried (exact McNemar test, Bonferroni); the check warns below "
             f"{IMPROBABLE}, so not of gains below {least_gain(tried)} samples.{alike}"
         ),
         header=("Scaling", "Right", "Only this way", "Only declared", "By chance"),

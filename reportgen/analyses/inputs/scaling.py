@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.inputs.asking import Asking
-from reportgen.analyses.inputs.paired import Paired, compare
+from reportgen.analyses.inputs.paired import DOUBTFUL, IMPROBABLE, Paired, compare
 from reportgen.subject.inputs import scales_inside
 from reportgen.subject.preprocessing import (
     NAMES,
@@ -31,11 +31,13 @@ _BRIGHT = 32.0  # pixels from 0 to 255 reach it; counts up to 16 do not
 
 @dataclass(frozen=True)
 class Scaled:
-    """One way that was tried: its name, what it does, and how it compares with the declared one."""
+    """One way that was tried: its name, what it does, how it compares with the declared one, and
+    the classes that the model answers with, ``(n,)``."""
 
     name: str
     words: str
     paired: Paired
+    answers: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,15 @@ class Scalings:
     @property
     def better(self) -> tuple[Scaled, ...]:
         """Those that are better beyond chance, most right answers first; ties as listed."""
-        found = [one for one in self.tried if one.paired.is_better(len(self.tried))]
+        return self._list_better(IMPROBABLE)
+
+    @property
+    def perhaps(self) -> tuple[Scaled, ...]:
+        """The same, with those that may be."""
+        return self._list_better(DOUBTFUL)
+
+    def _list_better(self, level: float) -> tuple[Scaled, ...]:
+        found = [one for one in self.tried if one.paired.is_better(len(self.tried), level)]
         return tuple(sorted(found, key=lambda one: -one.paired.after))
 
 
@@ -87,7 +97,7 @@ def try_scalings(asking: Asking) -> Scalings:
             return function(np.asarray(asking.pixels(rows), np.float32) * np.float32(factor))
 
         answers = asking.ask(make, f"trying {name}")
-        tried.append(Scaled(name, words, compare(right, answers == asking.targets)))
+        tried.append(Scaled(name, words, compare(right, answers == asking.targets), answers))
     return Scalings(
         declared,
         tuple(tried),

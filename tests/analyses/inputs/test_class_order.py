@@ -115,3 +115,17 @@ def test_the_file_that_is_written_mends_it(colourful, seen, subject_of, analyse,
     assert again.levels[ID] == "pass"
     assert "--classes" in found.findings[ID].message
     assert f"data/{file.name}" in found.findings[ID].message
+
+
+def test_a_wrong_scaling_does_not_hide_a_wrong_order(colourful, seen, subject_of, analyse):
+    """Scaled twice the net hardly answers; the order shows by the scaling that fits better."""
+    x, y = seen
+    names = ("red", "blue", "red frame", "blue frame")
+    wrong = ("red frame", "blue", "red", "blue frame")
+    labels = np.array(names, object)[y]
+    subject = subject_of(colourful, x, labels, preprocessing="unit-twice", classes=wrong)
+    found = analyse("inputs", subject)
+    assert found.levels == {"inputs.scaling": "warn", ID: "warn"}
+    assert found.result.order.scaling == "unit"
+    assert "(with samples scaled by unit)" in found.findings[ID].message
+    assert found.result.order.names == names
