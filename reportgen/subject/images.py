@@ -66,6 +66,20 @@ class Decoder:
         Raises:
             SkippedImageError: with the cause.
         """
+        picture = self.open(path)
+        return self.fit(picture), (picture.height, picture.width)
+
+    def fit(self, picture: Image.Image) -> PixelArray:
+        """An opened picture at the model's size, ``(h, w, c)``."""
+        pixels = fit(picture, self.size, self.policy, self.interpolation)
+        return pixels.reshape(*self.size, self.channels)
+
+    def open(self, path: Path) -> Image.Image:
+        """The picture at its own size, upright, of 8 bits and as many channels as the model takes.
+
+        Raises:
+            SkippedImageError: with the cause.
+        """
         try:
             with (
                 _open(path) as stream,
@@ -85,8 +99,7 @@ class Decoder:
             raise SkippedImageError(_cause_of(path, error)) from None
         except Exception as error:  # a decoder's own bug must not end the audit
             raise SkippedImageError(f"decoder failed ({type(error).__name__})") from None
-        pixels = fit(picture, self.size, self.policy, self.interpolation)
-        return pixels.reshape(*self.size, self.channels), (picture.height, picture.width)
+        return picture
 
     def _convert(self, image: Image.Image) -> Image.Image:
         if getattr(image, "n_frames", 1) > 1:

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class SampleSet:
     names: ``n`` file names or ``#row``. labels: as written (None: unlabelled).
     label_names: the distinct labels in sorted order, or the names of columns of targets.
     folders: all class folders, with those that hold no image; empty without class folders.
+    paths: ``n`` image files; empty for arrays.
     found: samples before the draw.
     sizes: own ``(h, w)`` of each image file, ``(n, 2)``; empty for arrays.
     """
@@ -43,6 +45,7 @@ class SampleSet:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -120,6 +123,7 @@ def read_images(listing: Listing, decoder: Decoder) -> SampleSet:
         skipped=ledger.rows(),
         notes=(*notes, *listing.notes),
         folders=listing.folders,
+        paths=tuple(entry.path for entry in read),
     )
 
 

@@ -175,7 +175,7 @@ def _open_training(
     elif config.train.is_dir():
         root, classes = config.train, main.classes
         listing = list_folder(root, limit=limit, seed=seed, classes=classes, option="--train")
-        found = read_images(listing, _decoder(config, spec))
+        found = read_images(listing, make_decoder(config, spec))
     else:
         found = read_archive(config.train, spec.pixels, limit=limit, seed=seed)
     given = main.classes or None
@@ -184,7 +184,8 @@ def _open_training(
     )
 
 
-def _decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
+def make_decoder(config: AuditConfig, spec: InputSpec) -> Decoder:
+    """How image files become samples, as the configuration says."""
     background = 255 if config.background == "white" else 0
     height, width, channels = spec.pixels
     return Decoder((height, width), channels, config.resize, background, config.interpolation)
@@ -230,4 +231,4 @@ def _open_samples(
     else:
         root = Path(config.images or ".")
         listing = list_folder(root, limit=limit, seed=seed, classes=classes)
-    return read_images(listing, _decoder(config, spec))
+    return read_images(listing, make_decoder(config, spec))

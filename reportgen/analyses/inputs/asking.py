@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,14 @@ class Asking:
         if self.targets is not None:
             return ""
         return self.subject.labels.unscored or f"{_NO_LABELS} {_GIVE_LABELS}"
+
+    def first(self, most: int) -> Asking:
+        """The same with ``most`` of the samples at most, spread over all."""
+        if len(self.rows) <= most:
+            return self
+        kept = np.unique(np.linspace(0, len(self.rows) - 1, most).round().astype(np.int64))
+        targets = None if self.targets is None else self.targets[kept]
+        return replace(self, rows=self.rows[kept], answers=self.answers[kept], targets=targets)
 
     @property
     def late(self) -> bool:

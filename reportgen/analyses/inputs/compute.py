@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.analyses.inputs.asking import gives_classes, start_asking
+from reportgen.analyses.inputs.batchnorm import StoredStatistics, compare_statistics
 from reportgen.analyses.inputs.class_order import ClassOrder, find_order
 from reportgen.analyses.inputs.options import Options
+from reportgen.analyses.inputs.resizing import Resizings, list_rules, read_declared, try_resizings
 from reportgen.analyses.inputs.scaling import Scalings, list_names, try_scalings
 
 if TYPE_CHECKING:
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InputsResult:
-    """classes: names in the declared order. samples: that were asked; of: how many there are."""
+    """classes: names in the declared order. samples: that were asked; of: how many there are.
+    unlabelled: why no answer can be called right; empty where it can."""
 
     classes: tuple[str, ...]
     samples: int
     of: int
+    unlabelled: str
     scalings: Scalings
     order: ClassOrder
+    resizings: Resizings
+    statistics: StoredStatistics
     options: Options
 
 
@@ -36,11 +42,16 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
             subject.labels.classes,
             0,
             len(subject.samples),
+            missing,
             Scalings(subject.scaling.words, missing=missing),
             ClassOrder(missing=missing),
+            Resizings(read_declared(subject), missing=missing),
+            StoredStatistics(missing=missing),
             options,
         )
-    passes = len(list_names(subject.input.channels))
+    resizings = len(list_rules(read_declared(subject)))
+    # Resizing is tried with files only; statistics of the samples take two passes.
+    passes = len(list_names(subject.input.channels)) + resizings * bool(subject.samples.paths) + 2
     asking = start_asking(subject, options.samples, options.work, passes, options.seconds, rng)
     scalings = try_scalings(asking)
     promising = {one.name: one.answers for one in scalings.perhaps}
@@ -48,7 +59,10 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
         subject.labels.classes,
         len(asking.rows),
         len(subject.samples),
+        asking.unlabelled,
         scalings,
         find_order(asking, promising, rng),
+        try_resizings(asking),
+        compare_statistics(asking, rng),
         options,
     )

@@ -42,6 +42,40 @@ CLASS_ORDER = Check(
     advice="Audit again with the file that the report wrote: --classes.",
     follows=("weights.non_finite", "features.non_finite"),
 )
+RESIZING = Check(
+    id="inputs.resizing",
+    title="Resizing of the images",
+    meaning=(
+        "Whether the same files are answered rightly more often when they are brought to the "
+        "size of the input by another rule: interpolation, cropping, padding. It warns where that "
+        "is no accident (exact McNemar test, p < 0.001 over all that are tried) and more than the "
+        "bar, and notes where it is less."
+    ),
+    levels=("note", "warn"),
+    unit="share of right answers gained",
+    better="lower",
+    bar="resizing_gain",
+    advice="Audit again with the rule that the message names, and resize so.",
+    follows=("weights.non_finite", "features.non_finite"),
+)
+BATCHNORM_STALE = Check(
+    id="weights.batchnorm_stale",
+    title="Stored statistics of BatchNorm",
+    meaning=(
+        "Whether the samples are answered rightly more often where each BatchNormalization uses "
+        "the mean and variance of a batch of them in place of those that it has stored. It warns "
+        "where that is no accident (exact McNemar test, p < 0.001), and names the first layer that "
+        "has stored something else."
+    ),
+    levels=("warn",),
+    unit="share of right answers gained",
+    better="lower",
+    advice=(
+        "Pass training samples through the model once more with training=True, without changing "
+        "weights, so that the moving statistics follow."
+    ),
+    follows=("weights.non_finite", "features.non_finite", "inputs.scaling"),
+)
 _MOST_NAMED = 5
 ORDER_FILE = "inputs-classes.txt"
 
@@ -157,8 +191,79 @@ def _say_cycle(result: InputsResult, one: Moved) -> str:
     return f"{' → '.join(shown)} (what has a name is of the class behind it)"
 
 
+def _resizing(result: InputsResult) -> Finding:
+    found = result.resizings
+    if found.missing:
+        return RESIZING.not_checked(found.missing)
+    if not found.tried:
+        return RESIZING.not_checked("No time was left to try another rule. Raise inputs.seconds.")
+    bar = result.options.resizing_gain
+    if not found.better:
+        best = max(found.tried, key=lambda one: one.paired.after)
+        paired = best.paired
+        return RESIZING.finding(
+            "pass",
+            f"None of {len(found.tried)} other rules does better beyond chance; the best, "
+            f"{best.rule.words}, is right for {paired.say(paired.after)}, the declared one for "
+            f"{paired.say(paired.before)}.{_say_left(found.left)}",
+            value=0.0,
+            threshold=bar,
+            evidence="inputs-resizing",
+        )
+    best = found.better[0]
+    paired = best.paired
+    gain = (paired.after - paired.before) / paired.samples
+    return RESIZING.finding(
+        "warn" if gain > bar else "note",
+        f"With {best.rule.words} {paired.say(paired.after)} of {paired.samples:,} samples are "
+        f"right, with {found.declared.words}, as declared, {paired.say(paired.before)} (95 % "
+        "intervals). The training will have resized so: audit again with these options, and "
+        f"resize so.{_say_left(found.left)}",
+        value=gain,
+        threshold=bar,
+        evidence="inputs-resizing",
+    )
+
+
+def _batchnorm(result: InputsResult) -> Finding:
+    found = result.statistics
+    if found.missing:
+        return BATCHNORM_STALE.not_checked(found.missing)
+    paired, first = found.paired, found.first
+    if paired is None:
+        return BATCHNORM_STALE.not_checked(result.unlabelled)
+    if not paired.is_better(1):
+        return BATCHNORM_STALE.finding(
+            "pass",
+            f"By the statistics of the samples {paired.say(paired.after)} are right, by the stored "
+            f"ones {paired.say(paired.before)}.",
+            value=(paired.after - paired.before) / paired.samples,
+            threshold=0.0,
+            evidence="inputs-batchnorm",
+        )
+    where = (
+        f" The first that has stored something else is {first.address}: what reaches it is "
+        f"{first.distance:.1f} deviations away."
+        if first
+        else ""
+    )
+    return BATCHNORM_STALE.finding(
+        "warn",
+        f"By the statistics of the samples {paired.say(paired.after)} of {paired.samples:,} are "
+        f"right, by those that BatchNormalization has stored {paired.say(paired.before)} (95 % "
+        f"intervals).{where} The weights are good, their moving means and variances are not: pass "
+        "training samples through once more with model(x, training=True), a few hundred batches, "
+        "and save; or train longer, or with a lower momentum.",
+        value=(paired.after - paired.before) / paired.samples,
+        threshold=0.0,
+        evidence="inputs-batchnorm",
+    )
+
+
 _ANSWERS: Mapping[Check, Callable[[InputsResult], Finding]] = {
     SCALING: _scaling,
     CLASS_ORDER: _class_order,
+    RESIZING: _resizing,
+    BATCHNORM_STALE: _batchnorm,
 }
 CHECKS = tuple(_ANSWERS)

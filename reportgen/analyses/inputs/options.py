@@ -34,6 +34,15 @@ class Options(AnalysisOptions):
             "Time for all of it. What is left then is named in the report and was not tried."
         ),
     )
+    resizing_gain: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `inputs.resizing`: it warns where another rule of resizing answers more than "
+            "this share of the samples rightly that the declared one does not."
+        ),
+    )
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {"samples": 300, "work": 400.0, "seconds": 30.0},
         "full": {"samples": 5000, "work": 40_000.0, "seconds": 1800.0},

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from reportgen.analyses.inputs.batchnorm import FAR, StoredStatistics
 from reportgen.analyses.inputs.class_order import ClassOrder
 from reportgen.analyses.inputs.compute import InputsResult
 from reportgen.analyses.inputs.findings import ORDER_FILE, judge
 from reportgen.analyses.inputs.paired import IMPROBABLE, least_gain
+from reportgen.analyses.inputs.resizing import Resizings
 from reportgen.analyses.inputs.scaling import Scalings
-from reportgen.report.blocks import Attachment, Block, Cell, Table
+from reportgen.report.blocks import (
+    Attachment,
+    Block,
+    Cell,
+    Lines,
+    Series,
+    Table,
+    Text,
+    as_finite,
+)
 from reportgen.report.sections import SectionBody
 
 
@@ -17,9 +28,13 @@ def present(result: InputsResult) -> SectionBody:
     if result.scalings.tried:
         blocks.append(_table_scalings(result.scalings))
     if result.order.names:
-        blocks.append(_table_order(result))
+        blocks.append(_show_order(result))
     if result.order.moved:
         blocks.append(_attach_order(result.order))
+    if result.resizings.tried:
+        blocks.append(_table_resizings(result.resizings))
+    if result.statistics.layers:
+        blocks.append(_draw_statistics(result.statistics))
     return SectionBody(judge(result), tuple(blocks), _describe_method(result))
 
 
@@ -70,46 +85,90 @@ def _say_p(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-6 else "below 1e−6"
 
 
-def _table_order(result: InputsResult) -> Table:
-    found = result.order
-    paired = found.paired
-    assert paired is not None
-    rows = [
-        (
-            output,
-            result.classes[output],
-            found.names[output],
-            recall,
-        )
-        for one in found.moved
-        for output, recall in zip(one.outputs, one.recall, strict=True)
-    ]
+def _show_order(result: InputsResult) -> Block:
+    found, paired = result.order, result.order.paired
+    title = "Names that fit the outputs better"
+    groups = f"{found.doubtful} {'other ' if found.moved else ''}group"
     doubt = (
-        f" {found.doubtful} other group{'s' if found.doubtful > 1 else ''} of outputs would fit "
-        "better moved, but not on the half that the order was not fitted on, or without making "
-        "every class of it right every second time: chance, or a weak model."
+        f" {groups}{'s' if found.doubtful > 1 else ''} of outputs would fit better moved, but not "
+        "on the half that the order was not fitted on, or without making every class of it right "
+        "every second time: chance, or a weak model."
         if found.doubtful
         else ""
     )
-    right = (
-        f" {paired.say(paired.after)} of {paired.samples:,} samples are right with these names, "
-        f"{paired.say(paired.before)} with the declared ones."
-        if rows
-        else ""
-    )
+    if not found.moved or paired is None:
+        said = f"No output fits another name beyond chance.{doubt}"
+        return Text(id="inputs-order", title=title, caption=said)
     return Table(
         id="inputs-order",
-        title="Names that fit the outputs better",
+        title=title,
         caption=(
-            (
-                "No output fits another name better."
-                if not rows
-                else "Outputs, counted from 0, that answer for another class than their name says."
-            )
-            + f"{right} Recall: how many samples of that class are then right.{doubt}"
+            "Outputs, counted from 0, that answer for another class than their name says. "
+            f"{paired.say(paired.after)} of {paired.samples:,} samples are right with these names, "
+            f"{paired.say(paired.before)} with the declared ones. Recall: how many samples of that "
+            f"class are then right.{doubt}"
         ),
         header=("Output", "Named", "Is", "Recall"),
-        rows=tuple(rows),
+        rows=tuple(
+            (output, result.classes[output], found.names[output], recall)
+            for one in found.moved
+            for output, recall in zip(one.outputs, one.recall, strict=True)
+        ),
+    )
+
+
+def _table_resizings(found: Resizings) -> Table:
+    first = found.tried[0].paired
+    rows = [
+        (
+            one.rule.words,
+            one.paired.say(one.paired.after),
+            one.paired.gained,
+            one.paired.lost,
+            _say_p(one.paired.p * len(found.tried)),
+        )
+        for one in sorted(found.tried, key=lambda one: -one.paired.after)
+    ]
+    return Table(
+        id="inputs-resizing",
+        title="The same files by other rules of resizing",
+        caption=(
+            f"{first.samples:,} files, read again by every rule. The columns are those of the "
+            f"scalings, for {len(found.tried)} rules that are tried."
+        ),
+        header=("Rule", "Right", "Only this way", "Only declared", "By chance"),
+        rows=(
+            (f"{found.declared.words}, as declared", first.say(first.before), None, None, None),
+            *rows,
+        ),
+    )
+
+
+def _draw_statistics(found: StoredStatistics) -> Lines:
+    places = tuple(float(i + 1) for i in range(len(found.layers)))
+    far = found.first
+    said = f" {far.address} is the first above {FAR:g}." if far else f" None is above {FAR:g}."
+    return Lines(
+        id="inputs-batchnorm",
+        title="How far the samples are from what BatchNorm has stored",
+        caption=(
+            "A point a BatchNormalization, in the order of the model: the median over its "
+            "channels of how far what the samples make is from what is stored, in stored "
+            f"deviations of the mean, or in powers of e of the deviation.{said}"
+        ),
+        alt=f"Distances of {len(found.layers)} layers, at most "
+        f"{max(layer.distance for layer in found.layers):.2g}.",
+        series=(
+            Series(
+                name="median distance",
+                x=places,
+                y=as_finite([layer.distance for layer in found.layers]),
+                style="points",
+            ),
+            Series(name="far", x=(0.5, len(places) + 0.5), y=(FAR, FAR), style="reference"),
+        ),
+        x_label="BatchNormalization, in order",
+        y_label="deviations",
     )
 
 

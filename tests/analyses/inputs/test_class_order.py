@@ -125,7 +125,7 @@ def test_a_wrong_scaling_does_not_hide_a_wrong_order(colourful, seen, subject_of
     labels = np.array(names, object)[y]
     subject = subject_of(colourful, x, labels, preprocessing="unit-twice", classes=wrong)
     found = analyse("inputs", subject)
-    assert found.levels == {"inputs.scaling": "warn", ID: "warn"}
+    assert (found.levels["inputs.scaling"], found.levels[ID]) == ("warn", "warn")
     assert found.result.order.scaling == "unit"
     assert "(with samples scaled by unit)" in found.findings[ID].message
     assert found.result.order.names == names

@@ -1,0 +1,156 @@
+"""Do the stored statistics of BatchNormalization describe the samples?
+
+A network that answers well by the statistics of its samples and badly by those it has stored was
+trained with too few steps, on other data, or in training mode: its weights are good, its moving
+means and variances are not. Every answer of inference mode uses the stored ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.inputs.asking import Asking, read_classes
+from reportgen.analyses.inputs.paired import Paired, compare
+from reportgen.progress import track
+
+if TYPE_CHECKING:
+    from reportgen.subject.layers import LayerCall
+    from reportgen.subject.subject import Subject
+
+FloatArray = NDArray[np.float64]
+_MOST_AT_ONCE, _FEWEST_AT_ONCE = 128, 16
+# Of a layer's channels, half or more are so many stored deviations away, or as many times e wider
+# or narrower: what its samples make is not what is stored.
+FAR = 1.0
+
+
+@dataclass(frozen=True)
+class Strayed:
+    """One BatchNormalization: how far what reaches it is from what it has stored.
+
+    distance: median over channels of the larger of |mean - stored| / stored deviation and
+    |log(deviation / stored deviation)|.
+    """
+
+    address: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class StoredStatistics:
+    """layers: in order, with the samples passing as the audit asks, by stored statistics. paired:
+    right answers by those and by the statistics of batches of samples. at_once: samples a batch.
+    missing: why nothing was asked, empty if something was."""
+
+    layers: tuple[Strayed, ...] = ()
+    paired: Paired | None = None
+    at_once: int = 0
+    missing: str = ""
+
+    @property
+    def first(self) -> Strayed | None:
+        """The first layer that is `FAR` from what it has stored."""
+        return next((layer for layer in self.layers if layer.distance > FAR), None)
+
+
+def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatistics:
+    """Ask the samples once more, each BatchNormalization by the statistics of its batch."""
+    subject = asking.subject
+    norms = {c.address: c for c in subject.probe.calls if c.class_name == "BatchNormalization"}
+    if not norms:
+        return StoredStatistics(missing="The model has no BatchNormalization.")
+    if subject.probe.static_batch:
+        return StoredStatistics(missing="The model takes batches of one size only.")
+    count = len(asking.rows)
+    if count < _FEWEST_AT_ONCE:
+        missing = f"{count} samples are too few: their statistics take {_FEWEST_AT_ONCE} or more."
+        return StoredStatistics(missing=missing)
+    at_once = min(count, _MOST_AT_ONCE, max(subject.probe.batch_size(()), _FEWEST_AT_ONCE))
+    # Neighbours are of one class: a batch of one class has other statistics than all samples.
+    order = rng.permutation(count)
+    parts = np.array_split(order, max(count // at_once, 1))
+    answers = np.empty(count, np.int64)
+    own, stored = (_trace(subject, norms, own=mode) for mode in (True, False))
+    seen: list[tuple[int, Mapping[str, tuple[FloatArray, FloatArray]]]] = []
+    for part in track(parts, "by statistics of the samples"):
+        inputs = subject.inputs(asking.rows[part])
+        raw, _ = own(inputs)
+        answers[part] = read_classes(subject, raw)
+        seen.append((len(part), stored(inputs)[1]))
+    layers = tuple(Strayed(a, _measure(call, a, seen)) for a, call in norms.items())
+    paired = None
+    if asking.targets is not None:
+        paired = compare(asking.right, answers == asking.targets)
+    return StoredStatistics(layers, paired, min(len(part) for part in parts))
+
+
+def _trace(subject: Subject, norms: Mapping[str, LayerCall], *, own: bool) -> Any:
+    """A function of scaled inputs: the audited output, and by address the mean and variance of
+    each channel before its BatchNormalization."""
+    import tensorflow as tf
+
+    from reportgen.subject.at_rest import answer
+    from reportgen.subject.layers import Listener
+
+    def forward(inputs: Any) -> Any:
+        moments: dict[str, Any] = {}
+
+        def normalise(address: str, call: Any, values: Any, *args: Any, **named: Any) -> Any:
+            layer = norms[address].layer
+            axis = layer.axis % values.shape.rank
+            others = [i for i in range(values.shape.rank) if i != axis]
+            wide = tf.cast(values, tf.float32)
+            mean, variance = tf.nn.moments(wide, others, keepdims=True)
+            moments[address] = tf.reshape(mean, [-1]), tf.reshape(variance, [-1])
+            if not own:
+                return call(values, *args, **named)
+            made = (wide - mean) * tf.math.rsqrt(variance + layer.epsilon)
+            shape = [-1 if i == axis else 1 for i in range(values.shape.rank)]
+            for weight, apply in ((layer.gamma, tf.multiply), (layer.beta, tf.add)):
+                if weight is not None:
+                    made = apply(made, tf.reshape(tf.cast(weight, tf.float32), shape))
+            return tf.cast(made, values.dtype)
+
+        instead = {address: partial(normalise, address) for address in norms}
+        listener = Listener(subject.model, instead=instead)
+        with listener.listening([inputs]):
+            outputs = answer(subject.model, inputs)
+        return tf.cast(outputs[subject.reading.output.index], tf.float32), moments
+
+    spec = tf.TensorSpec([None, *subject.input.shape], subject.model.inputs[0].dtype)
+    traced = tf.function(forward, input_signature=[spec], autograph=False).get_concrete_function()
+
+    def run(inputs: Any) -> tuple[Any, dict[str, tuple[FloatArray, FloatArray]]]:
+        raw, moments = traced(tf.cast(inputs, spec.dtype))
+        read = {
+            address: (mean.numpy().astype(np.float64), variance.numpy().astype(np.float64))
+            for address, (mean, variance) in moments.items()
+        }
+        return raw.numpy(), read
+
+    return run
+
+
+def _measure(
+    call: LayerCall,
+    address: str,
+    seen: list[tuple[int, Mapping[str, tuple[FloatArray, FloatArray]]]],
+) -> float:
+    """See `Strayed.distance`; over all batches together."""
+    weights = np.array([float(size) for size, _ in seen])[:, None]
+    means = np.stack([moments[address][0] for _, moments in seen])
+    variances = np.stack([moments[address][1] for _, moments in seen])
+    mean = (weights * means).sum(axis=0) / weights.sum()
+    spread = (weights * (variances + (means - mean) ** 2)).sum(axis=0) / weights.sum()
+    layer = call.layer
+    stored = np.asarray(layer.moving_mean, np.float64)
+    deviation = np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
+    away = np.abs(mean - stored) / deviation
+    wider = np.abs(np.log(np.sqrt(spread + layer.epsilon) / deviation))
+    return float(np.median(np.maximum(away, wider)))
