@@ -1,4 +1,4 @@
-"""Whether the samples reach the model as its training had them: scaling, colours, class order."""
+"""Whether samples reach the model as in its training, and whether their labels are right."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ ANALYSIS: Analysis[Options, InputsResult] = Analysis(
     title="Inputs",
     why="Most models that fail are fed otherwise than they were trained.",
     shows=(
-        "the same samples by every usual scaling and order of the colours, and by the class order "
-        "that fits them best, each against what was declared"
+        "the same samples by every usual scaling and order of the colours, by other rules of "
+        "resizing, by their own BatchNorm statistics, and by the class order that fits them best, "
+        "each against what was declared; labels that the model contradicts"
     ),
     needs=frozenset({Need.SAMPLES}),
     options=Options,

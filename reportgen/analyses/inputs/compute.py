@@ -10,12 +10,16 @@ import numpy as np
 from reportgen.analyses.inputs.asking import gives_classes, start_asking
 from reportgen.analyses.inputs.batchnorm import StoredStatistics, compare_statistics
 from reportgen.analyses.inputs.class_order import ClassOrder, find_order
+from reportgen.analyses.inputs.doubted_labels import DoubtedLabels, doubt_labels
 from reportgen.analyses.inputs.options import Options
 from reportgen.analyses.inputs.resizing import Resizings, list_rules, read_declared, try_resizings
 from reportgen.analyses.inputs.scaling import Scalings, list_names, try_scalings
+from reportgen.analyses.inputs.stability import Stability, try_changes
 
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
+
+_CHANGES = 30
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class InputsResult:
     order: ClassOrder
     resizings: Resizings
     statistics: StoredStatistics
+    labels: DoubtedLabels
+    stability: Stability
     options: Options
 
 
@@ -47,11 +53,18 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
             ClassOrder(missing=missing),
             Resizings(read_declared(subject), missing=missing),
             StoredStatistics(missing=missing),
+            DoubtedLabels(missing=missing),
+            Stability(missing=missing),
             options,
         )
     resizings = len(list_rules(read_declared(subject)))
-    # Resizing is tried with files only; statistics of the samples take two passes.
+    # Resizing is tried with files only; statistics of the samples take two passes; there are about
+    # thirty changes of a part of the samples.
     passes = len(list_names(subject.input.channels)) + resizings * bool(subject.samples.paths) + 2
+    part = min(options.changed_samples, len(subject.samples)) / max(
+        min(options.samples, len(subject.samples)), 1
+    )
+    passes += round(_CHANGES * part)
     asking = start_asking(subject, options.samples, options.work, passes, options.seconds, rng)
     scalings = try_scalings(asking)
     promising = {one.name: one.answers for one in scalings.perhaps}
@@ -64,5 +77,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
         find_order(asking, promising, rng),
         try_resizings(asking),
         compare_statistics(asking, rng),
+        doubt_labels(asking, options, rng),
+        try_changes(asking, options, int(rng.integers(2**31))),
         options,
     )

@@ -76,6 +76,54 @@ BATCHNORM_STALE = Check(
     ),
     follows=("weights.non_finite", "features.non_finite", "inputs.scaling"),
 )
+SUSPECT_LABELS = Check(
+    id="predictions.suspect_labels",
+    title="Labels that the model contradicts",
+    meaning=(
+        "Samples whose label the model contradicts with more confidence than it usually has "
+        "(confident learning). It warns where there are more than 99 % of the draws give in which "
+        "every label comes from the model's own calibrated probabilities, and notes below that. "
+        "Of such flags about half were wrong labels where people looked."
+    ),
+    levels=("note", "warn"),
+    unit="samples",
+    better="lower",
+    advice="Look at the listed samples, the first ones first, and mend the labels that are wrong.",
+    follows=(
+        "weights.non_finite",
+        "features.non_finite",
+        "inputs.scaling",
+        "inputs.class_order",
+        "weights.batchnorm_stale",
+        "features.dead_channels",
+        "features.saturated",
+        "predictions.class_collapse",
+    ),
+)
+UNSTABLE = Check(
+    id="predictions.unstable",
+    title="Answers that flip",
+    meaning=(
+        "Answers that change when a picture moves by one pixel (of 16 or more), gets a little "
+        "brighter, or is stored as JPEG once more. It warns where the low end of the 95 % interval "
+        "of their share is above the bar. Noise, blur, contrast and mirrored pictures are shown, "
+        "not judged."
+    ),
+    levels=("warn",),
+    unit="share of answers",
+    better="lower",
+    bar="max_flips",
+    advice="Train with shifted, brightened and compressed pictures (augmentation).",
+    follows=(
+        "weights.non_finite",
+        "features.non_finite",
+        "inputs.scaling",
+        "weights.batchnorm_stale",
+        "features.dead_channels",
+        "features.saturated",
+    ),
+)
+SUSPECTS_FILE = "inputs-suspect-labels.csv"
 _MOST_NAMED = 5
 ORDER_FILE = "inputs-classes.txt"
 
@@ -260,10 +308,88 @@ def _batchnorm(result: InputsResult) -> Finding:
     )
 
 
+def _suspects(result: InputsResult) -> Finding:
+    found = result.labels
+    if found.missing:
+        return SUSPECT_LABELS.not_checked(found.missing)
+    count = len(found.found)
+    if not count:
+        return SUSPECT_LABELS.finding(
+            "pass",
+            f"The model contradicts none of {found.samples:,} labels with confidence.",
+            value=0.0,
+            threshold=found.usual,
+            evidence="inputs-suspects",
+        )
+    many = count > found.usual
+    said = (
+        f"{count} of {found.samples:,} labels {'is' if count == 1 else 'are'} contradicted by the "
+        "model with confidence; "
+        f"{'at most' if many else 'up to'} {found.usual:.0f} are usual for a model that is as "
+        "unsure as this one."
+    )
+    if many:
+        said += f" About {found.share:.1%} of all labels are wrong, by that."
+    first = found.found[0]
+    said += (
+        f" The first: {first.name}, labelled {first.given}, looks like {first.suggested} "
+        f"({first.sure:.0%}). Look at them: in well-known test sets about half of such labels were "
+        f"wrong. data/{SUSPECTS_FILE} lists all."
+    )
+    return SUSPECT_LABELS.finding(
+        "warn" if many else "note",
+        said,
+        value=float(count),
+        threshold=found.usual,
+        evidence="inputs-suspects",
+    )
+
+
+def say_change(kind: str, strength: float) -> str:
+    """A change in words."""
+    return {
+        "shift": f"moved by {strength:.0f} pixel{'s' if strength != 1 else ''}",
+        "mirror": "mirrored",
+        "brightness": f"brighter by {strength:.0%}",
+        "JPEG": f"stored as JPEG of quality {strength:.0f}",
+        "noise": f"with noise of {strength:.0%}",
+        "blur": f"blurred by {strength:g} pixels",
+        "contrast": f"with {strength:.0%} of their contrast",
+    }[kind]
+
+
+def _unstable(result: InputsResult) -> Finding:
+    found, bar = result.stability, result.options.max_flips
+    if found.missing:
+        return UNSTABLE.not_checked(found.missing)
+    worst = found.worst
+    if worst is None:
+        return UNSTABLE.not_checked("No time was left to try it. Raise inputs.seconds.")
+    flips, samples = worst.flips[0], found.samples
+    low, high = found.bound(flips)
+    said = (
+        f"{flips / samples:.1%} of {samples:,} answers ({low:.1%} to {high:.1%}) flip when "
+        f"pictures are {say_change(worst.kind, worst.strengths[0])}; the other mild changes flip "
+        "fewer."
+    )
+    fires = low > bar
+    if fires:
+        said += f" {UNSTABLE.advice} Until then average the answers to a few shifted copies."
+    return UNSTABLE.finding(
+        "warn" if fires else "pass",
+        said + _say_left(found.left),
+        value=flips / samples,
+        threshold=bar,
+        evidence="inputs-flips",
+    )
+
+
 _ANSWERS: Mapping[Check, Callable[[InputsResult], Finding]] = {
     SCALING: _scaling,
     CLASS_ORDER: _class_order,
     RESIZING: _resizing,
     BATCHNORM_STALE: _batchnorm,
+    SUSPECT_LABELS: _suspects,
+    UNSTABLE: _unstable,
 }
 CHECKS = tuple(_ANSWERS)

@@ -34,6 +34,34 @@ class Options(AnalysisOptions):
             "Time for all of it. What is left then is named in the report and was not tried."
         ),
     )
+    changed_samples: int = Field(
+        default=200,
+        ge=1,
+        le=20_000,
+        description=(
+            "Samples that are moved, blurred, compressed and so on to see which answers flip; of "
+            "those that are asked at all."
+        ),
+    )
+    max_flips: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `predictions.unstable`: it warns where more than this share of the answers "
+            "flips under a shift by one pixel, the mildest brightening or the mildest JPEG. Of "
+            "sound networks up to a seventh does."
+        ),
+    )
+    shown_suspects: int = Field(
+        default=12,
+        ge=0,
+        le=200,
+        description=(
+            "Samples with doubtful labels that are shown as pictures, the most contradicted first; "
+            "the file beside the report lists all."
+        ),
+    )
     resizing_gain: float = Field(
         default=0.05,
         ge=0,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from reportgen.analyses.inputs.batchnorm import FAR, StoredStatistics
 from reportgen.analyses.inputs.class_order import ClassOrder
 from reportgen.analyses.inputs.compute import InputsResult
@@ -9,6 +13,8 @@ from reportgen.analyses.inputs.findings import ORDER_FILE, judge
 from reportgen.analyses.inputs.paired import IMPROBABLE, least_gain
 from reportgen.analyses.inputs.resizing import Resizings
 from reportgen.analyses.inputs.scaling import Scalings
+from reportgen.analyses.inputs.stability_blocks import show_stability
+from reportgen.analyses.inputs.suspect_blocks import show_suspects
 from reportgen.report.blocks import (
     Attachment,
     Block,
@@ -35,7 +41,12 @@ def present(result: InputsResult) -> SectionBody:
         blocks.append(_table_resizings(result.resizings))
     if result.statistics.layers:
         blocks.append(_draw_statistics(result.statistics))
-    return SectionBody(judge(result), tuple(blocks), _describe_method(result))
+    arrays: dict[str, NDArray[Any]] = {}
+    if result.labels.samples:
+        blocks += show_suspects(result.labels, arrays)
+    if result.stability.curves:
+        blocks += show_stability(result.stability, arrays)
+    return SectionBody(judge(result), tuple(blocks), _describe_method(result), arrays)
 
 
 def _table_scalings(found: Scalings) -> Table:
@@ -185,6 +196,33 @@ def _attach_order(found: ClassOrder) -> Attachment:
 def _describe_method(result: InputsResult) -> tuple[str, ...]:
     if not result.samples:
         return ("Nothing was asked.",)
+    lines = []
+    if result.resizings.tried:
+        lines.append(
+            "Resizing: the same files, opened again; the other ways to fit by the declared "
+            "interpolation, and the declared way by the interpolations that trainings use."
+        )
+    if result.statistics.layers:
+        lines.append(
+            "Statistics of BatchNorm: samples in batches of at least "
+            f"{result.statistics.at_once}, in a drawn order as neighbours are of one class; each "
+            "BatchNormalization uses the mean and variance of its batch, everything else is as in "
+            "inference mode. Nothing is stored."
+        )
+    if result.labels.samples:
+        lines.append(
+            "Labels: confident learning (Northcutt et al. 2021), pruning by noise rate. What is "
+            "usual: the 99 % quantile of 200 draws of labels from the model's probabilities, "
+            "softened by a temperature that is fitted together with a share of wrong labels, so "
+            "that wrong labels are not taken for a model that is too sure."
+        )
+    if result.stability.curves:
+        lines.append(
+            f"Changes: {result.stability.samples:,} of the samples. Strengths as of CIFAR-10-C "
+            "for pictures of up to 64 pixels, as of ImageNet-C for larger ones (Hendrycks & "
+            "Dietterich 2019); shifts in one of eight directions that is drawn for each sample, "
+            "borders repeated; JPEG by Pillow; everything rounded to whole grey values."
+        )
     drawn = "" if result.samples == result.of else f", drawn from {result.of:,} with the seed"
     return (
         f"{result.samples:,} samples{drawn}; every way is asked with the same ones, in inference "
@@ -194,4 +232,5 @@ def _describe_method(result: InputsResult) -> tuple[str, ...]:
         "(scipy's linear_sum_assignment), where an output keeps its name unless samples speak "
         "against it. It is fitted on each half of the samples, by class, and held against the "
         "names on the other.",
+        *lines,
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from reportgen.analyses.inputs.asking import Asking
 from reportgen.analyses.inputs.paired import Paired, compare
 from reportgen.config import Interpolation, Resize
-from reportgen.progress import track
-from reportgen.subject.images import Decoder, SkippedImageError
-from reportgen.subject.subject import Subject, make_decoder
+from reportgen.subject.rereading import read_again
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
 
 _MOST_BYTES = 384 * 2**20  # of the pictures of all rules together
 _FEWEST = 30
@@ -76,8 +76,7 @@ def try_resizings(asking: Asking) -> Resizings:
     declared = read_declared(subject)
     if not subject.samples.paths:
         return Resizings(declared, missing="The samples are arrays, which have their size already.")
-    decoder = make_decoder(subject.config, subject.input)
-    other = (subject.samples.sizes[asking.rows] != decoder.size).any(axis=1)
+    other = (subject.samples.sizes[asking.rows] != subject.input.pixels[:2]).any(axis=1)
     if not other.any():
         return Resizings(declared, missing="All images have the size of the input already.")
     if asking.targets is None:
@@ -85,7 +84,7 @@ def try_resizings(asking: Asking) -> Resizings:
     rules = list_rules(declared)
     a_sample = int(np.prod(subject.input.pixels)) * len(rules)
     few = asking.first(max(_FEWEST, _MOST_BYTES // a_sample))
-    made = _read(few, decoder, rules)
+    made = read_again(few.subject, few.rows, [(r.resize, r.interpolation) for r in rules])
     tried = []
     for rule, pixels in zip(rules, made, strict=True):
         if few.late:
@@ -97,24 +96,6 @@ def try_resizings(asking: Asking) -> Resizings:
         answers = few.ask(make, f"trying {rule.words}")
         tried.append(Resized(rule, compare(few.right, answers == few.targets)))
     return Resizings(declared, tuple(tried), int(other.sum()), left=len(rules) - len(tried))
-
-
-def _read(asking: Asking, decoder: Decoder, rules: Sequence[Rule]) -> NDArray[np.uint8]:
-    """Pixels by each rule, ``(rules, n, h, w, c)``; the declared ones of a file that has gone."""
-    samples = asking.subject.samples
-    decoders = [
-        replace(decoder, policy=rule.resize, interpolation=rule.interpolation) for rule in rules
-    ]
-    made = np.empty((len(rules), len(asking.rows), *asking.subject.input.pixels), np.uint8)
-    for place, row in enumerate(track(asking.rows.tolist(), "reading images by other rules")):
-        try:
-            picture = decoder.open(samples.paths[row])
-        except SkippedImageError:  # it was readable when the audit began
-            made[:, place] = samples.pixels[row]
-            continue
-        for which, one in enumerate(decoders):
-            made[which, place] = one.fit(picture)
-    return made
 
 
 def read_declared(subject: Subject) -> Rule:

@@ -21,6 +21,7 @@ DAMAGE = (
     "features.non_finite",
     "inputs.scaling",
     "inputs.class_order",
+    "weights.batchnorm_stale",
     "features.dead_channels",
     "features.saturated",
 )

@@ -106,7 +106,7 @@ def test_the_file_that_is_written_mends_it(colourful, seen, subject_of, analyse,
     labels = np.array(names, object)[y]
     found = analyse("inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=wrong))
     assert found.levels[ID] == "warn"
-    (file,) = [block for block in found.body.blocks if block.kind == "attachment"]
+    (file,) = [block for block in found.body.blocks if block.id == "inputs-classes"]
     mended = tuple(file.text.splitlines())
     assert mended == names
     again = analyse(

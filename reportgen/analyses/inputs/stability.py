@@ -1,0 +1,207 @@
+"""How many answers flip when pictures change a little, and how many stay right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.inputs.scaling import find_factor
+from reportgen.analyses.intervals import wilson_bounds
+from reportgen.subject.corruptions import (
+    CORRUPTIONS,
+    SHIFTS,
+    as_grey_values,
+    shift,
+    strengths_of,
+)
+
+if TYPE_CHECKING:
+    from reportgen.analyses.inputs.asking import Asking
+    from reportgen.analyses.inputs.options import Options
+
+Ints = NDArray[np.int64]
+SHIFT, MIRROR = "shift", "mirror"
+# What nobody sees must not change an answer: their first strength is held to a bar. Noise, blur and
+# contrast are shown only: sound networks lose half of their answers to the first strength of them.
+# So is the mirror: of digits, letters and signs a mirrored picture may be of another class.
+JUDGED = (SHIFT, "brightness", "JPEG")
+_LEAST_SIDE = 16  # pixels; of fewer a shift by one is no mild change
+_SHOWN = 6
+_SMALLEST_PART = 8  # of a side that a shift may be: of pictures of 8 pixels only one by 1 is small
+_COLOURS = (1, 3)  # channels that JPEG has
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One kind of change.
+
+    strengths: rising in effect, ``(k,)``: pixels of a shift, deviation of noise or blur, quality of
+    a JPEG. flips: answers that differ from those to the unchanged samples, ``(k,)`` counts. right:
+    right answers, ``(k,)`` counts; None without labels. judged: the first strength is held to the
+    bar.
+    """
+
+    kind: str
+    strengths: tuple[float, ...]
+    flips: tuple[int, ...]
+    right: tuple[int, ...] | None
+    judged: bool = False
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """A sample whose answer flips: by which change, and both answers."""
+
+    name: str
+    kind: str
+    strength: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Stability:
+    """samples: that were asked. right: of them, right answers without a change; None without
+    labels. flipped: some whose answer flips under what is judged; pictures: of them before and
+    after, ``(2 n, h, w, 3)``. missing: why nothing was tried. left: kinds that no time was left
+    for."""
+
+    samples: int = 0
+    right: int | None = None
+    curves: tuple[Curve, ...] = ()
+    flipped: tuple[Flipped, ...] = ()
+    pictures: NDArray[np.uint8] | None = None
+    missing: str = ""
+    left: int = 0
+
+    def bound(self, count: int) -> tuple[float, float]:
+        """The 95 % interval of a share (Wilson), of so many of the samples."""
+        low, high = wilson_bounds(np.array([float(count)]), np.array([self.samples]))
+        return float(low[0]), float(high[0])
+
+    @property
+    def worst(self) -> Curve | None:
+        """Of the kinds that are judged, the one whose first strength flips most answers."""
+        judged = [curve for curve in self.curves if curve.judged]
+        return max(judged, key=lambda curve: curve.flips[0], default=None)
+
+
+def try_changes(asking: Asking, options: Options, seed: int) -> Stability:
+    """Ask a draw of the samples after each change."""
+    subject = asking.subject
+    factor = find_factor(subject)
+    if subject.input.kind != "image" or factor is None:
+        return Stability(missing="The samples are no pixels from 0 to 255, or to 1.")
+    few = asking.first(options.changed_samples)
+    sides = subject.input.pixels[:2]
+    kinds = [SHIFT, MIRROR, *CORRUPTIONS]
+    if subject.input.channels not in _COLOURS:
+        kinds.remove("JPEG")
+    curves: list[Curve] = []
+    answered: dict[str, Ints] = {}  # by kind, to its first strength
+    for kind in kinds:
+        if few.late:
+            break
+        strengths = list_strengths(kind, (sides[0], sides[1]))
+        found = [_ask(few, kind, strength, factor, seed) for strength in strengths]
+        answered[kind] = found[0]
+        flips = tuple(int((answers != few.answers).sum()) for answers in found)
+        right = None
+        if few.targets is not None:
+            right = tuple(int((answers == few.targets).sum()) for answers in found)
+        judged = kind in JUDGED and (kind != SHIFT or min(sides) >= _LEAST_SIDE)
+        curves.append(Curve(kind, strengths, flips, right, judged))
+    flipped, pictures = _show_flipped(few, answered, factor, seed)
+    return Stability(
+        len(few.rows),
+        None if few.targets is None else int(few.right.sum()),
+        tuple(curves),
+        flipped,
+        pictures,
+        left=len(kinds) - len(curves),
+    )
+
+
+def _ask(asking: Asking, kind: str, strength: float, factor: float, seed: int) -> Ints:
+    change = make_change(kind, strength, factor, seed)
+
+    def make(rows: Ints) -> Any:
+        return asking.subject.preprocess(change(asking.pixels(rows), asking.rows[rows]))
+
+    return asking.ask(make, f"{kind} {strength:g}")
+
+
+def _show_flipped(
+    asking: Asking, answered: Mapping[str, Ints], factor: float, seed: int
+) -> tuple[tuple[Flipped, ...], NDArray[np.uint8] | None]:
+    """Some samples that flip, the kinds taking turns; and their pictures before and after."""
+    subject, classes = asking.subject, asking.subject.labels.classes
+    sides = subject.input.pixels[0], subject.input.pixels[1]
+    waiting = {
+        kind: np.flatnonzero((answers != asking.answers) & (answers >= 0)).tolist()
+        for kind, answers in answered.items()
+        if kind in JUDGED
+    }
+    chosen: list[tuple[str, int]] = []
+    while len(chosen) < _SHOWN and any(waiting.values()):
+        chosen += [(kind, places.pop(0)) for kind, places in waiting.items() if places]
+    flipped, pictures = [], []
+    for kind, place in chosen[:_SHOWN]:
+        strength = list_strengths(kind, sides)[0]
+        rows = asking.rows[[place]]
+        pixels = asking.pixels(np.array([place]))
+        changed = make_change(kind, strength, factor, seed)(pixels, rows)
+        for values in (pixels, changed):
+            whole = as_grey_values(values.astype(np.float32) * np.float32(factor / 255))
+            pictures.append(np.repeat(whole, 3, -1) if whole.shape[-1] == 1 else whole[..., :3])
+        before, after = (
+            _name(classes, int(answers[place])) for answers in (asking.answers, answered[kind])
+        )
+        name = subject.samples.names[int(rows[0])]
+        flipped.append(Flipped(name, kind, strength, before, after))
+    return tuple(flipped), np.concatenate(pictures) if pictures else None
+
+
+def _name(classes: Sequence[str], which: int) -> str:
+    if which < 0:
+        return "not a number"
+    return classes[which] if which < len(classes) else str(which)
+
+
+def list_strengths(kind: str, sides: tuple[int, int]) -> tuple[float, ...]:
+    """The strengths that a kind of change is tried with, the mildest first."""
+    if kind == SHIFT:
+        most = min(sides) // _SMALLEST_PART
+        return tuple(float(by) for by in SHIFTS if by <= most) or (1.0,)
+    return (1.0,) if kind == MIRROR else strengths_of(kind, sides)
+
+
+def make_change(
+    kind: str, strength: float, factor: float, seed: int
+) -> Callable[[NDArray[Any], Ints], NDArray[np.float32]]:
+    """A function of samples ``(b, h, w, c)`` before scaling and their numbers.
+
+    What it draws follows from the seed, the change and the number of the sample, so it does not
+    depend on the batches.
+    """
+
+    def change(pixels: NDArray[Any], rows: Ints) -> NDArray[np.float32]:
+        rngs = [np.random.default_rng([seed, int(1000 * strength), row]) for row in rows.tolist()]
+        if kind == MIRROR:
+            return pixels[:, :, ::-1].astype(np.float32)
+        each = zip(pixels, rngs, strict=True)
+        if kind == SHIFT:
+            moved = [shift(one[None], int(strength), rng)[0] for one, rng in each]
+            return np.stack(moved).astype(np.float32)
+        corrupt = CORRUPTIONS[kind]
+        to_one = np.float32(factor / 255)
+        made = [
+            corrupt(one[None].astype(np.float32) * to_one, strength, rng)[0] for one, rng in each
+        ]
+        return as_grey_values(np.stack(made)).astype(np.float32) / np.float32(factor)
+
+    return change
