@@ -65,7 +65,7 @@ def test_what_needs_samples_says_which_option_gives_them(alone):
 
 def test_checks_of_samples_in_the_other_sections_are_not_applicable(alone):
     overview = findings(alone.sections["overview"])
-    for id_ in ("model.answers", "inputs.skipped", "inputs.duplicates"):
+    for id_ in ("model.answers", "inputs.skipped"):
         assert overview[id_]["level"] == "not_applicable"
         assert "There are no samples" in overview[id_]["message"]
     assert findings(alone.sections["optvis"])["optvis.below_natural"]["level"] == "not_applicable"

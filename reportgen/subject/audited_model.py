@@ -76,7 +76,11 @@ class AuditedModel:
 
     def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Samples as people see them, ``(n, h, w, 3)`` uint8, before scaling."""
-        pixels = np.asarray(self.samples.pixels[rows])
+        return self.draw(self.samples.pixels[rows])
+
+    def draw(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """Pixels of samples ``(n, *input.pixels)`` as people see them, ``(n, h, w, 3)``."""
+        pixels = np.asarray(pixels)
         if pixels.dtype != np.uint8:
             low, high = self.display_range
             pixels = np.clip((pixels - low) * (255 / (high - low)), 0, 255).astype(np.uint8)

@@ -17,7 +17,18 @@ PACKAGE = Path(__file__).resolve().parents[2] / "reportgen"
 IDS = [analysis.id for analysis in BATTERY]
 # The public list of findings, for the sections that are there.
 PUBLIC = {
-    "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped", "inputs.duplicates"},
+    "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped"},
+    "inputs": {
+        "inputs.duplicates",
+        "inputs.scaling",
+        "inputs.class_order",
+        "inputs.resizing",
+        "inputs.leak",
+        "inputs.blank_answer",
+        "weights.batchnorm_stale",
+        "predictions.suspect_labels",
+        "predictions.unstable",
+    },
     "predictions": {
         "predictions.accuracy",
         "predictions.calibration",

@@ -83,44 +83,6 @@ def test_samples_by_class(trained, survey, pictures):
     assert found.result.class_counts == tuple(np.bincount(pictures[1]))
 
 
-def test_no_two_samples_are_identical(trained, survey, pictures):
-    found = survey(trained, *pictures)
-    assert found.findings["inputs.duplicates"].level == "pass"
-    assert found.findings["inputs.duplicates"].value == 0
-
-
-@pytest.mark.parametrize(("limit", "level"), [(0.01, "warn"), (0.2, "note")])
-def test_identical_samples(trained, survey, pictures, limit, level):
-    x, y = (np.concatenate([part, part[:3], part[:1]]) for part in pictures)
-    found = survey(trained, x, y, max_duplicate_share=limit)
-    assert sorted(len(group.names) for group in found.result.duplicates) == [2, 2, 3]
-    finding = found.findings["inputs.duplicates"]
-    assert (finding.level, finding.value) == (level, 4 / 64)
-    assert found.result.duplicates[0].names == ("#0", "#60", "#63")
-
-
-def test_identical_samples_with_different_labels(trained, survey, pictures):
-    x, y = pictures
-    found = survey(
-        trained,
-        np.concatenate([x, x[:2]]),
-        np.concatenate([y, [(y[0] + 1) % 3, y[1]]]),
-        max_duplicate_share=0.5,
-    )
-    finding = found.findings["inputs.duplicates"]
-    assert finding.level == "warn"  # however few there are
-    assert "identical samples have different labels in 1 group" in finding.message
-    first, second = rows_of(found.body, "overview-duplicates")
-    assert len(first[1].split(", ")) == 2
-    assert len(second[1].split(", ")) == 1
-
-
-def test_a_few_numbers_that_coincide_are_no_duplicates(survey):
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
-    found = survey(model, np.zeros((9, 2), np.float32), np.zeros(9) + 0.5)
-    assert found.findings["inputs.duplicates"].level == "pass"
-
-
 @pytest.mark.parametrize(("broken", "level"), [(0, "pass"), (1, "note"), (4, "warn")])
 def test_the_ledger_and_its_share(trained, analyse, tmp_path, broken, level):
     rng = np.random.default_rng(0)

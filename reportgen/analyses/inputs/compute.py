@@ -1,4 +1,4 @@
-"""All that is asked of the model to find out whether it is fed as it was trained."""
+"""All that is asked to find out whether the model is fed as it was trained, and with what."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from reportgen.analyses.inputs.asking import gives_classes, start_asking
 from reportgen.analyses.inputs.batchnorm import StoredStatistics, compare_statistics
+from reportgen.analyses.inputs.blanks import Blanks, ask_blanks
 from reportgen.analyses.inputs.class_order import ClassOrder, find_order
+from reportgen.analyses.inputs.copies import Copies, find_copies
 from reportgen.analyses.inputs.doubted_labels import DoubtedLabels, doubt_labels
 from reportgen.analyses.inputs.options import Options
 from reportgen.analyses.inputs.resizing import Resizings, list_rules, read_declared, try_resizings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
 _CHANGES = 30
+_NO_CLASSES = "The model does not answer with one class a sample."
 
 
 @dataclass(frozen=True)
@@ -37,41 +40,50 @@ class InputsResult:
     statistics: StoredStatistics
     labels: DoubtedLabels
     stability: Stability
+    blanks: Blanks
+    copies: Copies
     options: Options
 
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> InputsResult:
-    """Ask one draw of the samples in all ways."""
-    if not gives_classes(subject):
-        missing = "The model does not answer with one class a sample."
-        return InputsResult(
-            subject.labels.classes,
-            0,
-            len(subject.samples),
-            missing,
-            Scalings(subject.scaling.words, missing=missing),
-            ClassOrder(missing=missing),
-            Resizings(read_declared(subject), missing=missing),
-            StoredStatistics(missing=missing),
-            DoubtedLabels(missing=missing),
-            Stability(missing=missing),
-            options,
-        )
-    resizings = len(list_rules(read_declared(subject)))
-    # Resizing is tried with files only; statistics of the samples take two passes; there are about
-    # thirty changes of a part of the samples.
-    passes = len(list_names(subject.input.channels)) + resizings * bool(subject.samples.paths) + 2
-    part = min(options.changed_samples, len(subject.samples)) / max(
-        min(options.samples, len(subject.samples)), 1
-    )
-    passes += round(_CHANGES * part)
-    asking = start_asking(subject, options.samples, options.work, passes, options.seconds, rng)
-    scalings = try_scalings(asking)
-    promising = {one.name: one.answers for one in scalings.perhaps}
+    """Ask one draw of the samples in all ways; compare all samples with each other."""
+    asked = _ask(subject, options, rng) if gives_classes(subject) else _leave(subject)
+    samples, unlabelled, scalings, order, resizings, statistics, labels, stability, blanks = asked
     return InputsResult(
         subject.labels.classes,
-        len(asking.rows),
+        samples,
         len(subject.samples),
+        unlabelled,
+        scalings,
+        order,
+        resizings,
+        statistics,
+        labels,
+        stability,
+        blanks,
+        find_copies(subject),
+        options,
+    )
+
+
+Asked = tuple[
+    int, str, Scalings, ClassOrder, Resizings, StoredStatistics, DoubtedLabels, Stability, Blanks
+]
+
+
+def _ask(subject: Subject, options: Options, rng: np.random.Generator) -> Asked:
+    asking = start_asking(
+        subject,
+        options.samples,
+        options.work,
+        _count_passes(subject, options),
+        options.seconds,
+        rng,
+    )
+    scalings = try_scalings(asking)
+    promising = {one.name: one.answers for one in scalings.perhaps}
+    return (
+        len(asking.rows),
         asking.unlabelled,
         scalings,
         find_order(asking, promising, rng),
@@ -79,5 +91,29 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
         compare_statistics(asking, rng),
         doubt_labels(asking, options, rng),
         try_changes(asking, options, int(rng.integers(2**31))),
-        options,
+        ask_blanks(subject, rng),
     )
+
+
+def _leave(subject: Subject) -> Asked:
+    """Nothing that takes classes."""
+    return (
+        0,
+        _NO_CLASSES,
+        Scalings(subject.scaling.words, missing=_NO_CLASSES),
+        ClassOrder(missing=_NO_CLASSES),
+        Resizings(read_declared(subject), missing=_NO_CLASSES),
+        StoredStatistics(missing=_NO_CLASSES),
+        DoubtedLabels(missing=_NO_CLASSES),
+        Stability(missing=_NO_CLASSES),
+        Blanks(missing=_NO_CLASSES),
+    )
+
+
+def _count_passes(subject: Subject, options: Options) -> int:
+    """About how often the drawn samples are asked; changes are asked of a part of them."""
+    ways = len(list_names(subject.input.channels))
+    rules = len(list_rules(read_declared(subject))) if subject.samples.paths else 0
+    drawn = min(options.samples, len(subject.samples))
+    changed = min(options.changed_samples, drawn) / max(drawn, 1)
+    return ways + rules + 2 + round(_CHANGES * changed)

@@ -43,6 +43,25 @@ class Options(AnalysisOptions):
             "those that are asked at all."
         ),
     )
+    max_duplicate_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `inputs.duplicates`, from 0 to 1: it warns where more than this share of the "
+            "samples repeat another one to the last byte; at or below it there is a note. Copies "
+            "with different labels always warn."
+        ),
+    )
+    blank_confidence: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `inputs.blank_answer`: it notes where an empty picture or noise is answered "
+            "with at least this probability."
+        ),
+    )
     max_flips: float = Field(
         default=0.25,
         ge=0,

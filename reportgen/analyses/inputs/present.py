@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reportgen.analyses.inputs.batchnorm import FAR, StoredStatistics
 from reportgen.analyses.inputs.class_order import ClassOrder
 from reportgen.analyses.inputs.compute import InputsResult
+from reportgen.analyses.inputs.copy_blocks import list_blanks, show_copies
 from reportgen.analyses.inputs.findings import ORDER_FILE, judge
 from reportgen.analyses.inputs.paired import IMPROBABLE, least_gain
 from reportgen.analyses.inputs.resizing import Resizings
@@ -46,6 +47,9 @@ def present(result: InputsResult) -> SectionBody:
         blocks += show_suspects(result.labels, arrays)
     if result.stability.curves:
         blocks += show_stability(result.stability, arrays)
+    blocks += show_copies(result.copies, arrays)
+    if result.blanks.asked:
+        blocks.append(list_blanks(result.blanks))
     return SectionBody(judge(result), tuple(blocks), _describe_method(result), arrays)
 
 
@@ -195,7 +199,7 @@ def _attach_order(found: ClassOrder) -> Attachment:
 
 def _describe_method(result: InputsResult) -> tuple[str, ...]:
     if not result.samples:
-        return ("Nothing was asked.",)
+        return (f"Nothing was asked: {result.unlabelled}",)
     lines = []
     if result.resizings.tried:
         lines.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.overview.options import Options
 from reportgen.report.cards import SubjectCard
-from reportgen.subject.samples import content_hashes
 
 if TYPE_CHECKING:
     from reportgen.subject.layers import LayerCall
@@ -41,14 +40,6 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class DuplicateGroup:
-    """Samples that are identical as the model sees them."""
-
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class OverviewResult:
     """See the fields; nothing here is an estimate."""
 
@@ -59,12 +50,11 @@ class OverviewResult:
     class_counts: tuple[int, ...]
     target_range: tuple[float, float] | None
     size_counts: tuple[tuple[str, int], ...]
-    duplicates: tuple[DuplicateGroup, ...]
     options: Options
 
 
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> OverviewResult:
-    """Read the layers as they are called, count samples, find identical ones."""
+    """Read the layers as they are called, count samples."""
     calls = subject.probe.calls
     values = subject.labels.values
     return OverviewResult(
@@ -75,7 +65,6 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Ove
         class_counts=_count_classes(subject, values),
         target_range=_find_range(values),
         size_counts=_count_sizes(subject.samples.sizes),
-        duplicates=_find_duplicates(subject),
         options=options,
     )
 
@@ -125,23 +114,3 @@ def _count_classes(subject: Subject, values: NDArray[Any] | None) -> tuple[int, 
 def _count_sizes(sizes: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     counts = Counter(f"{width} x {height}" for height, width in sizes.tolist())
     return tuple(counts.most_common())
-
-
-def _find_duplicates(subject: Subject) -> tuple[DuplicateGroup, ...]:
-    if subject.input.kind == "vector" and subject.input.shape[0] < 4:
-        return ()  # a few numbers coincide by nature
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for row, digest in enumerate(content_hashes(subject.samples.pixels)):
-        groups[digest].append(row)
-    names, values, classes = subject.samples.names, subject.labels.values, subject.labels.classes
-
-    def label(row: int) -> str:
-        if values is None:
-            return ""
-        return classes[values[row]] if classes else f"{float(values[row].ravel()[0]):.4g}"
-
-    return tuple(
-        DuplicateGroup(tuple(names[r] for r in rows), tuple(label(r) for r in rows))
-        for rows in groups.values()
-        if len(rows) > 1
-    )

@@ -1,4 +1,4 @@
-"""The checks of the overview: the file, and what was left out or repeated among the samples."""
+"""The checks of the overview: the file, and what was left out of the samples or assumed."""
 
 from __future__ import annotations
 
@@ -69,19 +69,6 @@ ASSUMED = Check(
     unit="not stated",
     better="lower",
     advice="State it with --preprocessing, as the training did it.",
-)
-DUPLICATES = Check(
-    id="inputs.duplicates",
-    title="Identical samples",
-    meaning=(
-        "Samples that are the same to the last byte as the model sees them. It warns above the "
-        "bar, and whenever identical samples have different labels."
-    ),
-    levels=("note", "warn"),
-    unit="share",
-    better="lower",
-    bar="max_duplicate_share",
-    advice="Decide which label is right, then remove the copies.",
 )
 
 
@@ -220,47 +207,11 @@ def _repaired(result: OverviewResult) -> Finding:
     )
 
 
-def _duplicates(result: OverviewResult) -> Finding:
-    limit = result.options.max_duplicate_share
-    level: Level
-    extra = sum(len(group.names) - 1 for group in result.duplicates)
-    conflicts = sum(len(set(group.labels)) > 1 for group in result.duplicates)
-    share = extra / max(1, result.card.samples)
-    repeated = f"{extra} {'sample repeats' if extra == 1 else 'samples repeat'}"
-    if not result.card.samples:
-        return DUPLICATES.not_checked("There are no samples. Give --images FOLDER.")
-    if result.card.samples < 2:
-        said, level = "There is only one sample to compare. Audit more.", "not_applicable"
-    elif not extra:
-        said, level = "No two samples are identical.", "pass"
-    elif conflicts:
-        level = "warn"
-        said = (
-            f"{repeated} another one, and identical samples have different labels in {conflicts} "
-            f"{'group' if conflicts == 1 else 'groups'}. Decide which label is right, then remove "
-            "the copies."
-        )
-    else:
-        level = "warn" if share > limit else "note"
-        said = (
-            f"{repeated} another one ({share:.1%}). Remove the copies: they count twice, and may "
-            "stand in the training data too."
-        )
-    return DUPLICATES.finding(
-        level,
-        said,
-        value=share,
-        threshold=limit,
-        evidence="overview-duplicates" if extra else "overview-samples",
-    )
-
-
 _ANSWERS: Mapping[Check, Callable[[OverviewResult], Finding]] = {
     UNSAFE_CONTENT: _unsafe,
     REPAIRED: _repaired,
     ANSWERS: _answers,
     ASSUMED: _assumed,
     SKIPPED: _skipped,
-    DUPLICATES: _duplicates,
 }
 CHECKS = tuple(_ANSWERS)

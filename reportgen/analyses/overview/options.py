@@ -19,13 +19,3 @@ class Options(AnalysisOptions):
             "samples had to be left out; at or below it there is a note. At 1 it never warns."
         ),
     )
-    max_duplicate_share: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description=(
-            "Bar of `inputs.duplicates`, from 0 to 1: it warns where more than this share of the "
-            "samples repeat another one; at or below it there is a note. Identical samples with "
-            "different labels always warn."
-        ),
-    )

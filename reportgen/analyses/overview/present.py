@@ -169,8 +169,6 @@ def _samples(result: OverviewResult) -> list[Block]:
         blocks.append(_class_bars(result))
     if card.skipped:
         blocks.append(_ledger(result))
-    if result.duplicates:
-        blocks.append(_duplicate_table(result))
     return blocks
 
 
@@ -203,23 +201,5 @@ def _ledger(result: OverviewResult) -> Table:
         header=("Cause", "Samples", "For example"),
         rows=tuple(
             (item.cause, item.count, ", ".join(item.examples)) for item in result.card.skipped
-        ),
-    )
-
-
-def _duplicate_table(result: OverviewResult) -> Table:
-    groups = sorted(result.duplicates, key=lambda g: (len(set(g.labels)) < 2, -len(g.names)))
-    more = len(groups) - _SHOWN_GROUPS
-    return Table(
-        id="overview-duplicates",
-        title="Identical samples",
-        caption=(
-            "Groups of samples that are the same to the last pixel; those with different labels "
-            "come first." + (f" {more} more groups are not shown." if more > 0 else "")
-        ),
-        header=("Samples", "Labels", "Names"),
-        rows=tuple(
-            (len(g.names), ", ".join(sorted(set(g.labels))), ", ".join(g.names[:6]))
-            for g in groups[:_SHOWN_GROUPS]
         ),
     )
