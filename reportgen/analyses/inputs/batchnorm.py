@@ -28,6 +28,9 @@ _MOST_AT_ONCE, _FEWEST_AT_ONCE = 128, 16
 # Of a layer's channels, half or more are so many stored deviations away, or as many times e wider
 # or narrower: what its samples make is not what is stored.
 FAR = 1.0
+_NO_NORMS = "The model has no BatchNormalization."
+_ONE_SIZE = "The model takes batches of one size only."
+Seen = list[tuple[int, Mapping[str, tuple[FloatArray, FloatArray]]]]
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class StoredStatistics:
 def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatistics:
     """Ask the samples once more, each BatchNormalization by the statistics of its batch."""
     subject = asking.subject
-    norms = {c.address: c for c in subject.probe.calls if c.class_name == "BatchNormalization"}
+    norms = list_norms(subject)
     if not norms:
-        return StoredStatistics(missing="The model has no BatchNormalization.")
+        return StoredStatistics(missing=_NO_NORMS)
     if subject.probe.static_batch:
-        return StoredStatistics(missing="The model takes batches of one size only.")
+        return StoredStatistics(missing=_ONE_SIZE)
     count = len(asking.rows)
     if count < _FEWEST_AT_ONCE:
         missing = f"{count} samples are too few: their statistics take {_FEWEST_AT_ONCE} or more."
@@ -76,21 +79,26 @@ def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatis
     order = rng.permutation(count)
     parts = np.array_split(order, max(count // at_once, 1))
     answers = np.empty(count, np.int64)
-    own, stored = (_trace(subject, norms, own=mode) for mode in (True, False))
-    seen: list[tuple[int, Mapping[str, tuple[FloatArray, FloatArray]]]] = []
+    own, stored = (trace_norms(subject, norms, own=mode) for mode in (True, False))
+    seen: Seen = []
     for part in track(parts, "by statistics of the samples"):
         inputs = subject.inputs(asking.rows[part])
         raw, _ = own(inputs)
         answers[part] = read_classes(subject, raw)
         seen.append((len(part), stored(inputs)[1]))
-    layers = tuple(Strayed(a, _measure(call, a, seen)) for a, call in norms.items())
+    layers = tuple(Strayed(a, measure_distance(call, a, seen)) for a, call in norms.items())
     paired = None
     if asking.targets is not None:
         paired = compare(asking.right, answers == asking.targets)
     return StoredStatistics(layers, paired, min(len(part) for part in parts))
 
 
-def _trace(subject: Subject, norms: Mapping[str, LayerCall], *, own: bool) -> Any:
+def list_norms(subject: Subject) -> dict[str, LayerCall]:
+    """Every BatchNormalization by its address, in order."""
+    return {c.address: c for c in subject.probe.calls if c.class_name == "BatchNormalization"}
+
+
+def trace_norms(subject: Subject, norms: Mapping[str, LayerCall], *, own: bool) -> Any:
     """A function of scaled inputs: the audited output, and by address the mean and variance of
     each channel before its BatchNormalization."""
     import tensorflow as tf
@@ -137,10 +145,10 @@ def _trace(subject: Subject, norms: Mapping[str, LayerCall], *, own: bool) -> An
     return run
 
 
-def _measure(
+def measure_distance(
     call: LayerCall,
     address: str,
-    seen: list[tuple[int, Mapping[str, tuple[FloatArray, FloatArray]]]],
+    seen: Seen,
 ) -> float:
     """See `Strayed.distance`; over all batches together."""
     weights = np.array([float(size) for size, _ in seen])[:, None]

@@ -11,7 +11,7 @@ from reportgen.report.findings import Finding
 if TYPE_CHECKING:
     from reportgen.analyses.inputs.class_order import Moved
     from reportgen.analyses.inputs.compute import InputsResult
-    from reportgen.analyses.inputs.scaling import Scaled
+    from reportgen.analyses.inputs.scaling import Fit, Scaled
 
 SCALING = Check(
     id="inputs.scaling",
@@ -19,7 +19,8 @@ SCALING = Check(
     meaning=(
         "Whether the same samples are answered rightly more often by another usual scaling, by the "
         "other order of the colours, or scaled twice. It warns where that is no accident (exact "
-        "McNemar test, p < 0.001 over all that are tried), and notes below 0.01."
+        "McNemar test, p < 0.001 over all that are tried), and notes below 0.01. Without labels it "
+        "compares with what BatchNormalization has stored."
     ),
     levels=("note", "warn"),
     unit="more right answers",
@@ -176,6 +177,8 @@ def _scaling(result: InputsResult) -> Finding:
     found = result.scalings
     if found.missing:
         return SCALING.not_checked(found.missing)
+    if found.fits:
+        return _fitting(result)
     if not found.tried:
         return SCALING.not_checked("No time was left to try another one. Raise inputs.seconds.")
     tried = len(found.tried)
@@ -207,6 +210,45 @@ def _scaling(result: InputsResult) -> Finding:
     )
 
 
+def _fitting(result: InputsResult) -> Finding:
+    """Without labels: by the statistics that BatchNormalization has stored."""
+    found, closer = result.scalings, result.scalings.closer
+    best = found.fits[0]
+    if found.fits_none:
+        return SCALING.finding(
+            "note",
+            "There are no labels, and no usual scaling makes of the samples what "
+            f"BatchNormalization has stored (the declared one: distance {found.own:.2f}; "
+            f"{best.name}: {best.distance:.2f}). It was stored of other data, or too early. Give "
+            "labels to find out.",
+            value=found.own,
+            threshold=0.0,
+            unit="distance to the stored statistics",
+            evidence="inputs-scaling",
+        )
+    if closer is None:
+        return SCALING.finding(
+            "pass",
+            "There are no labels. By what BatchNormalization has stored the declared scaling fits "
+            f"(distance {found.own:.2f}; the best of {len(found.fits)} others, {best.name}: "
+            f"{best.distance:.2f}). The order of the colours cannot be told so.",
+            value=0.0,
+            threshold=0.0,
+            evidence="inputs-scaling",
+        )
+    return SCALING.finding(
+        "warn",
+        f"There are no labels. By {found.declared}, as declared, the samples are not what "
+        f"BatchNormalization has stored (distance {found.own:.2f}), by {closer.name} "
+        f"({closer.words}) they are ({closer.distance:.2f}).{_say_twice(result, closer)} "
+        f"{_say_command(result, closer)}",
+        value=found.own - closer.distance,
+        threshold=0.0,
+        unit="distance to the stored statistics",
+        evidence="inputs-scaling",
+    )
+
+
 def _say_gain(best: Scaled) -> str:
     paired = best.paired
     return (
@@ -214,14 +256,14 @@ def _say_gain(best: Scaled) -> str:
     )
 
 
-def _say_twice(result: InputsResult, best: Scaled) -> str:
+def _say_twice(result: InputsResult, best: Scaled | Fit) -> str:
     found = result.scalings
     if found.inner and best.name in ("none", "none-bgr"):
         return f" The model scales its input itself (layer {found.inner}): pixels are scaled twice."
     return ""
 
 
-def _say_command(result: InputsResult, best: Scaled) -> str:
+def _say_command(result: InputsResult, best: Scaled | Fit) -> str:
     if result.scalings.fractions:
         return (
             "Your samples are from 0 to 1: multiply them by 255, then audit again with "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     import keras
 
 CLASSES = 4
+
+
+@pytest.fixture(scope="session")
+def analyse(analyse: Any) -> Callable[..., SimpleNamespace]:
+    """As everywhere, with few samples that are changed: thirty passes that most tests ignore."""
+
+    def run(id_: str, subject: Any, **options: Any) -> SimpleNamespace:
+        return analyse(id_, subject, **{"changed_samples": 4, **options})
+
+    return run
 
 
 def squares(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -141,7 +141,8 @@ def test_a_change_does_not_depend_on_the_batch(kind):
 
 
 def test_a_sound_network_is_silent(colourful, seen, subject_of, analyse):
-    found = analyse("inputs", subject_of(colourful, *seen, preprocessing="unit"))
+    subject = subject_of(colourful, *seen, preprocessing="unit")
+    found = analyse("inputs", subject, changed_samples=200)
     assert found.levels[ID] == "pass"
     curves = {curve.kind: curve for curve in found.result.stability.curves}
     assert set(JUDGED) < set(curves)
@@ -167,7 +168,7 @@ def brittle():
 def test_a_network_that_looks_at_two_pixels_flips(brittle, subject_of, analyse):
     x = np.random.default_rng(4).integers(0, 256, (200, 16, 16, 3)).astype(np.uint8)
     y = (x[:, 5, 5, 0] > x[:, 4, 4, 0]).astype(int)
-    found = analyse("inputs", subject_of(brittle, x, y, preprocessing="unit"))
+    found = analyse("inputs", subject_of(brittle, x, y, preprocessing="unit"), changed_samples=200)
     finding = found.findings[ID]
     assert finding.level == "warn"
     # Other pixels are as bright or darker by chance: half of the answers flip.
@@ -184,7 +185,7 @@ def test_a_network_that_looks_at_two_pixels_flips(brittle, subject_of, analyse):
 
 def test_unlabelled_samples_flip_as_well(brittle, subject_of, analyse):
     x = np.random.default_rng(4).integers(0, 256, (60, 16, 16, 3)).astype(np.uint8)
-    found = analyse("inputs", subject_of(brittle, x, preprocessing="unit"))
+    found = analyse("inputs", subject_of(brittle, x, preprocessing="unit"), changed_samples=60)
     assert found.levels[ID] == "warn"
     assert all(curve.right is None for curve in found.result.stability.curves)
 
@@ -199,7 +200,8 @@ def test_the_mirror_is_not_judged(subject_of, analyse):
     model.set_weights([kernel.reshape(256, 2), np.zeros(2, np.float32)])
     x = np.zeros((60, 16, 16, 1), np.uint8)
     x[::2, 3:9, 2:5], x[1::2, 3:9, 11:14] = 200, 200
-    found = analyse("inputs", subject_of(model, x, np.arange(60) % 2, preprocessing="unit"))
+    subject = subject_of(model, x, np.arange(60) % 2, preprocessing="unit")
+    found = analyse("inputs", subject, changed_samples=60)
     curves = {curve.kind: curve for curve in found.result.stability.curves}
     assert curves["mirror"].flips == (60,)
     assert found.levels[ID] == "pass"
