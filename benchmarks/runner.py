@@ -15,7 +15,7 @@ from pathlib import Path
 
 _NOT_BENCHMARKS = frozenset({"__init__", "__main__", "runner"})
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib")
-_PEERS = ("tf-keras-vis",)
+_PEERS = ("cleanlab", "tf-keras-vis")
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,10 @@ def test_the_preset_gives_way_to_both(tmp_path, text, given, limit):
 
 
 def test_options_of_an_analysis_are_merged_one_by_one(tmp_path):
-    text = "[overview]\nmax_skipped_share = 0.5\nmax_duplicate_share = 0.5\n"
-    got = load(tmp_path, text, options={"overview": {"max_skipped_share": 0.25}})
-    options = find_analysis("overview").choose_options("quick", got.options["overview"])
-    assert (options.max_skipped_share, options.max_duplicate_share) == (0.25, 0.5)
+    text = "[inputs]\nmax_flips = 0.5\nmax_duplicate_share = 0.5\n"
+    got = load(tmp_path, text, options={"inputs": {"max_flips": 0.125}})
+    options = find_analysis("inputs").choose_options("quick", got.options["inputs"])
+    assert (options.max_flips, options.max_duplicate_share) == (0.125, 0.5)
 
 
 def test_paths_are_relative_to_the_file(tmp_path):
