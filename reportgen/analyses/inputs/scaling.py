@@ -77,7 +77,7 @@ class Scalings:
     missing: str = ""
     left: int = 0
     fits: tuple[Fit, ...] = ()
-    own: float = float("nan")
+    own: float = 0.0
 
     @property
     def closer(self) -> Fit | None:
