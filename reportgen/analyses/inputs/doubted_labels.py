@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analyses.inputs.neighbours import NEIGHBOURS, count_votes, read_representation
+from reportgen.analyses.inputs.neighbours import (
+    NEIGHBOURS,
+    count_told,
+    count_votes,
+    read_representation,
+)
 from reportgen.analyses.inputs.suspects import find_suspects
+from reportgen.analyses.intervals import wilson_bounds
 
 if TYPE_CHECKING:
     from reportgen.analyses.inputs.asking import Asking
     from reportgen.analyses.inputs.options import Options
 
 _FEWEST = 30  # samples
+_LOST = 0.1  # of the samples, beyond both intervals, that the head does not make answers of
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,9 @@ class Doubted:
 @dataclass(frozen=True)
 class DoubtedLabels:
     """The most contradicted first. usual, share: as of `suspects.Suspects`. samples: labelled ones.
-    pictures: of the first, ``(shown, h, w, 3)`` uint8. missing: why labels were not looked at."""
+    pictures: of the first, ``(shown, h, w, 3)`` uint8. told: samples whose neighbours in the layer
+    before the output are of their class, None without one; right: right answers. missing: why
+    labels were not looked at."""
 
     samples: int = 0
     found: tuple[Doubted, ...] = ()
@@ -44,7 +53,18 @@ class DoubtedLabels:
     share: float = 0.0
     pictures: NDArray[np.uint8] | None = None
     neighbours: int = NEIGHBOURS
+    told: int | None = None
+    right: int = 0
     missing: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the layer before the output tells classes apart that the answers do not."""
+        if self.told is None:
+            return False
+        hits = np.array([float(self.told), float(self.right)])
+        low, high = wilson_bounds(hits, np.array([self.samples, self.samples]))
+        return bool(low[0] > high[1] + _LOST)
 
 
 def doubt_labels(asking: Asking, options: Options, rng: np.random.Generator) -> DoubtedLabels:
@@ -68,7 +88,10 @@ def doubt_labels(asking: Asking, options: Options, rng: np.random.Generator) -> 
     probabilities = probabilities / np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-30)
     labels = values[rows]
     suspects = find_suspects(probabilities, labels, rng)
-    votes = _ask_neighbours(asking, rows, labels, suspects.rows, suspects.suggested)
+    features = None if asking.late else read_representation(subject)
+    if features is not None:
+        features = features[rows] if np.isfinite(features[rows]).all() else None
+    votes = _ask_neighbours(features, labels, suspects.rows, suspects.suggested)
     classes = subject.labels.classes
     found = tuple(
         Doubted(
@@ -91,24 +114,21 @@ def doubt_labels(asking: Asking, options: Options, rng: np.random.Generator) -> 
         suspects.share,
         pictures,
         min(NEIGHBOURS, len(rows) - 1),
+        None if features is None else count_told(features, labels),
+        int((probabilities.argmax(axis=1) == labels).sum()),
     )
 
 
 def _ask_neighbours(
-    asking: Asking,
-    rows: NDArray[np.int64],
+    features: NDArray[np.float64] | None,
     labels: NDArray[np.int64],
     flagged: NDArray[np.int64],
     suggested: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Votes for the suggested and for the given class of each flagged sample."""
-    if not len(flagged) or asking.late:
+    if features is None or not len(flagged):
         return None
-    features = read_representation(asking.subject)
-    if features is None or not np.isfinite(features[rows]).all():
-        return None
-    own = features[rows]
     return (
-        count_votes(own, labels, flagged, suggested),
-        count_votes(own, labels, flagged, labels[flagged]),
+        count_votes(features, labels, flagged, suggested),
+        count_votes(features, labels, flagged, labels[flagged]),
     )

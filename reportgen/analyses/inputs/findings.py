@@ -285,7 +285,7 @@ def _class_order(result: InputsResult) -> Finding:
         return CLASS_ORDER.finding(
             "pass",
             f"No other order of the {len(found.names):,} classes does better on samples that it "
-            "was not fitted on.",
+            f"was not fitted on.{_say_lost(result)}",
             value=0.0,
             threshold=0.0,
             evidence="inputs-order",
@@ -302,6 +302,19 @@ def _class_order(result: InputsResult) -> Finding:
         value=float(count),
         threshold=0.0,
         evidence="inputs-order",
+    )
+
+
+def _say_lost(result: InputsResult) -> str:
+    """Where the network knows the classes and its answers do not, and nothing was found yet."""
+    found = result.labels
+    if not found.lost or found.told is None:
+        return ""
+    return (
+        f" Yet the layer before the output tells classes apart ({found.told / found.samples:.1%} "
+        "of the samples lie among their own), and the answers do not "
+        f"({found.right / found.samples:.1%}): look at the last layer, at the order of the "
+        "classes, and at what BatchNormalization has stored."
     )
 
 

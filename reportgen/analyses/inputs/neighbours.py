@@ -59,6 +59,22 @@ def read_representation(subject: Subject) -> FloatArray | None:
     return np.concatenate(list(parts)).astype(np.float64)
 
 
+def count_told(features: FloatArray, labels: Ints) -> int:
+    """Samples whose label is the most frequent one among their `NEIGHBOURS` nearest others."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    centred = features - features.mean(axis=0)
+    # Each sample is its own nearest; it is asked for and left out.
+    count = min(NEIGHBOURS, len(features) - 1) + 1
+    search = KNeighborsClassifier(n_neighbors=count, metric="cosine").fit(centred, labels)
+    near = search.kneighbors(centred, return_distance=False)
+    told = 0
+    for row, others in enumerate(near):
+        votes = np.bincount(labels[others[others != row][: count - 1]])
+        told += int(votes.argmax() == labels[row])
+    return told
+
+
 def _back(calls: Sequence[LayerCall], place: int) -> int:
     """The first call at or before ``place`` that does not only pass values on; -1: the input."""
     while place >= 0 and calls[place].class_name in _PASSING_ON and len(calls[place].inputs) == 1:

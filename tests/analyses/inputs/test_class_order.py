@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
@@ -129,3 +130,18 @@ def test_a_wrong_scaling_does_not_hide_a_wrong_order(colourful, seen, subject_of
     assert found.result.order.scaling == "unit"
     assert "(with samples scaled by unit)" in found.findings[ID].message
     assert found.result.order.names == names
+
+
+def test_a_head_that_loses_what_the_network_knows_is_said(colourful, seen, subject_of, analyse):
+    """The last layer is noise: no order helps, but its input lies apart by class."""
+    twin = keras.models.clone_model(colourful)
+    twin.set_weights(colourful.get_weights())
+    kernel, bias = twin.layers[-1].get_weights()
+    kernel[:] = np.random.default_rng(1).normal(size=kernel.shape)
+    twin.layers[-1].set_weights([kernel, bias])
+    found = analyse("inputs", subject_of(twin, *seen, preprocessing="unit"))
+    message = found.findings[ID].message
+    assert "the layer before the output tells classes apart" in message
+    assert "look at the last layer" in message
+    sound = analyse("inputs", subject_of(colourful, *seen, preprocessing="unit"))
+    assert "Yet" not in sound.findings[ID].message

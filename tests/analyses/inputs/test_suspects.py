@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 
-from reportgen.analyses.inputs.neighbours import count_votes
+from reportgen.analyses.inputs.neighbours import count_told, count_votes
 from reportgen.analyses.inputs.suspects import (
     estimate_joint,
     find_suspects,
@@ -151,3 +151,10 @@ def test_names_are_no_formulas(colourful, seen, subject_of, analyse):
     cells = [cell for row in csv.reader(io.StringIO(file.text)) for cell in row]
     assert "'=1+1" in cells
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "@")]
+
+
+def test_samples_among_their_own_by_hand():
+    near = np.array([[1.0, 0], [1, 0.1], [1, -0.1], [-1, 0], [-1, 0.1], [-1, -0.1]])
+    # Of the five others all are neighbours: two of the own class against three of the other.
+    assert count_told(near, np.array([0, 0, 0, 1, 1, 1])) == 0
+    assert count_told(np.repeat(near, 6, axis=0), np.repeat([0, 1], 18)) == 36
