@@ -138,17 +138,13 @@ def name_cause(classes: Sequence[str], order: Sequence[str]) -> str:
     """What made ``classes`` stand otherwise than ``order``, which is that of the outputs."""
     names, count = list(order), len(order)
     moved = [i for i in range(count) if classes[i] != names[i]]
-    if names == sorted(names, key=_by_number):
+    if names == sorted(names):
+        numbers = ": 10 stands before 2" if any(map(_has_number, names)) else ""
+        return f"the training sorted them as text, as Keras does with folders{numbers}"
+    if names == sorted(names, key=_by_number) and any(map(_has_number, names)):
         return (
             "the training had them in the order of their numbers, and sorted as text 10 stands "
             "before 2"
-            if any(map(_has_number, names))
-            else "the training had them sorted without regard to capitals"
-        )
-    if names == sorted(names):
-        return (
-            "the training sorted them as text, as Keras does with folders: 10 stands before 2, "
-            "capitals before small letters"
         )
     if names == sorted(names, key=str.casefold):
         return "the training had them sorted without regard to capitals"

@@ -447,7 +447,7 @@ def say_change(kind: str, strength: float) -> str:
         "brightness": f"brighter by {strength:.0%}",
         "JPEG": f"stored as JPEG of quality {strength:.0f}",
         "noise": f"with noise of {strength:.0%}",
-        "blur": f"blurred by {strength:g} pixels",
+        "blur": f"blurred by {strength:g} pixel{'s' if strength != 1 else ''}",
         "contrast": f"with {strength:.0%} of their contrast",
     }[kind]
 

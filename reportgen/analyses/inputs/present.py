@@ -145,7 +145,7 @@ def _show_order(result: InputsResult) -> Block:
         ),
         header=("Output", "Named", "Is", "Recall"),
         rows=tuple(
-            (output, result.classes[output], found.names[output], recall)
+            (output, result.classes[output], found.names[output], f"{recall:.1%}")
             for one in found.moved
             for output, recall in zip(one.outputs, one.recall, strict=True)
         ),

@@ -148,7 +148,11 @@ def _show_flipped(
     }
     chosen: list[tuple[str, int]] = []
     while len(chosen) < _SHOWN and any(waiting.values()):
-        chosen += [(kind, places.pop(0)) for kind, places in waiting.items() if places]
+        for kind, places in waiting.items():
+            known = {place for _, place in chosen}
+            fresh = [place for place in places if place not in known]
+            chosen += [(kind, place) for place in fresh[:1]]
+            places[:] = fresh[1:]
     flipped, pictures = [], []
     for kind, place in chosen[:_SHOWN]:
         strength = list_strengths(kind, sides)[0]

@@ -84,8 +84,8 @@ def _list(found: DoubtedLabels) -> Table:
                 one.name,
                 one.given,
                 one.suggested,
-                one.sure,
-                one.allowed,
+                f"{one.sure:.1%}",
+                f"{one.allowed:.1%}",
                 None if one.votes_for is None else f"{one.votes_for} to {one.votes_against}",
             )
             for one in found.found[:_ROWS]
