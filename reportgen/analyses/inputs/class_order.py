@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.inputs.asking import Asking
-from reportgen.analyses.inputs.paired import Paired
+from reportgen.analyses.inputs.paired import DOUBTFUL, Paired, compare
 
 Ints = NDArray[np.int64]
 _LEAST_RECALL = 0.5  # of every class that is moved, afterwards
@@ -95,43 +95,34 @@ def judge_order(
     half = _split(targets, rng)
     fitted = [_fit(targets[half == side], answers[half == side], count) for side in (0, 1)]
     whole = _fit(targets, answers, count)
-    held = np.where(half == 0, fitted[1][answers], fitted[0][answers])
     cycles = _list_cycles(whole)
-    moved = []
-    for cycle in cycles:
-        outputs = np.array(cycle)
-        if not all((fit[outputs] == whole[outputs]).all() for fit in fitted):
-            continue
-        touched = np.isin(answers, outputs)
-        before, after = (answers == targets)[touched], (held == targets)[touched]
-        paired = Paired(
-            len(targets),
-            int((answers == targets).sum()),
-            int((answers == targets).sum() + after.sum() - before.sum()),
-            int((after & ~before).sum()),
-            int((before & ~after).sum()),
-        )
-        recall = tuple(_recall(targets, whole[answers], int(whole[k])) for k in cycle)
-        if paired.is_better(len(cycles)) and min(recall) >= _LEAST_RECALL:
-            moved.append(Moved(cycle, paired, recall))
+    # What both halves say alike was, for each sample, also said by the half that it is not in.
+    held = [c for c in cycles if all((fit[list(c)] == whole[list(c)]).all() for fit in fitted)]
+    moved = [_move(cycle, whole, targets, answers) for cycle in held]
+    moved = [one for one in moved if min(one.recall) >= _LEAST_RECALL]
+    moved = [one for one in moved if one.paired.is_better(1, DOUBTFUL)]
     order = np.arange(count)
     for one in moved:
         order[list(one.outputs)] = whole[list(one.outputs)]
+    # All together have to be beyond chance; many small groups may be what none of them is alone.
+    if not compare(answers == targets, order[answers] == targets).is_better(1):
+        moved, order = [], np.arange(count)
     names = tuple(classes[int(i)] for i in order)
-    right, after = answers == targets, order[answers] == targets
     return ClassOrder(
         names,
         tuple(moved),
         len(cycles) - len(moved),
         name_cause(classes, names) if moved else "",
-        Paired(
-            len(targets),
-            int(right.sum()),
-            int(after.sum()),
-            int((after & ~right).sum()),
-            int((right & ~after).sum()),
-        ),
+        compare(answers == targets, order[answers] == targets),
     )
+
+
+def _move(cycle: tuple[int, ...], whole: Ints, targets: Ints, answers: Ints) -> Moved:
+    order = np.arange(len(whole))
+    order[list(cycle)] = whole[list(cycle)]
+    said = order[answers]
+    recall = tuple(_recall(targets, said, int(whole[output])) for output in cycle)
+    return Moved(cycle, compare(answers == targets, said == targets), recall)
 
 
 def name_cause(classes: Sequence[str], order: Sequence[str]) -> str:
