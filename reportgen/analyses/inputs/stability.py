@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 SHIFT, MIRROR = "shift", "mirror"
-# What nobody sees must not change an answer: their first strength is held to a bar. Noise, blur and
-# contrast are shown only: sound networks lose half of their answers to the first strength of them.
-# So is the mirror: of digits, letters and signs a mirrored picture may be of another class.
-JUDGED = (SHIFT, "brightness", "JPEG")
+# What nobody sees must not change an answer: these are held to a bar, at this strength. Noise,
+# blur, contrast and the steps of the corruptions are shown only: sound networks lose half of their
+# answers to some of the first. So is the mirror: a mirrored digit or sign may be of another class.
+MILD: Mapping[str, float] = {SHIFT: 1.0, "brightness": 0.05, "JPEG": 80.0}
 _LEAST_SIDE = 16  # pixels; of fewer a shift by one is no mild change
 _SHOWN = 6
 _SMALLEST_PART = 8  # of a side that a shift may be: of pictures of 8 pixels only one by 1 is small
@@ -113,7 +113,7 @@ def try_changes(asking: Asking, options: Options, seed: int) -> Stability:
         right = None
         if few.targets is not None:
             right = tuple(int((answers == few.targets).sum()) for answers in found)
-        judged = kind in JUDGED and (kind != SHIFT or min(sides) >= _LEAST_SIDE)
+        judged = kind in MILD and (kind != SHIFT or min(sides) >= _LEAST_SIDE)
         curves.append(Curve(kind, strengths, flips, right, judged))
     flipped, pictures = _show_flipped(few, answered, factor, seed)
     return Stability(
@@ -144,7 +144,7 @@ def _show_flipped(
     waiting = {
         kind: np.flatnonzero((answers != asking.answers) & (answers >= 0)).tolist()
         for kind, answers in answered.items()
-        if kind in JUDGED
+        if kind in MILD
     }
     chosen: list[tuple[str, int]] = []
     while len(chosen) < _SHOWN and any(waiting.values()):
@@ -181,7 +181,12 @@ def list_strengths(kind: str, sides: tuple[int, int]) -> tuple[float, ...]:
     if kind == SHIFT:
         most = min(sides) // _SMALLEST_PART
         return tuple(float(by) for by in SHIFTS if by <= most) or (1.0,)
-    return (1.0,) if kind == MIRROR else strengths_of(kind, sides)
+    if kind == MIRROR:
+        return (1.0,)
+    steps = strengths_of(kind, sides)
+    # The steps for large pictures begin beyond what is mild.
+    mild = (MILD[kind],) if kind in MILD and MILD[kind] != steps[0] else ()
+    return (*mild, *steps)
 
 
 def make_change(

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from reportgen import text
 from reportgen.analyses.inputs.findings import say_change
-from reportgen.analyses.inputs.stability import MIRROR, Curve, Stability
+from reportgen.analyses.inputs.stability import MIRROR, SHIFT, Curve, Stability
 from reportgen.report.blocks import Block, ImageGrid, Lines, Panel, Series, Table, TileLabel
+
+_STEPS = 5
 
 
 def show_stability(found: Stability, arrays: dict[str, NDArray[Any]]) -> list[Block]:
@@ -29,9 +31,9 @@ def _draw_flips(found: Stability) -> Lines:
         caption=(
             f"Share of {found.samples:,} answers that change, with 95 % intervals (Wilson), by how "
             "strong the change is: five steps of each corruption, and shifts by one pixel more "
-            f"each. The first step of {', '.join(c.kind for c in curves if c.judged)} is held to "
-            "the bar; the others show what "
-            "the model can take. Sound networks lose half of their answers to some of them."
+            "each. What hardly shows is held to the bar: the first point of "
+            f"{', '.join(c.kind for c in curves if c.judged)}. The others show what the model can "
+            "take; sound networks lose half of their answers to some of them."
         ),
         alt="Curves of the share of answers that flip: at the first step "
         + ", ".join(f"{c.kind} {c.flips[0] / found.samples:.0%}" for c in curves)
@@ -47,7 +49,9 @@ def _draw(curve: Curve, found: Stability) -> Series:
     bounds = [found.bound(count) for count in curve.flips]
     return Series(
         name=curve.kind,
-        x=tuple(float(i + 1) for i in range(len(curve.flips))),
+        x=tuple(float(i + _STEPS - len(curve.flips) + 1) for i in range(len(curve.flips)))
+        if curve.kind != SHIFT
+        else tuple(curve.strengths),
         y=tuple(count / found.samples for count in curve.flips),
         low=tuple(low for low, _ in bounds),
         high=tuple(high for _, high in bounds),

@@ -11,7 +11,7 @@ from keras import layers
 from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
 from PIL import Image
 
-from reportgen.analyses.inputs.stability import JUDGED, list_strengths, make_change
+from reportgen.analyses.inputs.stability import MILD, list_strengths, make_change
 from reportgen.subject.corruptions import (
     CORRUPTIONS,
     STRENGTHS,
@@ -127,6 +127,16 @@ def test_shifts_are_small_beside_the_picture():
     assert list_strengths("shift", (5, 5)) == (1.0,)
 
 
+def test_what_is_judged_is_mild_whatever_the_size():
+    """Of large pictures the first step of ImageNet-C is a JPEG of quality 25: anybody sees that."""
+    for sides in ((32, 32), (224, 224)):
+        for kind, strength in MILD.items():
+            assert list_strengths(kind, sides)[0] == strength
+    assert list_strengths("JPEG", (224, 224)) == (80, 25, 18, 15, 10, 7)
+    assert list_strengths("JPEG", (32, 32)) == (80, 65, 58, 50, 40)
+    assert list_strengths("noise", (224, 224)) == STRENGTHS["noise"][1]
+
+
 @pytest.mark.parametrize("kind", ["noise", "shift", "JPEG"])
 def test_a_change_does_not_depend_on_the_batch(kind):
     pixels = as_grey_values(PICTURES)
@@ -145,7 +155,7 @@ def test_a_sound_network_is_silent(colourful, seen, subject_of, analyse):
     found = analyse("inputs", subject, changed_samples=200)
     assert found.levels[ID] == "pass"
     curves = {curve.kind: curve for curve in found.result.stability.curves}
-    assert set(JUDGED) < set(curves)
+    assert set(MILD) < set(curves)
     # Of ten pixels one is a tenth: that is shown and not judged.
     assert [kind for kind, curve in curves.items() if curve.judged] == ["brightness", "JPEG"]
     assert curves["noise"].flips[0] <= curves["noise"].flips[-1]
@@ -180,7 +190,7 @@ def test_a_network_that_looks_at_two_pixels_flips(brittle, subject_of, analyse):
     assert found.body.arrays["flipped"].dtype == np.uint8
     for one in stability.flipped:
         assert one.before != one.after
-        assert one.kind in JUDGED
+        assert one.kind in MILD
 
 
 def test_unlabelled_samples_flip_as_well(brittle, subject_of, analyse):
