@@ -174,7 +174,7 @@ class Attachment(_Block):
 
     kind: Literal["attachment"] = "attachment"
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,60}\.(txt|csv)$")
-    text: str = Field(max_length=4_000_000)
+    text: str = Field(max_length=32_000_000)
 
 
 class ImageGrid(PictureBlock):
