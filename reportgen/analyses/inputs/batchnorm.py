@@ -61,6 +61,11 @@ class StoredStatistics:
         """The first layer that is `FAR` from what it has stored."""
         return next((layer for layer in self.layers if layer.distance > FAR), None)
 
+    @property
+    def farthest(self) -> Strayed:
+        """The layer that is farthest from what it has stored; there is one if any was asked."""
+        return max(self.layers, key=lambda layer: layer.distance)
+
 
 def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatistics:
     """Ask the samples once more, each BatchNormalization by the statistics of its batch."""

@@ -387,7 +387,8 @@ def _batchnorm(result: InputsResult) -> Finding:
         f" The first that has stored something else is {first.address}: what reaches it is "
         f"{first.distance:.1f} deviations away."
         if first
-        else ""
+        else f" None alone is far; the farthest is {found.farthest.address} "
+        f"({found.farthest.distance:.1f} deviations)."
     )
     return BATCHNORM_STALE.finding(
         "warn",
