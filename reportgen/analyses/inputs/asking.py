@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Pixels = Callable[[Rows], NDArray[Any]]
 _FEWEST = 30
 _NO_LABELS = "The samples have no labels."
 _GIVE_LABELS = "Give class folders, --labels, or y in --data."

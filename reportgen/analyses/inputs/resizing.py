@@ -82,6 +82,8 @@ def try_resizings(asking: Asking) -> Resizings:
     if asking.targets is None:
         return Resizings(declared, missing=asking.unlabelled)
     rules = list_rules(declared)
+    if asking.late:
+        return Resizings(declared, (), int(other.sum()), left=len(rules))
     a_sample = int(np.prod(subject.input.pixels)) * len(rules)
     few = asking.first(max(_FEWEST, _MOST_BYTES // a_sample))
     made = read_again(few.subject, few.rows, [(r.resize, r.interpolation) for r in rules])

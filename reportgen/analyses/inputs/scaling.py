@@ -174,12 +174,15 @@ def _fit_statistics(asking: Asking, declared: str, factor: float) -> Scalings:
         function, words = find_preprocessing(name)[1:]
         fits.append(Fit(name, words, measure(function, factor)))
     fits = [fit for fit in fits if np.isfinite(fit.distance)]
+    own = measure(subject.preprocess, 1.0)
+    if not np.isfinite(own):
+        return Scalings(declared, missing="What reaches BatchNormalization is NaN or infinite.")
     return Scalings(
         declared,
         fractions=factor != 1,
         inner=scales_inside(subject.probe.calls) or "",
         fits=tuple(sorted(fits, key=lambda fit: fit.distance)),
-        own=measure(subject.preprocess, 1.0),
+        own=own,
     )
 
 

@@ -70,3 +70,12 @@ def test_without_batch_normalization_nothing_is_said(colourful, seen, subject_of
     found = analyse("inputs", subject_of(colourful, seen[0], preprocessing="unit"))
     assert found.levels[ID] == "not_applicable"
     assert "only a model with BatchNormalization" in found.findings[ID].message
+
+
+def test_a_network_that_is_broken_accuses_no_scaling(network, seen, subject_of, analyse):
+    model, right = network
+    twin = keras.models.clone_model(model)
+    twin.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    found = analyse("inputs", subject_of(twin, seen[0], preprocessing=right))
+    assert found.levels[ID] == "not_applicable"
+    assert "NaN or infinite" in found.findings[ID].message
