@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reportgen.analyses.inputs.asking import Asking, read_classes
 from reportgen.analyses.inputs.paired import Paired, compare
+from reportgen.analyses.inputs.wording import LATE
 from reportgen.progress import track
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatis
     norms = list_norms(subject)
     if not norms:
         return StoredStatistics(missing=_NO_NORMS)
+    if asking.late:
+        return StoredStatistics(missing=LATE)
     if subject.probe.static_batch:
         return StoredStatistics(missing=_ONE_SIZE)
     count = len(asking.rows)

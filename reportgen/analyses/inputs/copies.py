@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 _MOST_COMPARED, _MOST_BYTES = 20_000, 2**30
+_FEWEST_NUMBERS = 4  # of a sample; of fewer they coincide by nature
+_FEW_NUMBERS = "Samples of three numbers or fewer coincide by nature: equal ones prove no copy."
 Hashed = tuple[Pictures, NDArray[np.uint64], NDArray[np.bool_]]
 
 
@@ -52,7 +54,8 @@ class Copies:
     """groups: those with different labels first, then the largest. samples, training: how many
     there are; training is 0 without. near: whether nearly identical pictures were looked for.
     pictures: the first two of each shown group, then each shown leak beside its twin,
-    ``(2 n, h, w, 3)``; shown: how many pairs of each of the two."""
+    ``(2 n, h, w, 3)``; shown: how many pairs of each of the two. missing: why nothing was
+    compared."""
 
     groups: tuple[Group, ...]
     samples: int
@@ -61,6 +64,7 @@ class Copies:
     training: int = 0
     pictures: NDArray[np.uint8] | None = None
     shown: tuple[int, int] = (0, 0)
+    missing: str = ""
 
     @property
     def repeats(self) -> int:
@@ -71,9 +75,8 @@ class Copies:
 def find_copies(subject: Subject) -> Copies:
     """Identical samples by their bytes; nearly identical pictures by hash, verified by pixels."""
     samples, train = subject.samples, subject.train
-    few_numbers = subject.input.kind == "vector" and subject.input.shape[0] < 4
-    if few_numbers:  # they coincide by nature
-        return Copies((), len(samples), near=False)
+    if subject.input.kind == "vector" and subject.input.shape[0] < _FEWEST_NUMBERS:
+        return Copies((), len(samples), near=False, missing=_FEW_NUMBERS)
     hashes = content_hashes(samples.pixels)
     groups = [(rows, True) for rows in _gather(hashes)]
     near = _can_look(subject)

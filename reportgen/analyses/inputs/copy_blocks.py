@@ -17,6 +17,8 @@ _TITLE = "Copies of samples"
 
 def show_copies(found: Copies, arrays: dict[str, NDArray[Any]]) -> list[Block]:
     """The groups and leaks as a table, the first ones as pictures."""
+    if found.missing:
+        return []
     if not found.groups and not found.leaks:
         against = f" or with {found.training:,} of the training" if found.training else ""
         how = " and nearly identical pictures" if found.near else ""

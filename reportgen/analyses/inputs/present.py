@@ -10,12 +10,13 @@ from reportgen.analyses.inputs.batchnorm import FAR, StoredStatistics
 from reportgen.analyses.inputs.class_order import ClassOrder
 from reportgen.analyses.inputs.compute import InputsResult
 from reportgen.analyses.inputs.copy_blocks import list_blanks, show_copies
-from reportgen.analyses.inputs.findings import ORDER_FILE, judge
+from reportgen.analyses.inputs.findings import judge
 from reportgen.analyses.inputs.paired import IMPROBABLE, least_gain
 from reportgen.analyses.inputs.resizing import Resizings
 from reportgen.analyses.inputs.scaling import Scalings
 from reportgen.analyses.inputs.stability_blocks import show_stability
 from reportgen.analyses.inputs.suspect_blocks import show_suspects
+from reportgen.analyses.inputs.wording import ORDER_FILE
 from reportgen.report.blocks import (
     Attachment,
     Block,

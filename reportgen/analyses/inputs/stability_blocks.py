@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen import text
-from reportgen.analyses.inputs.findings import say_change
 from reportgen.analyses.inputs.stability import MIRROR, SHIFT, Curve, Stability
+from reportgen.analyses.inputs.wording import say_change
 from reportgen.report.blocks import Block, ImageGrid, Lines, Panel, Series, Table, TileLabel
 
 _STEPS = 5

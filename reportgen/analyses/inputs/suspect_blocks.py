@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen import text
 from reportgen.analyses.inputs.doubted_labels import Doubted, DoubtedLabels
-from reportgen.analyses.inputs.findings import SUSPECTS_FILE
+from reportgen.analyses.inputs.wording import SUSPECTS_FILE
 from reportgen.report.blocks import Attachment, Block, ImageGrid, Panel, Table, Text, TileLabel
 
 _ROWS = 40
