@@ -18,7 +18,7 @@ from reportgen.errors import NothingToCheckError, UsageError
 from reportgen.optvis.batches import paint_batches
 from reportgen.optvis.calls import check_call
 from reportgen.optvis.canvas import Canvas
-from reportgen.optvis.cut import Cut, read_small_weights
+from reportgen.optvis.cut import Cut
 from reportgen.optvis.engine import Engine, size_batch
 from reportgen.optvis.images import OptimizedImages
 from reportgen.optvis.objective import Objective
@@ -27,6 +27,7 @@ from reportgen.optvis.recipes import find_recipe
 from reportgen.optvis.run import Painted
 from reportgen.optvis.scaling import Scaling, read_scaling
 from reportgen.subject.inputs import InputSpec, read_input
+from reportgen.subject.open_call import read_small_weights
 from reportgen.subject.preprocessing import (
     Preprocessing,
     check_channels,

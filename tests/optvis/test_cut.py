@@ -8,10 +8,12 @@ from keras import layers
 
 from reportgen.errors import UsageError
 from reportgen.optvis import channel, logit, visualize
-from reportgen.optvis.cut import Cut, any_size, find_scores
+from reportgen.optvis.cut import Cut
 from reportgen.optvis.places import Head
 from reportgen.optvis.rectifiers import redirected_rectifiers
+from reportgen.subject.open_call import any_size
 from reportgen.subject.probe import Probe, Tap
+from reportgen.subject.scores import find_scores
 from reportgen.subject.shadowing import computing_in
 
 from .conftest import convnet, plain, snapshot, trace, unchanged
