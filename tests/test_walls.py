@@ -29,7 +29,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("audit_toml",),
     ("config",),
     ("subject",),
-    ("optvis", "landscape"),
+    ("optvis", "landscape", "attributions"),
     ("analyses",),
     ("battery",),
     ("worker",),

@@ -31,6 +31,7 @@ TIERS = {
     "tests/figures": UNIT,
     "tests/rendering": UNIT,
     "tests/grids": UNIT,
+    "tests/attributions": ENGINE,
     "tests/landscape": ENGINE,
     "tests/optvis": ENGINE,
     "tests/subject": ENGINE,

@@ -49,6 +49,12 @@ class InputSpec:
             return pixels[..., 0]
         return pixels
 
+    def disarrange(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """What the model takes ``(n, *shape)`` -> pixels ``(n, h, w, c)``."""
+        if self.layout == "channels_first":
+            return np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
+        return inputs[..., None] if self.layout == "no_channel" else inputs
+
 
 def read_input(model: Any, size: tuple[int, int] | None, *, from_images: bool) -> InputSpec:
     """Read the model's one input.

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from reportgen.errors import UsageError
 from reportgen.subject.at_rest import answer
 from reportgen.subject.derivatives import differentiable
 from reportgen.subject.layers import Listener, Reached, Trace
+from reportgen.subject.other_inputs import OtherInputs
 from reportgen.subject.shadowing import shadowed
 
 Tensor = Any  # of TensorFlow, which has no types to check
@@ -24,9 +24,8 @@ _MOST_FROZEN = 256 * 2**20  # bytes of weights
 class OpenCall:
     """Calls ``model`` through one of its inputs, at rest, and lets every layer be read.
 
-    position: of that input. held: for models with several inputs, one sample for each of the
-    others, by position. weights: arrays that stand for weights as constants of the graph, by id of
-    the variable; None: see `read_small_weights`.
+    position, held: see `OtherInputs`. weights: arrays that stand for weights as constants of the
+    graph, by id of the variable; None: see `read_small_weights`.
     """
 
     def __init__(
@@ -38,8 +37,7 @@ class OpenCall:
         weights: dict[int, NDArray[Any]] | None = None,
     ) -> None:
         self.model = model
-        self.position = position
-        self.held = dict(held or {})
+        self._others = OtherInputs(model, position, held or {})
         self._frozen = read_small_weights(model) if weights is None else weights
 
     def run(
@@ -65,7 +63,7 @@ class OpenCall:
         Raises:
             UsageError: another input needs a sample and has none.
         """
-        given = self._complete(inputs)
+        given = self._others.complete(inputs)
         listener = Listener(self.model, until, instead)
         with ExitStack() as stack:
             for context in within:
@@ -75,35 +73,10 @@ class OpenCall:
             stack.enter_context(_Constants(self._frozen, values or {}, short=short))
             trace = stack.enter_context(listener.listening(given))
             try:
-                made = answer(self.model, self._arrange(given))
+                made = answer(self.model, self._others.arrange(given))
             except Reached:
                 return trace, []
         return trace, [tf.cast(t, tf.float32) for t in made]
-
-    def _complete(self, inputs: Tensor) -> list[Tensor]:
-        count = len(getattr(self.model, "inputs", None) or (inputs,))  # unknown: of own classes
-        missing = [i for i in range(count) if i != self.position and i not in self.held]
-        if missing:
-            names = ", ".join(f"{i} ({self.model.inputs[i].name})" for i in missing)
-            raise UsageError(
-                f"The model has {count} inputs. Say at which sample the others are held: {names}."
-            )
-        given = []
-        for i in range(count):
-            if i == self.position:
-                given.append(inputs)
-            else:
-                sample = tf.cast(self.held[i], self.model.inputs[i].dtype)[None]
-                times = [tf.shape(inputs)[0], *[1] * (len(sample.shape) - 1)]
-                given.append(tf.tile(sample, times))
-        return given
-
-    def _arrange(self, given: list[Tensor]) -> Any:
-        """As the model was declared to be called: one, a list or a dictionary."""
-        declared = getattr(self.model, "_inputs_struct", None)
-        if isinstance(declared, dict):
-            return keras.tree.pack_sequence_as(declared, given)
-        return given if len(given) > 1 or isinstance(declared, list) else given[0]
 
 
 class _Constants(keras.StatelessScope):  # type: ignore[misc]

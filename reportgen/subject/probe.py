@@ -17,6 +17,7 @@ from reportgen.progress import tell
 from reportgen.subject.at_rest import answer
 from reportgen.subject.endings import find_endings
 from reportgen.subject.layers import LayerCall, Listener, Shape, Trace, shape_of
+from reportgen.subject.other_inputs import OtherInputs
 
 FloatArray = NDArray[np.float32]
 # More costs time, as memory has to be found for it; fewer samples at once, too.
@@ -53,12 +54,22 @@ class Probe:
     """Reads values inside ``model`` for inputs of one shape.
 
     shape: of one sample, without the batch. Every set of taps is traced once and kept.
+    position, held: see `OpenCall`.
     """
 
-    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        shape: tuple[int, ...],
+        *,
+        position: int = 0,
+        held: Mapping[int, NDArray[Any]] | None = None,
+    ) -> None:
         self.model = model
         self.shape = shape
-        self.static_batch: int | None = model.inputs[0].shape[0] if model.inputs else None
+        self._others = OtherInputs(model, position, held or {})
+        self._input = model.inputs[position] if model.inputs else None
+        self.static_batch: int | None = None if self._input is None else self._input.shape[0]
         self.traces = 0
         self._functions: dict[Any, Any] = {}
         self._batch_limit = _MAX_BATCH
@@ -227,13 +238,14 @@ class Probe:
         return function.get_concrete_function()
 
     def _input_spec(self) -> tf.TensorSpec:
-        declared = self.model.inputs[0].dtype if self.model.inputs else "float32"
+        declared = "float32" if self._input is None else self._input.dtype
         return tf.TensorSpec([self.static_batch, *self.shape], declared)
 
     def _listen(self, inputs: Any) -> tuple[list[Any], Trace, Listener]:
         listener = Listener(self.model)
-        with listener.listening([inputs]) as trace:
-            outputs = answer(self.model, inputs)
+        given = self._others.complete(inputs)
+        with listener.listening(given) as trace:
+            outputs = answer(self.model, self._others.arrange(given))
         return [_dense(output) for output in outputs], trace, listener
 
     @cached_property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,8 +69,10 @@ class StoredStatistics:
 
 def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatistics:
     """Ask the samples once more, each BatchNormalization by the statistics of its batch."""
+    from reportgen.subject.batch_statistics import list_norms
+
     subject = asking.subject
-    norms = list_norms(subject)
+    norms = list_norms(subject.probe.calls)
     if not norms:
         return StoredStatistics(missing=_NO_NORMS)
     if asking.late:
@@ -101,39 +102,19 @@ def compare_statistics(asking: Asking, rng: np.random.Generator) -> StoredStatis
     return StoredStatistics(layers, paired, min(len(part) for part in parts))
 
 
-def list_norms(subject: Subject) -> dict[str, LayerCall]:
-    """Every BatchNormalization by its address, in order."""
-    return {c.address: c for c in subject.probe.calls if c.class_name == "BatchNormalization"}
-
-
 def trace_norms(subject: Subject, norms: Mapping[str, LayerCall], *, own: bool) -> Any:
     """A function of scaled inputs: the audited output, and by address the mean and variance of
     each channel before its BatchNormalization."""
     import tensorflow as tf
 
     from reportgen.subject.at_rest import answer
+    from reportgen.subject.batch_statistics import normalise_by_batch
     from reportgen.subject.layers import Listener
 
     def forward(inputs: Any) -> Any:
         moments: dict[str, Any] = {}
 
-        def normalise(address: str, call: Any, values: Any, *args: Any, **named: Any) -> Any:
-            layer = norms[address].layer
-            axis = layer.axis % values.shape.rank
-            others = [i for i in range(values.shape.rank) if i != axis]
-            wide = tf.cast(values, tf.float32)
-            mean, variance = tf.nn.moments(wide, others, keepdims=True)
-            moments[address] = tf.reshape(mean, [-1]), tf.reshape(variance, [-1])
-            if not own:
-                return call(values, *args, **named)
-            made = (wide - mean) * tf.math.rsqrt(variance + layer.epsilon)
-            shape = [-1 if i == axis else 1 for i in range(values.shape.rank)]
-            for weight, apply in ((layer.gamma, tf.multiply), (layer.beta, tf.add)):
-                if weight is not None:
-                    made = apply(made, tf.reshape(tf.cast(weight, tf.float32), shape))
-            return tf.cast(made, values.dtype)
-
-        instead = {address: partial(normalise, address) for address in norms}
+        instead = normalise_by_batch(norms, moments, own=own)
         listener = Listener(subject.model, instead=instead)
         with listener.listening([inputs]):
             outputs = answer(subject.model, inputs)

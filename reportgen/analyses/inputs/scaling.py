@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.inputs.asking import Asking
-from reportgen.analyses.inputs.batchnorm import list_norms, measure_distance, trace_norms
+from reportgen.analyses.inputs.batchnorm import measure_distance, trace_norms
 from reportgen.analyses.inputs.paired import DOUBTFUL, IMPROBABLE, Paired, compare
 from reportgen.subject.inputs import scales_inside
 from reportgen.subject.preprocessing import (
@@ -145,8 +145,10 @@ def try_scalings(asking: Asking) -> Scalings:
 
 def _fit_statistics(asking: Asking, declared: str, factor: float) -> Scalings:
     """Without labels: by which scaling the samples are what BatchNormalization has stored."""
+    from reportgen.subject.batch_statistics import list_norms
+
     subject = asking.subject
-    norms = list_norms(subject)
+    norms = list_norms(subject.probe.calls)
     if not norms or subject.probe.static_batch:
         return Scalings(
             declared,

@@ -1,0 +1,1 @@
+"""Whether a method's maps may be believed: held against controls, and against random weights."""

@@ -1,0 +1,115 @@
+"""The gradient of the score by the pixels, as it is or averaged over noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.attributions.case import Case
+from reportgen.attributions.maps import Maps
+
+FloatArray = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """``max over channels of |d score / d x|``: where a small change changes the score most.
+
+    Simonyan et al. 2013, "Deep inside convolutional networks", section 3.
+    """
+
+    name: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "Gradient"
+
+    def __call__(self, case: Case) -> Maps:
+        """Maps of pixels; sizes, without a sign."""
+        gradients = _gradients_of(case, "gradient")
+        sizes = np.abs(gradients).max(axis=-1)
+        return Maps(self.name, sizes, case.pictures.shape[1:3], signed=False, channels=gradients)
+
+
+@dataclass(frozen=True)
+class GradientTimesInput:
+    """``sum over channels of x d score / d x``.
+
+    Shrikumar et al. 2016, "Not just a black box". It is integrated gradients from zero in one
+    step, and zero is black, grey or the mean, by the scaling of the pixels.
+    """
+
+    name: ClassVar[str] = "gradient_times_input"
+    title: ClassVar[str] = "Gradient x input"
+
+    def __call__(self, case: Case) -> Maps:
+        """Maps of pixels, signed."""
+        products = case.pictures * _gradients_of(case, "gradient x input")
+        return Maps(
+            self.name, products.sum(axis=-1), case.pictures.shape[1:3], True, channels=products
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGrad:
+    """Gradients averaged over pictures with noise: their size, their square, or their variance.
+
+    Smilkov et al. 2017, "SmoothGrad: removing noise by adding noise": 50 pictures, noise of 10 to
+    20 % of the range of the picture. of "absolute": mean of |g|; "squared": mean of g squared
+    (Hooker et al. 2019); "variance": VarGrad (Adebayo et al. 2018). Then the largest channel. The
+    same noise is added to every picture, in units of its own range.
+    """
+
+    of: Literal["absolute", "squared", "variance"] = "absolute"
+    pictures: int = 50
+    noise: float = 0.15
+    title: ClassVar[str] = "SmoothGrad"
+
+    @property
+    def name(self) -> str:
+        """By what is averaged."""
+        names = {"absolute": "smoothgrad", "squared": "smoothgrad_squared", "variance": "vargrad"}
+        return names[self.of]
+
+    def __call__(self, case: Case) -> Maps:
+        """Maps of pixels; sizes, without a sign."""
+        shape = case.pictures.shape[1:]
+        rng = np.random.default_rng([case.seed, 1])
+        noise = rng.standard_normal((self.pictures, *shape), np.float32)
+        ranges = np.ptp(case.pictures.reshape(len(case), -1), axis=1) * np.float32(self.noise)
+        of = np.repeat(np.arange(len(case)), self.pictures)
+
+        def make(items: Ints) -> FloatArray:
+            added = ranges[of[items], None, None, None] * noise[items % self.pictures]
+            return np.asarray(case.pictures[of[items]] + added, np.float32)
+
+        first, second = (np.zeros(case.pictures.shape, np.float64) for _ in range(2))
+        run = case.network.gradients(make, case.directions, of, self.name)
+        for items, _, gradients in run:
+            wide = gradients.astype(np.float64)
+            if self.of != "squared":
+                _add(first, of[items], np.abs(wide) if self.of == "absolute" else wide)
+            if self.of != "absolute":
+                _add(second, of[items], wide**2)
+        mean, squares = first / self.pictures, second / self.pictures
+        chosen = {
+            "absolute": mean,
+            "squared": squares,
+            "variance": np.maximum(squares - mean**2, 0),
+        }[self.of].astype(np.float32)
+        return Maps(self.name, chosen.max(axis=-1), shape[:2], signed=False, channels=chosen)
+
+
+def _gradients_of(case: Case, label: str) -> FloatArray:
+    """``(n, h, w, c)``."""
+    run = case.network.gradients(
+        lambda rows: case.pictures[rows], case.directions, np.arange(len(case)), label
+    )
+    return np.concatenate([gradients for _, _, gradients in run])
+
+
+def _add(sums: NDArray[np.float64], of: Ints, values: NDArray[np.floating]) -> None:
+    """Add each value to the sum of its picture; ``of`` does not fall."""
+    starts = np.flatnonzero(np.diff(of, prepend=-1))
+    sums[of[starts]] += np.add.reduceat(values, starts, axis=0)
