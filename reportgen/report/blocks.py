@@ -173,7 +173,7 @@ class Attachment(_Block):
     """A small file that the report holds; it is also written into ``data/`` under its name."""
 
     kind: Literal["attachment"] = "attachment"
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,60}\.(txt|csv)$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,60}\.(txt|csv|json)$")
     text: str = Field(max_length=32_000_000)
 
 

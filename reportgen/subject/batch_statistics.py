@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from reportgen.subject.layers import LayerCall
@@ -14,8 +15,23 @@ Tensor = Any  # of TensorFlow, which has no types to check
 
 
 def list_norms(calls: Iterable[LayerCall]) -> dict[str, LayerCall]:
-    """Every BatchNormalization by its address, in order."""
-    return {call.address: call for call in calls if call.class_name == "BatchNormalization"}
+    """Every BatchNormalization by its address, in order; also of classes derived from it, unless
+    they compute in their own way."""
+    return {call.address: call for call in calls if _is_norm(call.layer)}
+
+
+def count_hidden(model: keras.Model, norms: Mapping[str, LayerCall]) -> int:
+    """How many there are beside these: inside of layers of the user's own."""
+    seen = {id(call.layer) for call in norms.values()}
+    return sum(
+        isinstance(layer, keras.layers.BatchNormalization) and id(layer) not in seen
+        for layer in model._flatten_layers()
+    )
+
+
+def _is_norm(layer: Any) -> bool:
+    kind = keras.layers.BatchNormalization
+    return isinstance(layer, kind) and type(layer).call is kind.call
 
 
 def normalise_by_batch(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 Rows = NDArray[np.int64]
-_FEWEST = 30
+_FEWEST = 60  # samples that are asked whatever they cost; of fewer a paired test sees little
 _NO_LABELS = "The samples have no labels."
 _GIVE_LABELS = "Give class folders, --labels, or y in --data."
 
@@ -55,6 +55,13 @@ class Asking:
         if len(self.rows) <= most:
             return self
         kept = np.unique(np.linspace(0, len(self.rows) - 1, most).round().astype(np.int64))
+        targets = None if self.targets is None else self.targets[kept]
+        return replace(self, rows=self.rows[kept], answers=self.answers[kept], targets=targets)
+
+    @property
+    def finite(self) -> Asking:
+        """The samples whose answer is a number."""
+        kept = np.flatnonzero(self.answers >= 0)
         targets = None if self.targets is None else self.targets[kept]
         return replace(self, rows=self.rows[kept], answers=self.answers[kept], targets=targets)
 
@@ -98,7 +105,7 @@ def start_asking(
 
     Args:
         most: samples. work: thousand millions of multiplications that ``passes`` may cost; fewer
-            samples are drawn of a large model, but not fewer than 30. seconds: from now on.
+            samples are drawn of a large model, but not fewer than 60. seconds: from now on.
     """
     a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
     affordable = int(work / max(a_pass * passes, 1e-9))

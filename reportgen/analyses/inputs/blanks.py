@@ -54,7 +54,7 @@ def ask_blanks(subject: Subject, rng: np.random.Generator) -> Blanks:
         "black": np.zeros((1, *shape), np.float32),
         "white": np.full((1, *shape), white, np.float32),
         "the mean of the samples": mean[None],
-        "noise, every pixel alone": rng.uniform(0, white, (_NOISES, *shape)).astype(np.float32),
+        "noise in every pixel": rng.uniform(0, white, (_NOISES, *shape)).astype(np.float32),
         "one even colour": np.broadcast_to(
             rng.uniform(0, white, (_NOISES, 1, 1, shape[2])), (_NOISES, *shape)
         ).astype(np.float32),

@@ -52,6 +52,7 @@ SUSPECT_LABELS = Check(
     ),
 )
 _MOST_NAMED = 5
+_SOME, _BOUND = 0.005, 0.45  # of all labels; beyond, the share is no estimate but a limit
 
 
 def judge_class_order(result: InputsResult) -> Finding:
@@ -77,7 +78,7 @@ def judge_class_order(result: InputsResult) -> Finding:
         f"{count} of {len(found.names)} outputs are of another class than their name says: "
         f"{_list_moves(result)}{by}. With their names moved {paired.say(paired.after)} of "
         f"{paired.samples:,} samples are right, as they are {paired.say(paired.before)}.{cause} "
-        f"Audit again with --classes and the file data/{ORDER_FILE} of this report.",
+        f"Copy data/{ORDER_FILE} out of this report, and audit again with --classes and that file.",
         value=float(count),
         threshold=0.0,
         evidence="inputs-order",
@@ -107,9 +108,18 @@ def _say_cycle(result: InputsResult, one: Moved) -> str:
     names = [result.classes[i] for i in one.outputs]
     if len(names) == 2:
         return f"{names[0]} and {names[1]} are exchanged"
-    longer = len(names) > _MOST_NAMED + 1
-    shown = [*names[: _MOST_NAMED + 1], "…" if longer else names[0]]
-    return f"{' → '.join(shown)} (what has a name is of the class behind it)"
+    said = [f"{a} answers for {b}" for a, b in zip(names, [*names[1:], names[0]], strict=True)]
+    left = len(said) - _MOST_NAMED
+    return ", ".join(said[:_MOST_NAMED]) + (f" and {left} more" if left > 0 else "")
+
+
+def _explain_otherwise(result: InputsResult) -> str:
+    """What may make the model contradict labels that are right; empty if nothing is known."""
+    if result.scalings.perhaps:
+        return f"Another scaling does better ({result.scalings.perhaps[0].name}): mend that first."
+    if result.order.moved:
+        return "The classes stand in another order: mend that first."
+    return ""
 
 
 def judge_suspects(result: InputsResult) -> Finding:
@@ -126,14 +136,20 @@ def judge_suspects(result: InputsResult) -> Finding:
             threshold=found.usual,
             evidence="inputs-suspects",
         )
-    many = count > found.usual
+    # Where no label is wrong by the fit, more flags than usual are a model that is wrongly sure.
+    many = count > found.usual and found.share > _SOME
     said = (
         f"{count} of {found.samples:,} labels {'is' if count == 1 else 'are'} contradicted by the "
         "model with confidence; "
         f"{'at most' if many else 'up to'} {found.usual:.0f} are usual for a model that is as "
         "unsure as this one."
     )
-    if many:
+    if count > found.usual and not many:
+        said += " By their spread no label needs to be wrong: the model is wrongly sure."
+    reason = _explain_otherwise(result)
+    if reason:
+        said += f" {reason}"
+    elif many and found.share < _BOUND:
         said += f" About {found.share:.1%} of all labels are wrong, by that."
     first = found.found[0]
     said += (
@@ -142,7 +158,7 @@ def judge_suspects(result: InputsResult) -> Finding:
         f"wrong. data/{SUSPECTS_FILE} lists all."
     )
     return SUSPECT_LABELS.finding(
-        "warn" if many else "note",
+        "warn" if many and not reason else "note",
         said,
         value=float(count),
         threshold=found.usual,

@@ -39,7 +39,8 @@ class Moved:
 class ClassOrder:
     """The order that the samples speak for.
 
-    names: the classes in this order; as they are where nothing is moved. moved: the cycles that it
+    names: the classes in this order; as they are where nothing is moved. places: their positions
+    among the declared ones. moved: the cycles that it
     differs by. doubtful: cycles that were found, but not held on the other half or with a class
     that is still answered rightly less often than every second time. cause: what makes such an
     order, in words. paired: all answers. scaling: the one that it was found by, empty where that is
@@ -47,12 +48,18 @@ class ClassOrder:
     """
 
     names: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
     moved: tuple[Moved, ...] = ()
     doubtful: int = 0
     cause: str = ""
     paired: Paired | None = None
     scaling: str = ""
     missing: str = ""
+
+    @property
+    def outputs(self) -> int:
+        """How many are moved."""
+        return sum(len(one.outputs) for one in self.moved)
 
     @property
     def right(self) -> int:
@@ -64,23 +71,37 @@ def find_order(asking: Asking, others: Mapping[str, Ints], rng: np.random.Genera
     """The best order of the outputs, where it is beyond chance.
 
     Args:
-        others: answers by other scalings that may be better, looked at where the declared one
-            shows nothing: a wrong scaling can hide a wrong order.
+        others: answers by other scalings, looked at where the declared one shows nothing.
     """
     classes, targets = asking.subject.labels.classes, asking.targets
     if targets is None:
         return ClassOrder(missing=asking.unlabelled)
     if len(classes) < 2:
         return ClassOrder(missing="There is only one class.")
-    orders = []
-    for scaling, answers in {"": asking.answers, **others}.items():
+    usable = asking.answers >= 0
+    if not usable.any():
+        return ClassOrder(missing="No answer is a number.")
+    own = judge_order(classes, targets[usable], asking.answers[usable], rng)
+    if own.moved:
+        return own
+    # A wrong scaling can hide a wrong order: then both together do better than any scaling alone.
+    # The other order of the colours is like another order of classes that differ by colour.
+    best = max(
+        (asking.right, *(answers == targets for answers in others.values())),
+        key=lambda right: int(right.sum()),
+    )
+    found: list[tuple[ClassOrder, NDArray[np.bool_]]] = []
+    for scaling, answers in others.items():
         usable = answers >= 0
-        found = judge_order(classes, targets[usable], answers[usable], rng)
-        if found.moved and not scaling:
-            return found
-        orders.append(replace(found, scaling=scaling))
-    moved = [order for order in orders if order.moved]
-    return max(moved, key=lambda order: order.right) if moved else orders[0]
+        order = judge_order(classes, targets[usable], answers[usable], rng)
+        right = np.append(np.array(order.places, np.int64), -1)[answers] == targets
+        if order.moved and compare(best, right).is_better(len(others)):
+            found.append((replace(order, scaling=scaling), right))
+    if not found:
+        return own
+    most = max((right for _, right in found), key=lambda right: int(right.sum()))
+    alike = [one for one, right in found if not compare(right, most).is_better(1, DOUBTFUL)]
+    return min(alike, key=lambda order: (order.outputs, -order.right))
 
 
 def judge_order(
@@ -110,6 +131,7 @@ def judge_order(
     names = tuple(classes[int(i)] for i in order)
     return ClassOrder(
         names,
+        tuple(order.tolist()),
         tuple(moved),
         len(cycles) - len(moved),
         name_cause(classes, names) if moved else "",
@@ -129,29 +151,36 @@ def name_cause(classes: Sequence[str], order: Sequence[str]) -> str:
     """What made ``classes`` stand otherwise than ``order``, which is that of the outputs."""
     names, count = list(order), len(order)
     moved = [i for i in range(count) if classes[i] != names[i]]
-    if names == sorted(names):
-        numbers = ": 10 stands before 2" if any(map(_has_number, names)) else ""
-        return f"the training sorted them as text, as Keras does with folders{numbers}"
-    if names == sorted(names, key=_by_number) and any(map(_has_number, names)):
+    as_text, by_number = sorted(names), sorted(names, key=_by_number)
+    given, without_case = list(classes), sorted(names, key=str.casefold)
+    if as_text != without_case and (given, names) == (as_text, without_case):
+        return "the training had them sorted without regard to capitals"
+    if as_text != by_number and (given, names) == (by_number, as_text):
+        return "the training sorted them as text, as Keras does with folders: 10 stands before 2"
+    if as_text != by_number and (given, names) == (as_text, by_number):
         return (
             "the training had them in the order of their numbers, and sorted as text 10 stands "
             "before 2"
         )
-    if names == sorted(names, key=str.casefold):
-        return "the training had them sorted without regard to capitals"
-    if names == list(classes)[::-1]:
-        return "they are the other way round"
-    for step in range(1, count):
-        if names == [classes[(i + step) % count] for i in range(count)]:
-            by = min(step, count - step)
-            return f"they are shifted by {by}"
     if len(moved) == 2:
         return "these two are exchanged"
+    if names == given[::-1]:
+        return "they are the other way round"
+    for step in range(1, count):
+        if names == given[step:] + given[:step]:
+            by = min(step, count - step)
+            return f"they are shifted by {by}"
+    if names == as_text:
+        numbers = ": 10 stands before 2" if as_text != by_number else ""
+        return f"the training sorted them as text, as Keras does with folders{numbers}"
+    if names == by_number and as_text != by_number:
+        return (
+            "the training had them in the order of their numbers, and sorted as text 10 stands "
+            "before 2"
+        )
+    if names == without_case:
+        return "the training had them sorted without regard to capitals"
     return ""
-
-
-def _has_number(name: str) -> bool:
-    return bool(re.search(r"\d", name))
 
 
 def _by_number(name: str) -> list[tuple[int, int, str]]:

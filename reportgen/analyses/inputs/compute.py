@@ -15,7 +15,12 @@ from reportgen.analyses.inputs.copies import Copies, find_copies
 from reportgen.analyses.inputs.doubted_labels import DoubtedLabels, doubt_labels
 from reportgen.analyses.inputs.options import Options
 from reportgen.analyses.inputs.resizing import Resizings, list_rules, read_declared, try_resizings
-from reportgen.analyses.inputs.scaling import Scalings, list_names, try_scalings
+from reportgen.analyses.inputs.scaling import (
+    Scalings,
+    compare_scalings,
+    list_names,
+    try_scalings,
+)
 from reportgen.analyses.inputs.stability import Stability, try_changes
 
 if TYPE_CHECKING:
@@ -28,7 +33,8 @@ _NO_CLASSES = "The model does not answer with one class a sample."
 @dataclass(frozen=True)
 class InputsResult:
     """classes: names in the declared order. samples: that were asked; of: how many there are.
-    unlabelled: why no answer can be called right; empty where it can."""
+    unlabelled: why no answer can be called right; empty where it can. of_training: the samples are
+    said to be those of the training."""
 
     classes: tuple[str, ...]
     samples: int
@@ -42,6 +48,7 @@ class InputsResult:
     stability: Stability
     blanks: Blanks
     copies: Copies
+    of_training: bool
     options: Options
 
 
@@ -61,7 +68,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Inp
         labels,
         stability,
         blanks,
-        find_copies(subject),
+        find_copies(subject, options.seconds),
+        subject.config.split == "train",
         options,
     )
 
@@ -80,13 +88,13 @@ def _ask(subject: Subject, options: Options, rng: np.random.Generator) -> Asked:
         options.seconds,
         rng,
     )
-    scalings = try_scalings(asking)
-    promising = {one.name: one.answers for one in scalings.perhaps}
+    tried = try_scalings(asking)
+    order = find_order(asking, tried.answers, rng)
     return (
         len(asking.rows),
         asking.unlabelled,
-        scalings,
-        find_order(asking, promising, rng),
+        compare_scalings(asking, tried, order),
+        order,
         try_resizings(asking),
         compare_statistics(asking, rng),
         doubt_labels(asking, options, rng),

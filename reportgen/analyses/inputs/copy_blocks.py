@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from reportgen import text
 from reportgen.analyses.inputs.blanks import Blanks
 from reportgen.analyses.inputs.copies import Copies
-from reportgen.report.blocks import Block, ImageGrid, Panel, Table, Text, TileLabel
+from reportgen.analyses.inputs.tables import write_table
+from reportgen.analyses.inputs.wording import COPIES_FILE
+from reportgen.report.blocks import Attachment, Block, ImageGrid, Panel, Table, Text, TileLabel
 
 _ROWS = 40
 _TITLE = "Copies of samples"
+_HEADER = ("number", "copies", "set", "sample", "label")
 
 
 def show_copies(found: Copies, arrays: dict[str, NDArray[Any]]) -> list[Block]:
@@ -24,7 +27,7 @@ def show_copies(found: Copies, arrays: dict[str, NDArray[Any]]) -> list[Block]:
         how = " and nearly identical pictures" if found.near else ""
         said = f"{found.samples:,} samples were compared{against}: identical ones{how}. None."
         return [Text(id="inputs-copies", title=_TITLE, caption=said)]
-    blocks: list[Block] = [_list(found)]
+    blocks: list[Block] = [_list(found), _attach(found)]
     if found.pictures is not None:
         arrays["copies"] = found.pictures
         blocks.append(_draw(found))
@@ -45,13 +48,13 @@ def _list(found: Copies) -> Table:
         (
             "of the training" if leak.identical else "nearly of the training",
             2,
-            "",
+            ", ".join(sorted({leak.label, leak.training_label} - {""})),
             f"{leak.name} is {leak.training}",
         )
         for leak in found.leaks
     ]
     left = len(rows) - _ROWS
-    more = f" {left:,} more rows are not shown." if left > 0 else ""
+    more = f" {left:,} more stand in data/{COPIES_FILE}." if left > 0 else ""
     looked = (
         " Nearly: by perceptual hash (imagehash), verified by the pixels of the input's size."
         if found.near
@@ -63,6 +66,25 @@ def _list(found: Copies) -> Table:
         caption=f"Those with different labels first.{looked}{more}",
         header=("Copies", "Samples", "Labels", "Names"),
         rows=tuple(rows[:_ROWS]),
+    )
+
+
+def _attach(found: Copies) -> Attachment:
+    rows = [
+        (str(number), "identical" if group.identical else "nearly", "audited", name, label)
+        for number, group in enumerate(found.groups, 1)
+        for name, label in zip(group.names, group.labels, strict=True)
+    ]
+    for number, leak in enumerate(found.leaks, len(found.groups) + 1):
+        how = "identical" if leak.identical else "nearly"
+        rows.append((str(number), how, "audited", leak.name, leak.label))
+        rows.append((str(number), how, "training", leak.training, leak.training_label))
+    return Attachment(
+        id="inputs-copies-file",
+        title="All copies as a table",
+        caption="One sample a line; samples of one number are copies of each other.",
+        name=COPIES_FILE,
+        text=write_table(_HEADER, rows),
     )
 
 

@@ -15,6 +15,7 @@ from reportgen.analyses.inputs.neighbours import (
     read_representation,
 )
 from reportgen.analyses.inputs.suspects import find_suspects
+from reportgen.analyses.inputs.wording import LATE
 from reportgen.analyses.intervals import wilson_bounds
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reportgen.analyses.inputs.options import Options
 
 _FEWEST = 30  # samples
+_CONSTANT = 1e-6  # of a probability
 _LOST = 0.1  # of the samples, beyond both intervals, that the head does not make answers of
 
 
@@ -87,7 +89,11 @@ def doubt_labels(asking: Asking, options: Options, rng: np.random.Generator) -> 
     probabilities = subject.probabilities[rows]
     probabilities = probabilities / np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-30)
     labels = values[rows]
-    suspects = find_suspects(probabilities, labels, rng)
+    if np.ptp(probabilities, axis=0).max() < _CONSTANT:
+        return DoubtedLabels(missing="The model answers the same to every sample.")
+    suspects = find_suspects(probabilities, labels, rng, lambda: asking.late)
+    if suspects is None:
+        return DoubtedLabels(missing=LATE)
     features = None if asking.late else read_representation(subject)
     if features is not None:
         features = features[rows] if np.isfinite(features[rows]).all() else None

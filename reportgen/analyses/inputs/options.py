@@ -24,7 +24,7 @@ class Options(AnalysisOptions):
         gt=0,
         description=(
             "Thousand millions of multiplications that asking in all ways may cost. Of a larger "
-            "model fewer samples are drawn, but never fewer than 30."
+            "model fewer samples are drawn, but never fewer than 60."
         ),
     )
     seconds: float = Field(

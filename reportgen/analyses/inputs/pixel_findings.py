@@ -9,7 +9,9 @@ from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 
 if TYPE_CHECKING:
+    from reportgen.analyses.inputs.batchnorm import StoredStatistics
     from reportgen.analyses.inputs.compute import InputsResult
+    from reportgen.analyses.inputs.paired import Paired
     from reportgen.analyses.inputs.scaling import Fit, Scaled
 
 SCALING = Check(
@@ -59,8 +61,11 @@ BATCHNORM_STALE = Check(
         "Pass training samples through the model once more with training=True, without changing "
         "weights, so that the moving statistics follow."
     ),
-    follows=("weights.non_finite", "features.non_finite", "inputs.scaling"),
+    follows=("weights.non_finite", "features.non_finite"),
 )
+
+
+_AS_CLOSE = 0.01  # of a distance, which two draws of samples differ by
 
 
 def judge_scaling(result: InputsResult) -> Finding:
@@ -77,9 +82,10 @@ def judge_scaling(result: InputsResult) -> Finding:
         best = max(found.tried, key=lambda one: one.paired.after)
         return SCALING.finding(
             "pass",
-            f"None of {tried} other scalings and colour orders does better beyond chance; the "
-            f"best, {best.name}, is right for {best.paired.say(best.paired.after)}, the declared "
-            f"one for {best.paired.say(best.paired.before)}.{say_left(found.left)}",
+            f"None of {tried} other scalings and colour orders does better beyond chance on "
+            f"{best.paired.samples:,}{_say_of(result)} samples; the best, {best.name} "
+            f"({best.words}), is right for {best.paired.say(best.paired.after)}, the declared one "
+            f"for {best.paired.say(best.paired.before)}.{say_left(found.left)}",
             value=0.0,
             threshold=0.0,
             evidence="inputs-scaling",
@@ -98,7 +104,17 @@ def judge_scaling(result: InputsResult) -> Finding:
         value=float(paired.after - paired.before),
         threshold=0.0,
         evidence="inputs-scaling",
+        cause=BATCHNORM_STALE.id if _is_rather_stale(result, paired) else None,
     )
+
+
+def _is_rather_stale(result: InputsResult, by_scaling: Paired) -> bool:
+    """Whether BatchNormalization by the samples' own statistics does better than the scaling.
+
+    Another scaling makes up for a part of what stale statistics spoil, and the other way round.
+    """
+    own = result.statistics.paired
+    return own is not None and own.is_better(1) and own.after > by_scaling.after
 
 
 def _fitting(result: InputsResult) -> Finding:
@@ -116,6 +132,12 @@ def _fitting(result: InputsResult) -> Finding:
             threshold=0.0,
             unit="distance to the stored statistics",
             evidence="inputs-scaling",
+        )
+    if closer is None and best.distance < found.own - _AS_CLOSE:
+        return SCALING.not_checked(
+            "There are no labels, and what BatchNormalization has stored does not tell: the "
+            f"declared scaling fits ({found.own:.2f}), {best.name} too ({best.distance:.2f}). Give "
+            "labels to find out."
         )
     if closer is None:
         return SCALING.finding(
@@ -140,6 +162,10 @@ def _fitting(result: InputsResult) -> Finding:
     )
 
 
+def _say_of(result: InputsResult) -> str:
+    return f" of {result.of:,}" if result.of > result.samples else ""
+
+
 def _say_gain(best: Scaled) -> str:
     paired = best.paired
     return (
@@ -160,7 +186,13 @@ def _say_command(result: InputsResult, best: Scaled | Fit) -> str:
             "Your samples are from 0 to 1: multiply them by 255, then audit again with "
             f"--preprocessing {best.name}, and feed the model so."
         )
-    return f"Audit again with --preprocessing {best.name}, and feed the model so."
+    other = (
+        " Or these samples are darker, lighter or flatter than those of the training, which it "
+        "evens out: look at them first."
+        if best.name.startswith("standardize")
+        else ""
+    )
+    return f"Audit again with --preprocessing {best.name}, and feed the model so.{other}"
 
 
 def judge_resizing(result: InputsResult) -> Finding:
@@ -198,6 +230,15 @@ def judge_resizing(result: InputsResult) -> Finding:
     )
 
 
+def _say_shared(found: StoredStatistics) -> str:
+    """One layer that is called at several places cannot describe them all."""
+    shared = [layer.address for layer in found.layers if "#" in layer.address]
+    if not shared:
+        return ""
+    name = shared[0].split("#")[0]
+    return f" {name} is called at several places and stores one mean: give each its own layer."
+
+
 def judge_batchnorm(result: InputsResult) -> Finding:
     """Stored statistics against those of the samples."""
     found = result.statistics
@@ -210,10 +251,21 @@ def judge_batchnorm(result: InputsResult) -> Finding:
         return BATCHNORM_STALE.finding(
             "pass",
             f"By the statistics of the samples {paired.say(paired.after)} are right, by the stored "
-            f"ones {paired.say(paired.before)}.",
+            f"ones {paired.say(paired.before)}: no more than chance.",
+            value=(paired.after - paired.before) / paired.samples,
+            threshold=None,
+            evidence="inputs-batchnorm",
+        )
+    if result.scalings.better and result.scalings.better[0].paired.after >= paired.after:
+        return BATCHNORM_STALE.finding(
+            "warn",
+            f"By the statistics of the samples {paired.say(paired.after)} are right, by the stored "
+            f"ones {paired.say(paired.before)}: so it would be where samples are scaled wrongly. "
+            "Mend the scaling first.",
             value=(paired.after - paired.before) / paired.samples,
             threshold=0.0,
             evidence="inputs-batchnorm",
+            cause=SCALING.id,
         )
     where = (
         f" The first that has stored something else is {first.address}: what reaches it is "
@@ -228,7 +280,9 @@ def judge_batchnorm(result: InputsResult) -> Finding:
         f"right, by those that BatchNormalization has stored {paired.say(paired.before)} (95 % "
         f"intervals).{where} The weights are good, their moving means and variances are not: pass "
         "training samples through once more with model(x, training=True), a few hundred batches, "
-        "and save; or train longer, or with a lower momentum.",
+        f"and save; or train longer, or with a lower momentum.{_say_shared(found)} Unless these "
+        "samples are unlike those of the training (darker, another camera): then that is the "
+        "cause.",
         value=(paired.after - paired.before) / paired.samples,
         threshold=0.0,
         evidence="inputs-batchnorm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from numpy.typing import NDArray
@@ -212,9 +213,9 @@ def _attach_order(found: ClassOrder) -> Attachment:
     return Attachment(
         id="inputs-classes",
         title="The class names in the order of the outputs",
-        caption="One name a line, for --classes.",
+        caption="A list for --classes.",
         name=ORDER_FILE,
-        text="".join(f"{name}\n" for name in found.names),
+        text=json.dumps(found.names, ensure_ascii=False, indent=1) + "\n",
     )
 
 

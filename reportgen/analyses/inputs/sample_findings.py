@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reportgen.analyses.inputs.wording import LATE, say_change, say_left
+from reportgen.analyses.inputs.wording import COPIES_FILE, LATE, MORE_TIME, say_change, say_left
 from reportgen.report.checks import Check
 from reportgen.report.findings import Finding
 
 if TYPE_CHECKING:
     from reportgen.analyses.inputs.compute import InputsResult
+    from reportgen.analyses.inputs.copies import Copies
 
 UNSTABLE = Check(
     id="predictions.unstable",
@@ -80,6 +81,11 @@ def judge_stability(result: InputsResult) -> Finding:
     found, bar = result.stability, result.options.max_flips
     if found.missing:
         return UNSTABLE.not_checked(found.missing)
+    if result.scalings.better:
+        return UNSTABLE.not_checked(
+            "Samples are not scaled as the model takes them (inputs.scaling): what flips then says "
+            "nothing of the model. Mend that first."
+        )
     worst = found.worst
     if worst is None:
         return UNSTABLE.not_checked(LATE)
@@ -87,8 +93,8 @@ def judge_stability(result: InputsResult) -> Finding:
     low, high = found.bound(flips)
     said = (
         f"{flips / samples:.1%} of {samples:,} answers ({low:.1%} to {high:.1%}) flip when "
-        f"pictures are {say_change(worst.kind, worst.strengths[0])}; the other mild changes flip "
-        "fewer."
+        f"pictures are {say_change(worst.kind, worst.strengths[0])}; no other mild change that was "
+        "tried flips more."
     )
     fires = low > bar
     if fires:
@@ -100,6 +106,15 @@ def judge_stability(result: InputsResult) -> Finding:
         threshold=bar,
         evidence="inputs-flips",
     )
+
+
+def _say_drawn(compared: int, of: int) -> str:
+    """That only a part was read; empty if all was."""
+    return f" Only {compared:,} of {of:,} were read: raise --max-samples." if of > compared else ""
+
+
+def _say_cut(found: Copies) -> str:
+    return "" if found.whole else f" Nearly identical ones were not all looked for. {MORE_TIME}"
 
 
 def judge_duplicates(result: InputsResult) -> Finding:
@@ -116,7 +131,8 @@ def judge_duplicates(result: InputsResult) -> Finding:
         also = " or nearly so" if found.near else ""
         return DUPLICATES.finding(
             "pass",
-            f"No two samples are identical{also}.",
+            f"No two of {found.samples:,} samples are identical{also}."
+            f"{_say_drawn(found.samples, found.of)}{_say_cut(found)}",
             value=0.0,
             threshold=bar,
             evidence="inputs-copies",
@@ -129,7 +145,7 @@ def judge_duplicates(result: InputsResult) -> Finding:
         count = sum(len(group.names) for group in near)
         parts.append(
             f"{count:,} pictures in {len(near):,} group{'s' if len(near) > 1 else ''} are nearly "
-            "the same, as after a resave or as frames of one film."
+            "the same: resaved, or frames of one film."
         )
     if clashing:
         parts.append(
@@ -138,6 +154,9 @@ def judge_duplicates(result: InputsResult) -> Finding:
         )
     else:
         parts.append("They count twice: remove the copies, or read intervals as too narrow.")
+    parts.append(
+        f"data/{COPIES_FILE} lists all.{_say_drawn(found.samples, found.of)}{_say_cut(found)}"
+    )
     return DUPLICATES.finding(
         "warn" if clashing or share > bar else "note",
         " ".join(parts),
@@ -152,11 +171,19 @@ def judge_leak(result: InputsResult) -> Finding:
     found = result.copies
     if found.missing:
         return LEAK.not_checked(found.missing)
+    if result.of_training:
+        return LEAK.not_checked("The samples are those of the training (--split train).")
     if not found.training:
         return LEAK.not_checked(
             "There are no training samples to compare with. Give them with --train."
         )
     count = len(found.leaks)
+    drawn = _say_drawn(found.training, found.of_training)
+    if not count and (drawn or not found.whole):
+        return LEAK.not_checked(
+            f"None of {found.samples:,} samples was found among {found.training:,} of the "
+            f"training, but not all were compared.{drawn}{_say_cut(found)}"
+        )
     if not count:
         return LEAK.finding(
             "pass",
@@ -166,11 +193,13 @@ def judge_leak(result: InputsResult) -> Finding:
             evidence="inputs-copies",
         )
     same = sum(leak.identical for leak in found.leaks)
+    likely = "" if same == count else " (the others nearly: resaved, or frames of one film)"
     return LEAK.finding(
         "warn",
         f"{count:,} of {found.samples:,} samples ({count / found.samples:.1%}) are among the "
-        f"{found.training:,} of the training, {same:,} to the last byte. Answers to them are from "
-        f"memory. {LEAK.advice} The first: {found.leaks[0].name} is {found.leaks[0].training}.",
+        f"{found.training:,} of the training, {same:,} to the last number{likely}. What the model "
+        f"answers to them may be from memory. {LEAK.advice} data/{COPIES_FILE} lists all; the "
+        f"first: {found.leaks[0].name} is {found.leaks[0].training}.{drawn}{_say_cut(found)}",
         value=count / found.samples,
         threshold=0.0,
         evidence="inputs-copies",

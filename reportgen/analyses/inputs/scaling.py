@@ -5,15 +5,19 @@ Never told by how sure the model is: raw pixels saturate a softmax, so a wrong s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.inputs.asking import Asking
-from reportgen.analyses.inputs.batchnorm import measure_distance, trace_norms
+from reportgen.analyses.inputs.batchnorm import is_near_start, measure_distance, trace_norms
+from reportgen.analyses.inputs.class_order import ClassOrder
 from reportgen.analyses.inputs.paired import DOUBTFUL, IMPROBABLE, Paired, compare
+from reportgen.analyses.inputs.wording import LATE
+from reportgen.analyses.intervals import wilson_bounds
 from reportgen.subject.inputs import scales_inside
 from reportgen.subject.preprocessing import (
     NAMES,
@@ -25,25 +29,53 @@ from reportgen.subject.preprocessing import (
 if TYPE_CHECKING:
     from reportgen.subject.subject import Subject
 
-_LOOKED_AT = 4  # samples, to find ways that are the same as the declared one
+_LOOKED_AT = 4  # pictures, to find ways that are the same as the declared one
 _SAME = 1e-5  # of the largest value
 # Measured on three published networks and 25 trained for it (five kinds, five scalings): the right
 # scaling fits best in all 28, up to the order of the channels, with a distance of .02 to .28; the
 # next one lies at .34 and above.
 _MISFIT, _CLOSER = 0.35, 2.0
-_FITTED = 128  # samples
+_FITTED, _FEWEST_FITTED = 128, 16  # samples
+_NEAR_START = (
+    "There are no labels, and what BatchNormalization has stored is still close to where it begins "
+    "(mean 0, variance 1): it says nothing of the scaling. Give labels, or train longer."
+)
 _BRIGHT = 32.0  # pixels from 0 to 255 reach it; counts up to 16 do not
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """One way that was tried: its name, what it does, how it compares with the declared one, and
-    the classes that the model answers with, ``(n,)``."""
+    """One way that was tried: its name, what it does, and how it compares with the declared one.
+    most: samples of the most frequent class."""
 
     name: str
     words: str
     paired: Paired
-    answers: NDArray[np.int64]
+    most: int
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether more answers are right than if all were the most frequent class.
+
+        A network that has collapsed is right for one class, which is more than none where the
+        classes are named wrongly.
+        """
+        low, _ = wilson_bounds(
+            np.array([float(self.paired.after)]), np.array([self.paired.samples])
+        )
+        return bool(low[0] > self.most / self.paired.samples)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Classes that the model answers by each scaling, ``(n,)``; factor: see `find_factor`. same,
+    missing, left: as of `Scalings`."""
+
+    factor: float = 1.0
+    answers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    same: tuple[str, ...] = ()
+    left: int = 0
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,42 +136,71 @@ class Scalings:
         return self._list_better(DOUBTFUL)
 
     def _list_better(self, level: float) -> tuple[Scaled, ...]:
-        found = [one for one in self.tried if one.paired.is_better(len(self.tried), level)]
+        count = len(self.tried)
+        found = [s for s in self.tried if s.paired.is_better(count, level) and s.beats_chance]
         return tuple(sorted(found, key=lambda one: -one.paired.after))
 
 
-def try_scalings(asking: Asking) -> Scalings:
+def try_scalings(asking: Asking) -> Tried:
     """Ask the same samples by every known scaling, in both orders of the channels."""
     subject = asking.subject
-    declared = subject.scaling.words
     factor = find_factor(subject)
     if subject.input.kind != "image" or factor is None:
         what = "pixels from 0 to 255, or to 1" if subject.input.kind == "image" else "pictures"
-        return Scalings(declared, missing=f"The samples are no {what}, so no usual scaling fits.")
+        return Tried(missing=f"The samples are no {what}, so no usual scaling fits.")
     if asking.targets is None:
-        return _fit_statistics(asking, declared, factor)
+        return Tried(factor)
     ways = {name: find_preprocessing(name)[1:] for name in list_names(subject.input.channels)}
     same = tuple(name for name, (function, _) in ways.items() if _is_same(asking, function, factor))
-    tried, right = [], asking.right
     others = [name for name in ways if name not in same]
+    answers: dict[str, NDArray[np.int64]] = {}
     for name in others:
         if asking.late:
             break
-        function, words = ways[name]
-        words += " of 255 times your samples" * (factor != 1)
+        function = ways[name][0]
 
         def make(rows: NDArray[np.int64], function: Preprocessing = function) -> Any:
             return function(np.asarray(asking.pixels(rows), np.float32) * np.float32(factor))
 
-        answers = asking.ask(make, f"trying {name}")
-        tried.append(Scaled(name, words, compare(right, answers == asking.targets), answers))
+        answers[name] = asking.ask(make, f"trying {name}")
+    return Tried(factor, answers, same, len(others) - len(answers))
+
+
+def compare_scalings(asking: Asking, tried: Tried, order: ClassOrder) -> Scalings:
+    """Right answers by each scaling and by the declared one.
+
+    Args:
+        order: that was found. Answers are counted by it where it explains more than any scaling
+            does: by wrong names a network that has collapsed to one class would look better.
+    """
+    subject, declared = asking.subject, asking.subject.scaling.words
+    if tried.missing:
+        return Scalings(declared, missing=tried.missing)
+    if asking.targets is None:
+        return _fit_statistics(asking, declared, tried.factor)
+    by_names = [answers == asking.targets for answers in tried.answers.values()]
+    best = max(by_names, key=lambda right: int(right.sum()), default=asking.right)
+    place = np.append(np.asarray(order.places, np.int64), -1)  # the last one: no number, no class
+    moved = tried.answers.get(order.scaling, asking.answers)
+    if not compare(best, place[moved] == asking.targets).is_better(1, DOUBTFUL):
+        place = np.append(np.arange(subject.reading.classes), -1)
+
+    def judge(answers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.asarray(place[answers] == asking.targets)
+
+    right = judge(asking.answers)
+    most = np.bincount(asking.targets).max()
+    found = []
+    for name, answers in tried.answers.items():
+        words = find_preprocessing(name)[2] + " of 255 times your samples" * (tried.factor != 1)
+        found.append(Scaled(name, words, compare(right, judge(answers)), int(most)))
     return Scalings(
         declared,
-        tuple(tried),
-        same,
-        fractions=factor != 1,
+        tuple(found),
+        tried.same,
+        fractions=tried.factor != 1,
         inner=scales_inside(subject.probe.calls) or "",
-        left=len(others) - len(tried),
+        left=tried.left,
     )
 
 
@@ -149,11 +210,19 @@ def _fit_statistics(asking: Asking, declared: str, factor: float) -> Scalings:
 
     subject = asking.subject
     norms = list_norms(subject.probe.calls)
+    if norms and all(is_near_start(call) for call in norms.values()):
+        return Scalings(declared, missing=_NEAR_START)
     if not norms or subject.probe.static_batch:
         return Scalings(
             declared,
             missing=f"{asking.unlabelled} Without, only a model with BatchNormalization says how "
             "its inputs are to be scaled.",
+        )
+    if len(asking.rows) < _FEWEST_FITTED:
+        return Scalings(
+            declared,
+            missing=f"{len(asking.rows)} samples without labels are too few: {_FEWEST_FITTED} or "
+            "more tell the scaling by their statistics.",
         )
     # Neighbours are of one class, and a batch of one class has other statistics.
     some = np.random.default_rng(0).permutation(len(asking.rows))[:_FITTED]
@@ -171,9 +240,13 @@ def _fit_statistics(asking: Asking, declared: str, factor: float) -> Scalings:
 
     fits = []
     for name in list_names(subject.input.channels):
-        if asking.late or name.endswith(("-bgr", "-rgb")):
+        if name.endswith(("-bgr", "-rgb")):
             continue
+        if asking.late:  # of some of them nothing can be said
+            return Scalings(declared, missing=LATE)
         function, words = find_preprocessing(name)[1:]
+        if _is_same(asking, function, factor):
+            continue
         fits.append(Fit(name, words, measure(function, factor)))
     fits = [fit for fit in fits if np.isfinite(fit.distance)]
     own = measure(subject.preprocess, 1.0)
@@ -198,17 +271,19 @@ def find_factor(subject: Subject) -> float | None:
     pixels = subject.samples.pixels
     if not pixels.size:
         return None
-    if pixels.dtype == np.uint8:
-        return 1.0
     low, high = float(pixels.min()), float(pixels.max())
-    if pixels.dtype.kind == "f" and low >= 0 and 0 < high <= 1:
+    if low >= 0 and 0 < high <= 1:
         return 255.0
     return 1.0 if low >= 0 and _BRIGHT <= high <= 255 else None
 
 
 def _is_same(asking: Asking, function: Preprocessing, factor: float) -> bool:
-    """Whether it makes the numbers that the audit makes, of the first samples."""
-    pixels = asking.pixels(np.arange(min(_LOOKED_AT, len(asking.rows))))
-    own = asking.subject.preprocess(np.asarray(pixels, np.float32))
-    other = function(np.asarray(pixels, np.float32) * np.float32(factor))
+    """Whether it makes the numbers that the audit makes, of pictures of noise.
+
+    Samples may be black, or grey: many ways make the same of these.
+    """
+    shape = (_LOOKED_AT, *asking.subject.input.pixels)
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+    own = asking.subject.preprocess(pixels / np.float32(factor))
+    other = function(pixels.copy())
     return bool(np.abs(own - other).max() <= _SAME * max(float(np.abs(own).max()), 1e-30))

@@ -28,11 +28,13 @@ SHIFT, MIRROR = "shift", "mirror"
 # What nobody sees must not change an answer: these are held to a bar, at this strength. Noise,
 # blur, contrast and the steps of the corruptions are shown only: sound networks lose half of their
 # answers to some of the first. So is the mirror: a mirrored digit or sign may be of another class.
-MILD: Mapping[str, float] = {SHIFT: 1.0, "brightness": 0.05, "JPEG": 80.0}
+MILD: Mapping[str, float] = {SHIFT: 1.0, "brightness": 0.05, "JPEG": 80.0, "noise": 0.02}
 _LEAST_SIDE = 16  # pixels; of fewer a shift by one is no mild change
+_AT_RANDOM = 0.02  # of the answers; rounding in batches of another size turns fewer
 _SHOWN = 6
 _SMALLEST_PART = 8  # of a side that a shift may be: of pictures of 8 pixels only one by 1 is small
-_COLOURS = (1, 3)  # channels that JPEG has
+_WITH_ALPHA = 4
+_COLOURS = (1, 3, 4)  # channels that JPEG has, beside transparency
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,17 @@ def try_changes(asking: Asking, options: Options, seed: int) -> Stability:
     factor = find_factor(subject)
     if subject.input.kind != "image" or factor is None:
         return Stability(missing="The samples are no pixels from 0 to 255, or to 1.")
-    few = asking.first(options.changed_samples)
+    few = asking.finite.first(options.changed_samples)
+    if not len(few.rows):
+        return Stability(missing="No answer is a number.")
+    if len(np.unique(few.answers)) == 1:
+        return Stability(missing="All answers are one class, so none can flip between classes.")
+    again = few.ask(lambda rows: subject.preprocess(few.pixels(rows)), "asking once more")
+    if (again != few.answers).mean() > _AT_RANDOM:
+        return Stability(
+            missing="The model answers at random: asked twice about the same sample it answers "
+            "otherwise. Save it without what is random when it predicts."
+        )
     sides = subject.input.pixels[:2]
     kinds = [SHIFT, MIRROR, *CORRUPTIONS]
     if subject.input.channels not in _COLOURS:
@@ -159,9 +171,7 @@ def _show_flipped(
         rows = asking.rows[[place]]
         pixels = asking.pixels(np.array([place]))
         changed = make_change(kind, strength, factor, seed)(pixels, rows)
-        for values in (pixels, changed):
-            whole = as_grey_values(values.astype(np.float32) * np.float32(factor / 255))
-            pictures.append(np.repeat(whole, 3, -1) if whole.shape[-1] == 1 else whole[..., :3])
+        pictures += [subject.draw(values) for values in (pixels, changed)]
         before, after = (
             _name(classes, int(answers[place])) for answers in (asking.answers, answered[kind])
         )
@@ -199,6 +209,9 @@ def make_change(
     """
 
     def change(pixels: NDArray[Any], rows: Ints) -> NDArray[np.float32]:
+        if pixels.shape[-1] == _WITH_ALPHA and kind not in (SHIFT, MIRROR):
+            coloured = change(pixels[..., :3], rows)  # how much shows is no colour
+            return np.concatenate([coloured, pixels[..., 3:].astype(np.float32)], axis=-1)
         rngs = [np.random.default_rng([seed, int(1000 * strength), row]) for row in rows.tolist()]
         if kind == MIRROR:
             return pixels[:, :, ::-1].astype(np.float32)

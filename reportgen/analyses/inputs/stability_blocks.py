@@ -16,7 +16,10 @@ _STEPS = 5
 
 def show_stability(found: Stability, arrays: dict[str, NDArray[Any]]) -> list[Block]:
     """Shares that flip and shares that stay right; some samples that flip."""
-    blocks: list[Block] = [_draw_flips(found), _list_changes(found)]
+    blocks: list[Block] = [_draw_flips(found)]
+    if found.right is not None:
+        blocks.append(_draw_right(found, found.right))
+    blocks.append(_list_changes(found))
     if found.pictures is not None:
         arrays["flipped"] = found.pictures
         blocks.append(_show(found))
@@ -38,21 +41,45 @@ def _draw_flips(found: Stability) -> Lines:
         alt="Curves of the share of answers that flip: at the first step "
         + ", ".join(f"{c.kind} {c.flips[0] / found.samples:.0%}" for c in curves)
         + ".",
-        series=tuple(_draw(curve, found) for curve in curves),
+        series=tuple(_draw(curve, found, curve.flips) for curve in curves),
         x_label="strength, step",
         y_label="answers that flip",
         y_range=(0.0, 1.0),
     )
 
 
-def _draw(curve: Curve, found: Stability) -> Series:
-    bounds = [found.bound(count) for count in curve.flips]
+def _draw_right(found: Stability, before: int) -> Lines:
+    curves = [curve for curve in found.curves if curve.kind != MIRROR]
+    low, high = found.bound(before)
+    share = before / found.samples
+    return Lines(
+        id="inputs-kept",
+        title="Answers that stay right",
+        caption=(
+            f"Share of {found.samples:,} answers that are right after the same changes, with 95 % "
+            f"intervals. Without a change {share:.1%} ({low:.1%} to {high:.1%}), the dashed line."
+        ),
+        alt="Curves of the share of right answers: at the last step "
+        + ", ".join(f"{c.kind} {(c.right or (0,))[-1] / found.samples:.0%}" for c in curves)
+        + ".",
+        series=(
+            *(_draw(curve, found, curve.right or ()) for curve in curves),
+            Series(name="unchanged", x=(0.0, _STEPS), y=(share, share), style="reference"),
+        ),
+        x_label="strength, step",
+        y_label="right answers",
+        y_range=(0.0, 1.0),
+    )
+
+
+def _draw(curve: Curve, found: Stability, counts: tuple[int, ...]) -> Series:
+    bounds = [found.bound(count) for count in counts]
     return Series(
         name=curve.kind,
-        x=tuple(float(i + _STEPS - len(curve.flips) + 1) for i in range(len(curve.flips)))
+        x=tuple(float(i + _STEPS - len(counts) + 1) for i in range(len(counts)))
         if curve.kind != SHIFT
         else tuple(curve.strengths),
-        y=tuple(count / found.samples for count in curve.flips),
+        y=tuple(count / found.samples for count in counts),
         low=tuple(low for low, _ in bounds),
         high=tuple(high for _, high in bounds),
     )

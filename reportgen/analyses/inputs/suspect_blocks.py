@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from numpy.typing import NDArray
 
 from reportgen import text
 from reportgen.analyses.inputs.doubted_labels import Doubted, DoubtedLabels
+from reportgen.analyses.inputs.tables import write_table
 from reportgen.analyses.inputs.wording import SUSPECTS_FILE
 from reportgen.report.blocks import Attachment, Block, ImageGrid, Panel, Table, Text, TileLabel
 
@@ -23,8 +22,6 @@ _HEADER = (
     "neighbours labelled as suggested",
     "neighbours labelled as given",
 )
-# What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_suspects(found: DoubtedLabels, arrays: dict[str, NDArray[Any]]) -> list[Block]:
@@ -72,12 +69,7 @@ def _list(found: DoubtedLabels) -> Table:
     return Table(
         id="inputs-suspects-table" if found.pictures is not None else "inputs-suspects",
         title="Given and suggested labels",
-        caption=(
-            "Most contradicted first. Neighbours: of the "
-            f"{found.neighbours} samples that the layer before the output finds most alike, how "
-            "many are labelled as suggested, and as given; where these speak for the given label, "
-            f"the model is more likely wrong than the label.{more}"
-        ),
+        caption=(f"Most contradicted first.{_explain_neighbours(found)}{more}"),
         header=("Sample", "Given", "Suggested", "Probability", "Of the given", "Neighbours"),
         rows=tuple(
             (
@@ -93,31 +85,33 @@ def _list(found: DoubtedLabels) -> Table:
     )
 
 
+def _explain_neighbours(found: DoubtedLabels) -> str:
+    if all(one.votes_for is None for one in found.found):
+        return ""
+    return (
+        f" Neighbours: of the {found.neighbours} samples that the layer before the output finds "
+        "most alike, how many are labelled as suggested, and as given; where these speak for the "
+        "given label, the model is more likely wrong than the label."
+    )
+
+
 def _attach(found: DoubtedLabels) -> Attachment:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_HEADER)
-    writer.writerows(map(_write, found.found))
     return Attachment(
         id="inputs-suspects-file",
         title="All of them as a table",
         caption="One sample a line, most contradicted first.",
         name=SUSPECTS_FILE,
-        text=buffer.getvalue(),
+        text=write_table(_HEADER, map(_write, found.found)),
     )
 
 
-def _write(one: Doubted) -> tuple[str | int, ...]:
+def _write(one: Doubted) -> tuple[str, ...]:
     return (
-        *(_as_cell(words) for words in (one.name, one.given, one.suggested)),
+        one.name,
+        one.given,
+        one.suggested,
         f"{one.sure:.4f}",
         f"{one.allowed:.4f}",
-        "" if one.votes_for is None else one.votes_for,
-        "" if one.votes_against is None else one.votes_against,
+        "" if one.votes_for is None else str(one.votes_for),
+        "" if one.votes_against is None else str(one.votes_against),
     )
-
-
-def _as_cell(words: str) -> str:
-    """Names are somebody else's: nothing in them is run by the program that opens the table."""
-    shown = text.printable(words)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown

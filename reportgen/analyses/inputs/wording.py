@@ -1,8 +1,10 @@
 """What several parts of this section say alike."""
 
 SUSPECTS_FILE = "inputs-suspect-labels.csv"
-ORDER_FILE = "inputs-classes.txt"
-LATE = "No time was left to ask. Raise inputs.seconds."
+ORDER_FILE = "inputs-classes.json"
+COPIES_FILE = "inputs-copies.csv"
+MORE_TIME = "Raise inputs.seconds."
+LATE = f"No time was left to ask. {MORE_TIME}"
 
 
 def say_left(left: int) -> str:

@@ -170,3 +170,25 @@ def test_what_cannot_be_asked_is_said(colourful, seen, subject_of, analyse):
     unlabelled = analyse("inputs", subject_of(model, x, preprocessing="unit"))
     assert unlabelled.levels[ID] == "not_applicable"
     assert "no labels" in unlabelled.findings[ID].message
+
+
+class Block(layers.Layer):
+    """What nobody can look into."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.norm = layers.BatchNormalization()
+
+    def call(self, x, training=False):
+        return self.norm(x, training=training)
+
+
+def test_statistics_inside_a_layer_of_a_class_of_its_own_are_not_called_absent(
+    seen, subject_of, analyse
+):
+    image = keras.Input((10, 10, 3))
+    x = layers.GlobalMaxPooling2D()(Block()(image))
+    model = keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x))
+    found = analyse("inputs", subject_of(model, *seen, preprocessing="unit"))
+    assert found.levels[ID] == "not_applicable"
+    assert "inside layers of a class of its own" in found.findings[ID].message

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from reportgen.analyses.inputs.class_order import judge_order, name_cause
+from reportgen.subject.class_names import read_class_names
 
 ID = "inputs.class_order"
 TWELVE = tuple(sorted((str(i) for i in range(12)), key=int))
@@ -96,6 +99,40 @@ def test_classes_without_samples_keep_their_names():
 def test_a_cause_is_named_only_where_it_fits():
     assert name_cause(("a", "b", "c", "d"), ("c", "a", "b", "d")) == ""
     assert "order of their numbers" in name_cause(("x1", "x10", "x2"), ("x1", "x2", "x10"))
+    # Right names that happen to be sorted, as those of folders are, are no cause by themselves.
+    digits = tuple("0123456789")
+    assert name_cause(digits[::-1], digits) == "they are the other way round"
+    assert name_cause(digits[1:] + digits[:1], digits) == "they are shifted by 1"
+    assert name_cause(("b", "a", "c"), ("a", "b", "c")) == "these two are exchanged"
+
+
+def test_a_wrong_order_accuses_no_scaling(colourful, seen, subject_of, analyse):
+    """Named the other way round next to nothing is right: what has collapsed to one class is."""
+    x, y = seen
+    found = analyse("inputs", subject_of(colourful, x, 3 - y, preprocessing="unit"))
+    assert found.levels[ID] == "warn"
+    assert found.levels["inputs.scaling"] == "pass"
+
+
+AWKWARD = (
+    ("001.Auk", "002.Bee", "003.Cat", "004.Dog"),
+    ("class", "label", "# a", "[b]"),
+    ("{c}", "'x'", "- y", "z,"),
+    ('"q"', "two\u2028lines", "0 cat", "cat 1"),
+)
+
+
+@pytest.mark.parametrize("names", AWKWARD)
+def test_the_file_says_the_same_whatever_classes_are_called(
+    colourful, seen, subject_of, analyse, names, tmp_path
+):
+    x, y = seen
+    wrong = (names[3], names[1], names[2], names[0])
+    labels = np.array([wrong.index(names[k]) for k in y])
+    found = analyse("inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=wrong))
+    (file,) = [block for block in found.body.blocks if block.id == "inputs-classes"]
+    (tmp_path / file.name).write_text(file.text, "utf-8")
+    assert read_class_names(tmp_path / file.name) == names
 
 
 @pytest.mark.parametrize("order", [(1, 0, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
@@ -108,7 +145,7 @@ def test_the_file_that_is_written_mends_it(colourful, seen, subject_of, analyse,
     found = analyse("inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=wrong))
     assert found.levels[ID] == "warn"
     (file,) = [block for block in found.body.blocks if block.id == "inputs-classes"]
-    mended = tuple(file.text.splitlines())
+    mended = tuple(json.loads(file.text))
     assert mended == names
     again = analyse(
         "inputs", subject_of(colourful, x, labels, preprocessing="unit", classes=mended)

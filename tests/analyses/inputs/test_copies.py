@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 from PIL import Image, ImageFilter
 
-from reportgen.subject.near_copies import find_near, hash_pictures, is_same
+from reportgen.subject.near_copies import are_same, find_near, look_at
 
 DUPLICATES, LEAK = "inputs.duplicates", "inputs.leak"
 
@@ -126,7 +126,7 @@ def test_a_leak_of_ten_percent(analyse, model, seed, change):
     assert (finding.level, finding.value) == ("warn", 0.1)
     twins = {(leak.name, leak.training) for leak in found.result.copies.leaks}
     assert twins == {(f"#{i}", f"#{40 + i}") for i in range(20)}
-    assert "The first: #0 is #40." in finding.message
+    assert "the first: #0 is #40." in finding.message
     sound = LiveInput(model, x, y, train=(photographs(300, 200 + seed), np.arange(300) % 3))
     found = analyse("inputs", open_subject(AuditConfig(preprocessing="unit"), sound))
     assert found.levels[LEAK] == "pass"
@@ -134,22 +134,98 @@ def test_a_leak_of_ten_percent(analyse, model, seed, change):
 
 def test_unlike_pictures_are_never_near():
     """Of 300 soft pictures 44,850 pairs: none is called the same."""
-    pictures = photographs(300, 9)
-    hashed = (pictures, *hash_pictures(pictures, ""))
-    assert [(i, j) for i, j in find_near(hashed, hashed) if i < j] == []
+    seen = look_at(photographs(300, 9), "")
+    pairs, whole = find_near(seen, seen)
+    assert whole
+    assert not len(pairs)
+
+
+def test_one_scene_with_other_things_in_it_is_no_copy():
+    """A fixed camera: the same background, another noise, and a small mark that is the class."""
+    rng = np.random.default_rng(0)
+    scene = photographs(1, 3)[0].astype(np.float32)
+    shots = np.clip(scene + rng.normal(0, 3, (60, *scene.shape)), 0, 255)
+    for i, shot in enumerate(shots):
+        top, left = rng.integers(0, 40, 2)
+        shot[top : top + 6, left : left + 6] = [[230, 30, 30], [30, 30, 230]][i % 2]
+    seen = look_at(shots.astype(np.uint8), "")
+    pairs, _ = find_near(seen, seen)
+    assert len(pairs) < 5  # two marks may lie in the same place
+
+
+def test_time_that_is_over_is_said():
+    seen = look_at(np.repeat(photographs(1, 3), 50, axis=0), "")
+    pairs, whole = find_near(seen, seen, deadline=0)
+    assert (len(pairs), whole) == (0, False)
 
 
 def test_an_even_picture_is_compared_with_nothing():
     even = np.full((2, 48, 48, 3), 90, np.uint8)
     even[1] += 1
-    _, usable = hash_pictures(even, "")
-    assert not usable.any()
-    assert not is_same(even[0], even[1])  # neither varies
+    seen = look_at(even, "")
+    assert not seen.usable.any()
+    assert not are_same(seen.blocks[:1], seen.blocks[1:]).any()  # neither varies
 
 
-def test_a_few_numbers_that_coincide_are_no_copies(analyse, subject_of):
-    network = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
-    found = analyse("inputs", subject_of(network, np.zeros((9, 2), np.float32), np.zeros(9) + 0.5))
+def test_the_type_that_numbers_are_stored_in_makes_no_difference(analyse, colourful, seen):
+    """A leak is one also where the training is kept as floats."""
+    from reportgen.config import AuditConfig
+    from reportgen.subject.subject import LiveInput, open_subject
+
+    x, y = seen
+    live = LiveInput(colourful, x.astype(np.float32), y, train=(x[:30], y[:30]))
+    found = analyse("inputs", open_subject(AuditConfig(preprocessing="unit"), live))
+    assert found.findings[LEAK].value == pytest.approx(0.1)
+
+
+def test_a_draw_of_the_training_proves_no_absence(analyse, colourful, seen):
+    from reportgen.config import AuditConfig
+    from reportgen.subject.subject import LiveInput, open_subject
+
+    x, y = seen
+    live = LiveInput(colourful, x[:40], y[:40], train=(x[40:], y[40:]))
+    config = AuditConfig(preprocessing="unit", max_samples=100)
+    found = analyse("inputs", open_subject(config, live))
+    assert found.levels[LEAK] == "not_applicable"
+    assert "Only 100 of 260 were read" in found.findings[LEAK].message
+
+
+def test_samples_of_the_training_are_no_leak(analyse, colourful, seen):
+    from reportgen.config import AuditConfig
+    from reportgen.subject.subject import LiveInput, open_subject
+
+    live = LiveInput(colourful, *seen, train=seen)
+    config = AuditConfig(preprocessing="unit", split="train")
+    assert analyse("inputs", open_subject(config, live)).levels[LEAK] == "not_applicable"
+
+
+def test_copies_with_other_targets_are_found_whatever_the_target(analyse, subject_of):
+    network = keras.Sequential([keras.Input((6,)), layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    x[1] = x[0]
+    targets = np.zeros((40, 2)) + 0.5
+    targets[:2] = [[123451.0, 7.0], [123451.0, 57.0]]
+    found = analyse("inputs", subject_of(network, x, targets))
+    assert found.levels[DUPLICATES] == "warn"
+    assert found.result.copies.groups[0].labels == ("123451, 7", "123451, 57")
+
+
+def test_pictures_of_other_channels_are_compared_whole_or_not_at_all(analyse, subject_of):
+    network = keras.Sequential([keras.Input((20, 20, 5)), layers.Flatten(), layers.Dense(3)])
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (40, 20, 20, 5)).astype(np.uint8)
+    x[..., :3] = x[:1, ..., :3]
+    found = analyse("inputs", subject_of(network, x, np.arange(40) % 3))
+    assert found.levels[DUPLICATES] == "pass"
+    assert not found.result.copies.near
+
+
+@pytest.mark.parametrize("features", [2, 8])
+def test_a_few_numbers_that_coincide_are_no_copies(analyse, subject_of, features):
+    """Eight yes or no of 300 samples: a hundred coincide by nature."""
+    network = keras.Sequential([keras.Input((features,)), layers.Dense(1)])
+    x = np.random.default_rng(0).integers(0, 2, (300, features)).astype(np.float32)
+    found = analyse("inputs", subject_of(network, x, np.zeros(300) + 0.5))
     for check in (DUPLICATES, LEAK):
         assert found.levels[check] == "not_applicable"
         assert "coincide by nature" in found.findings[check].message

@@ -6,6 +6,7 @@ By day one network; the others with --all.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_names_in_another_order_are_found_and_mended(audited, analyse, kind, see
     found = analyse("inputs", declare(subject, case.scaling, classes=wrong))
     assert found.levels["inputs.class_order"] == "warn", found.findings["inputs.class_order"]
     (file,) = [block for block in found.body.blocks if block.id == "inputs-classes"]
-    mended = tuple(file.text.splitlines())
+    mended = tuple(json.loads(file.text))
     assert mended == classes
     again = analyse("inputs", declare(subject, case.scaling, classes=mended))
     assert again.levels["inputs.class_order"] == "pass"

@@ -126,3 +126,23 @@ def test_grey_pictures_are_not_tried_with_other_colours():
     twice = ("unit-twice", "symmetric-twice")
     assert list_names(1) == ("none", "unit", "symmetric", "standardize", *twice)
     assert set(list_names(3)) == set(PREPROCESSING)
+
+
+@pytest.mark.parametrize("kind", ["black", "grey"])
+def test_samples_that_many_ways_make_the_same_of(colourful, seen, subject_of, analyse, kind):
+    """The first ones are black or grey: the right scaling is tried all the same."""
+    x, y = (values[np.argsort(seen[1], kind="stable")] for values in seen)
+    x = x.copy()
+    x[:4] = 0 if kind == "black" else x[:4, ..., :1]
+    found = analyse("inputs", subject_of(colourful, x, y, preprocessing="none"))
+    assert "Audit again with --preprocessing unit," in found.findings[ID].message
+
+
+def test_marks_of_zero_and_one_are_no_pixels_up_to_255(subject_of, analyse):
+    network = keras.Sequential([keras.Input((20, 20, 1)), layers.Flatten(), layers.Dense(3)])
+    marks = np.random.default_rng(0).integers(0, 2, (40, 20, 20, 1)).astype(np.uint8)
+    found = analyse("inputs", subject_of(network, marks, np.arange(40) % 3, preprocessing="none"))
+    assert found.result.scalings.fractions
+    white = next(blank for blank in found.result.blanks.asked if blank.name == "white")
+    said = network.predict(np.ones((1, 20, 20, 1)), verbose=0)
+    assert white.confidence == pytest.approx(float(keras.ops.softmax(said).numpy().max()), abs=1e-5)

@@ -134,7 +134,8 @@ def test_what_is_judged_is_mild_whatever_the_size():
             assert list_strengths(kind, sides)[0] == strength
     assert list_strengths("JPEG", (224, 224)) == (80, 25, 18, 15, 10, 7)
     assert list_strengths("JPEG", (32, 32)) == (80, 65, 58, 50, 40)
-    assert list_strengths("noise", (224, 224)) == STRENGTHS["noise"][1]
+    assert list_strengths("noise", (224, 224)) == (0.02, *STRENGTHS["noise"][1])
+    assert list_strengths("blur", (224, 224)) == STRENGTHS["blur"][1]
 
 
 @pytest.mark.parametrize("kind", ["noise", "shift", "JPEG"])
@@ -157,7 +158,11 @@ def test_a_sound_network_is_silent(colourful, seen, subject_of, analyse):
     curves = {curve.kind: curve for curve in found.result.stability.curves}
     assert set(MILD) < set(curves)
     # Of ten pixels one is a tenth: that is shown and not judged.
-    assert [kind for kind, curve in curves.items() if curve.judged] == ["brightness", "JPEG"]
+    assert [kind for kind, curve in curves.items() if curve.judged] == [
+        "noise",
+        "brightness",
+        "JPEG",
+    ]
     assert curves["noise"].flips[0] <= curves["noise"].flips[-1]
     assert found.result.stability.samples == 200
 
@@ -215,3 +220,27 @@ def test_the_mirror_is_not_judged(subject_of, analyse):
     curves = {curve.kind: curve for curve in found.result.stability.curves}
     assert curves["mirror"].flips == (60,)
     assert found.levels[ID] == "pass"
+
+
+class Noisy(layers.Layer):
+    """Answers otherwise each time."""
+
+    def call(self, x):
+        return x + 5 * keras.random.normal(keras.ops.shape(x))
+
+
+def test_answers_at_random_are_no_flips(seen, subject_of, analyse):
+    image = keras.Input((10, 10, 3))
+    model = keras.Model(image, layers.Softmax()(Noisy()(layers.Dense(4)(layers.Flatten()(image)))))
+    found = analyse("inputs", subject_of(model, *seen, preprocessing="unit"), changed_samples=100)
+    assert found.levels[ID] == "not_applicable"
+    assert "at random" in found.findings[ID].message
+
+
+def test_transparency_is_no_colour():
+    pictures = np.random.default_rng(0).integers(0, 200, (2, 20, 20, 4)).astype(np.float32)
+    pictures[..., 3] = 255
+    for kind, strength in (("brightness", 0.3), ("blur", 1.0), ("noise", 0.1), ("JPEG", 50)):
+        made = make_change(kind, strength, 1.0, 3)(pictures, np.array([0, 1]))
+        np.testing.assert_array_equal(made[..., 3], 255)
+        assert np.abs(made[..., :3] - pictures[..., :3]).mean() > 1

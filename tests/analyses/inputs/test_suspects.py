@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from reportgen.analyses.inputs.neighbours import count_told, count_votes
 from reportgen.analyses.inputs.suspects import (
@@ -158,3 +160,18 @@ def test_samples_among_their_own_by_hand():
     # Of the five others all are neighbours: two of the own class against three of the other.
     assert count_told(near, np.array([0, 0, 0, 1, 1, 1])) == 0
     assert count_told(np.repeat(near, 6, axis=0), np.repeat([0, 1], 18)) == 36
+
+
+def test_a_model_that_answers_the_same_to_all_contradicts_nobody(seen, subject_of, analyse):
+    image = keras.Input((10, 10, 3))
+    still = layers.Dense(4, kernel_initializer="zeros", activation="softmax")
+    model = keras.Model(image, still(layers.GlobalMaxPooling2D()(image)))
+    found = analyse("inputs", subject_of(model, *seen, preprocessing="unit"))
+    assert found.levels[ID] == "not_applicable"
+    assert found.levels["predictions.unstable"] == "not_applicable"
+
+
+def test_time_that_is_over_is_said():
+    rng = np.random.default_rng(0)
+    chances = rng.dirichlet(np.ones(4), 100)
+    assert find_suspects(chances, rng.integers(0, 4, 100), rng, lambda: True) is None
