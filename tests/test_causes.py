@@ -44,9 +44,14 @@ def test_what_is_graver_than_its_cause_stands_alone():
     assert link(section(a__one="note", b__two="fail"))["b.two"] == ("fail", None)
 
 
-@pytest.mark.parametrize("level", ["pass", "not_applicable", "error", "note"])
-def test_what_is_no_alarm_follows_from_nothing(level):
+@pytest.mark.parametrize("level", ["pass", "not_applicable", "error"])
+def test_what_says_nothing_follows_from_nothing(level):
     assert link(section(a__one="fail", b__two=level))["b.two"] == (level, None)
+
+
+def test_a_note_follows_from_alarms_only():
+    assert link(section(a__one="warn", b__two="note"))["b.two"] == ("note", "a.one")
+    assert link(section(a__one="note", b__two="note"))["b.two"] == ("note", None)
 
 
 def test_a_cause_that_the_finding_names_goes_first_and_is_dropped_where_it_is_silent():

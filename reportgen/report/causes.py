@@ -51,8 +51,8 @@ def _find_cause(
     finding: Finding, firing: Mapping[str, Finding], candidates: tuple[str, ...]
 ) -> str | None:
     grave = SEVERITY.index(finding.level)
-    if finding.level not in PROBLEMS:
-        candidates = ()  # a note is no alarm that needs a cause
+    if finding.level not in PROBLEMS:  # a note is no alarm that needs another note for a cause
+        candidates = tuple(c for c in candidates if c in firing and firing[c].level in PROBLEMS)
     if finding.cause is not None:
         candidates = (finding.cause, *candidates)
     return next(

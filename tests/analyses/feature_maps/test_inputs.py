@@ -14,6 +14,7 @@ SAMPLES = 40
 BRIEF = {
     "optvis": {**find_analysis("optvis").options.tiny, "classes": 1},
     "loss_landscape": {
+        "seconds": 600.0,  # what a loaded machine leaves out is no number
         "samples": 16,
         "points": 5,
         "planes": 1,
