@@ -40,6 +40,14 @@ class Paired:
         """Whether the other way is better beyond chance, as one of ``tried`` (Bonferroni)."""
         return self.p * max(tried, 1) < level
 
+    @property
+    def least_share(self) -> float:
+        """The smallest gain, as a share of the samples, that is beyond chance with these lost."""
+        gained = self.lost
+        while not Paired(self.samples, 0, 0, gained, self.lost).is_better(1):
+            gained += 1
+        return (gained - self.lost) / self.samples
+
     def say(self, right: int) -> str:
         """A share of right answers with its interval, such as ``91.0 % (88.2 to 93.2)``."""
         low, high = wilson_bounds(np.array([float(right)]), np.array([self.samples]))

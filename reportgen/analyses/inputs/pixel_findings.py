@@ -253,7 +253,7 @@ def judge_batchnorm(result: InputsResult) -> Finding:
             f"By the statistics of the samples {paired.say(paired.after)} are right, by the stored "
             f"ones {paired.say(paired.before)}: no more than chance.",
             value=(paired.after - paired.before) / paired.samples,
-            threshold=None,
+            threshold=paired.least_share,
             evidence="inputs-batchnorm",
         )
     if result.scalings.better and result.scalings.better[0].paired.after >= paired.after:

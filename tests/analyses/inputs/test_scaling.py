@@ -31,6 +31,12 @@ def test_the_least_gain_is_the_least_that_is_told(tried):
     assert least_gain(1) == 10  # 2^-10 is below .001
 
 
+def test_the_least_share_by_hand():
+    assert Paired(100, 50, 50, 0, 0).least_share == 0.1  # ten of ten: 2^-10
+    # With one lost 13 have to be gained: (14 + 1) / 2^14 is below .001, (13 + 1) / 2^13 is not.
+    assert Paired(100, 50, 50, 1, 1).least_share == pytest.approx(0.12)
+
+
 def test_counts():
     before, after = np.array([1, 1, 0, 0, 1], bool), np.array([1, 0, 1, 1, 1], bool)
     assert compare(before, after) == Paired(5, 3, 4, 2, 1)
