@@ -62,6 +62,9 @@ PANE_GRID = "#dfe3e8"
 # The palette's yellow and sky blue are too pale for a thin line on white, so they are darkened.
 SERIES = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#a67c00", "#3a92c4", BLACK)
 
+# Over a grey picture: what speaks for a score, and what speaks against. The ends of red to blue.
+FOR, AGAINST = "#b2182b", "#2166ac"
+
 # The graph of layers: its arrows, and each group's fill and line.
 ARROW = "#55606e"
 SKIP_ARROW = BLUE

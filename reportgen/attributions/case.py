@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ class Case:
 
     pictures: ``(n, h, w, c)`` scaled, channels last. directions: ``(n, units)``, see `Network`.
     reference: pictures that the mean is of, ``(m, h, w, c)``; baselines are drawn from them.
+    asked: logits with each cell replaced, which all scores of the same pictures share.
     layer: that class activation maps are read from; None: there is none, and ``no_layer`` says why.
     seed: of everything that is drawn. What is drawn does not depend on which pictures stand
     together.
@@ -41,6 +42,7 @@ class Case:
     layer: LayerCall | None
     no_layer: str = ""
     seed: int = 0
+    asked: dict[tuple[Fill, Grid], FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -86,17 +88,12 @@ class Case:
 
     def falls(self, which: Fill, grid: Grid) -> FloatArray:
         """The score less the score with one cell replaced, ``(n, rows, columns)``; asked once."""
-        if (which, grid) not in self._falls:
-            of = np.repeat(np.arange(len(self)), grid.count)
+        of = np.repeat(np.arange(len(self)), grid.count)
+        if (which, grid) not in self.asked:
             patterns = np.tile(np.eye(grid.count, dtype=bool), (len(self), 1))
-            logits = self.covered(which, grid, of, patterns, "covering cells")
-            falls = self.scores[of] - self.score(logits, of)
-            self._falls[which, grid] = falls.reshape(len(self), grid.rows, grid.columns)
-        return self._falls[which, grid]
-
-    @cached_property
-    def _falls(self) -> dict[tuple[Fill, Grid], FloatArray]:
-        return {}
+            self.asked[which, grid] = self.covered(which, grid, of, patterns, "covering cells")
+        falls = self.scores[of] - self.score(self.asked[which, grid], of)
+        return falls.reshape(len(self), grid.rows, grid.columns)
 
     def covered(
         self, which: Fill, grid: Grid, of: Ints, patterns: NDArray[np.bool_], label: str
@@ -107,7 +104,8 @@ class Case:
 
     def take(self, rows: Ints) -> Case:
         """Some of the pictures."""
-        return replace(self, pictures=self.pictures[rows], directions=self.directions[rows])
+        pictures, directions = self.pictures[rows], self.directions[rows]
+        return replace(self, pictures=pictures, directions=directions, asked={})
 
     def of(self, directions: FloatArray) -> Case:
         """The same pictures, other scores."""
@@ -115,7 +113,7 @@ class Case:
 
     def on(self, network: Network) -> Case:
         """The same of another network."""
-        return replace(self, network=network)
+        return replace(self, network=network, asked={})
 
 
 def make_directions(task: Task, units: int, classes: Ints) -> FloatArray:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from reportgen.attributions.case import Case
 from reportgen.attributions.cells import Grid
-from reportgen.attributions.maps import Maps
 from reportgen.attributions.methods.table import Method
 
 FloatArray = NDArray[np.float32]
@@ -80,20 +79,23 @@ def randomise(case: Case, stage: Stage, seed: int) -> Case:
     return case.on(network.with_weights(weights))
 
 
-def check_randomised(
-    case: Case, methods: Sequence[Method], made: Sequence[Maps], grid: Grid
-) -> tuple[Sanity, ...]:
-    """Maps of ``made`` against those of the same methods by shuffled networks."""
+def check_randomised(case: Case, methods: Sequence[Method], grid: Grid) -> tuple[Sanity, ...]:
+    """Maps of the methods, with few steps, against those by shuffled networks."""
+    methods = [method.light for method in methods]
     similar: dict[str, dict[Stage, list[FloatArray]]] = {
         method.name: {stage: [] for stage in STAGES} for method in methods
     }
-    own = {maps.method: maps.on(grid).reshape(len(maps), -1) for maps in made}
+
+    def ask(method: Method, asked: Case) -> FloatArray:
+        return method(asked).on(grid).reshape(len(asked), -1)
+
+    own = {method.name: ask(method, case) for method in methods}
     for stage in STAGES:
         for seed in range(SEEDS):
             other = randomise(case, stage, case.seed + seed)
             for method in methods:
-                maps = method(other).on(grid).reshape(len(case), -1)
-                similar[method.name][stage].append(correlate(own[method.name], maps))
+                alike = correlate(own[method.name], ask(method, other))
+                similar[method.name][stage].append(alike)
     return tuple(_judge(name, own[name], by_stage) for name, by_stage in similar.items())
 
 

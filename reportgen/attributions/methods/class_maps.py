@@ -29,6 +29,11 @@ class GradCAM:
     name: ClassVar[str] = "grad_cam"
     title: ClassVar[str] = "Grad-CAM"
 
+    @property
+    def light(self) -> GradCAM:
+        """See `Method`."""
+        return self
+
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed."""
         found, gradients, _ = read_layer(case)
@@ -49,6 +54,11 @@ class GradCAMPlusPlus:
     name: ClassVar[str] = "grad_cam_plus_plus"
     title: ClassVar[str] = "Grad-CAM++"
 
+    @property
+    def light(self) -> GradCAMPlusPlus:
+        """See `Method`."""
+        return self
+
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed."""
         found, gradients, _ = read_layer(case)
@@ -66,6 +76,11 @@ class LayerCAM:
     name: ClassVar[str] = "layer_cam"
     title: ClassVar[str] = "LayerCAM"
 
+    @property
+    def light(self) -> LayerCAM:
+        """See `Method`."""
+        return self
+
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed where activations are."""
         found, gradients, _ = read_layer(case)
@@ -82,6 +97,11 @@ class HiResCAM:
 
     name: ClassVar[str] = "hires_cam"
     title: ClassVar[str] = "HiResCAM"
+
+    @property
+    def light(self) -> HiResCAM:
+        """See `Method`."""
+        return self
 
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed.
@@ -121,6 +141,11 @@ class ScoreCAM:
     fill: Fill | None = "mean"
     name: ClassVar[str] = "score_cam"
     title: ClassVar[str] = "Score-CAM"
+
+    @property
+    def light(self) -> ScoreCAM:
+        """See `Method`."""
+        return self
 
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -31,6 +31,11 @@ class Occlusion:
     name: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
 
+    @property
+    def light(self) -> Occlusion:
+        """See `Method`."""
+        return replace(self, fills=self.fills[:1])
+
     def __call__(self, case: Case) -> Maps:
         """Maps of cells, signed."""
         side = case.pictures.shape[1:3]
@@ -54,6 +59,11 @@ class RISE:
     fill: Fill = "mean"
     name: ClassVar[str] = "rise"
     title: ClassVar[str] = "RISE"
+
+    @property
+    def light(self) -> RISE:
+        """See `Method`."""
+        return replace(self, masks=min(self.masks, 200))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed. Checks: "error", the standard error of a typical pixel."""
@@ -119,6 +129,11 @@ class KernelSHAP:
     fill: Fill = "mean"
     name: ClassVar[str] = "kernel_shap"
     title: ClassVar[str] = "KernelSHAP"
+
+    @property
+    def light(self) -> KernelSHAP:
+        """See `Method`."""
+        return replace(self, samples=min(self.samples, 192))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of cells, signed. Checks: "fit", the share of the variance that a sum explains."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -25,6 +25,11 @@ class Gradient:
     name: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Gradient"
 
+    @property
+    def light(self) -> Gradient:
+        """See `Method`."""
+        return self
+
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels; sizes, without a sign."""
         gradients = _gradients_of(case, "gradient")
@@ -42,6 +47,11 @@ class GradientTimesInput:
 
     name: ClassVar[str] = "gradient_times_input"
     title: ClassVar[str] = "Gradient x input"
+
+    @property
+    def light(self) -> GradientTimesInput:
+        """See `Method`."""
+        return self
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed."""
@@ -71,6 +81,11 @@ class SmoothGrad:
         """By what is averaged."""
         names = {"absolute": "smoothgrad", "squared": "smoothgrad_squared", "variance": "vargrad"}
         return names[self.of]
+
+    @property
+    def light(self) -> SmoothGrad:
+        """See `Method`."""
+        return replace(self, pictures=min(self.pictures, 10))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels; sizes, without a sign."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -31,6 +31,11 @@ class IntegratedGradients:
     baselines: tuple[Fill | FloatArray, ...] = FILLS
     name: ClassVar[str] = "integrated_gradients"
     title: ClassVar[str] = "Integrated gradients"
+
+    @property
+    def light(self) -> IntegratedGradients:
+        """See `Method`."""
+        return replace(self, steps=min(self.steps, 8), baselines=self.baselines[:1])
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed.
@@ -97,6 +102,11 @@ class ExpectedGradients:
     steps: int = 64
     name: ClassVar[str] = "expected_gradients"
     title: ClassVar[str] = "Expected gradients"
+
+    @property
+    def light(self) -> ExpectedGradients:
+        """See `Method`."""
+        return replace(self, steps=min(self.steps, 16))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed. Checks: "completeness", as of integrated gradients."""

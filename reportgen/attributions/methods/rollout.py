@@ -31,6 +31,11 @@ class Rollout:
     name: ClassVar[str] = "rollout"
     title: ClassVar[str] = "Attention rollout"
 
+    @property
+    def light(self) -> Rollout:
+        """See `Method`."""
+        return self
+
     def __call__(self, case: Case) -> Maps:
         """Maps of the grid of tokens; sizes, without a sign.
 

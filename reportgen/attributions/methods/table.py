@@ -33,6 +33,10 @@ class Method(Protocol):
     def title(self) -> str:
         """As people read it."""
 
+    @property
+    def light(self) -> Method:
+        """The same with fewer steps, for comparing many networks; itself where it is cheap."""
+
     def __call__(self, case: Case) -> Maps:
         """A map of every picture of the case."""
 
