@@ -34,6 +34,22 @@ def find_partners(case: Case) -> Ints:
     return partners
 
 
+def find_other_classes(case: Case) -> FloatArray | None:
+    """For each picture the direction of a class that is not explained, ``(n, units)``.
+
+    A map that is the same for every class knows the picture and not the score. None where there is
+    one score only.
+    """
+    units, task = case.network.units, case.network.reading.task
+    if task in ("binary", "binary_logit"):
+        return np.asarray(-case.directions, np.float32)
+    if units < 2 or task not in ("softmax", "logits", "independent"):
+        return None
+    rng = np.random.default_rng([case.seed, 9])
+    chosen = (case.directions.argmax(axis=1) + rng.integers(1, units, len(case))) % units
+    return np.eye(units, dtype=np.float32)[chosen]
+
+
 def find_blur(maps: FloatArray) -> float:
     """The blur of `BLURS` that makes noise as smooth as maps on cells ``(n, rows, columns)``."""
     wanted = measure_smoothness(maps)
