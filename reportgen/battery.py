@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reportgen.analyses.attributions import ANALYSIS as ATTRIBUTIONS
 from reportgen.analyses.contract import Analysis, AnalysisOptions
 from reportgen.analyses.feature_maps import ANALYSIS as FEATURE_MAPS
 from reportgen.analyses.inputs import ANALYSIS as INPUTS
@@ -25,6 +26,7 @@ BATTERY: tuple[Analysis[Any, Any], ...] = (
     OVERVIEW,
     PREDICTIONS,
     INPUTS,
+    ATTRIBUTIONS,
     FEATURE_MAPS,
     WEIGHTS,
     OPTVIS,

@@ -25,8 +25,8 @@ def lay_over(maps: Maps, pictures: Pictures) -> Pictures:
 
     Returns: ``(n, H, W, 3)``, enlarged by whole steps where pictures are small.
     """
-    times = max(1, -(-_LEAST // max(pictures.shape[1:3])))
-    large = np.repeat(np.repeat(pictures, times, axis=1), times, axis=2)
+    times = _count_times(pictures)
+    large = enlarge_pictures(pictures)
     values = _enlarge(maps, times)
     sizes = np.abs(values).reshape(len(values), -1)
     top = np.quantile(sizes, _TOP, axis=1)
@@ -37,6 +37,16 @@ def lay_over(maps: Maps, pictures: Pictures) -> Pictures:
     opaque = _STRONGEST * np.abs(strength)[..., None]
     colours = np.where(strength[..., None] > 0, _read(theme.FOR), _read(theme.AGAINST))
     return np.asarray(np.rint(beneath * (1 - opaque) + colours * opaque), np.uint8)
+
+
+def enlarge_pictures(pictures: Pictures) -> Pictures:
+    """By whole steps, so that the cells of small pictures can be told apart."""
+    times = _count_times(pictures)
+    return np.repeat(np.repeat(pictures, times, axis=1), times, axis=2)
+
+
+def _count_times(pictures: Pictures) -> int:
+    return max(1, -(-_LEAST // int(max(pictures.shape[1:3]))))
 
 
 def _enlarge(maps: Maps, times: int) -> NDArray[np.float32]:

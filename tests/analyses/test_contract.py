@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "reportgen"
 IDS = [analysis.id for analysis in BATTERY]
 # The public list of findings, for the sections that are there.
 PUBLIC = {
+    "attributions": {"attributions.faithfulness", "attributions.sanity"},
     "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped"},
     "inputs": {
         "inputs.duplicates",

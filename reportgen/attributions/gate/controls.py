@@ -40,14 +40,17 @@ def find_other_classes(case: Case) -> FloatArray | None:
     A map that is the same for every class knows the picture and not the score. None where there is
     one score only.
     """
-    units, task = case.network.units, case.network.reading.task
+    units = case.network.units
+    task = case.network.reading.task
     if task in ("binary", "binary_logit"):
-        return np.asarray(-case.directions, np.float32)
+        other: FloatArray = np.negative(case.directions)
+        return other
     if units < 2 or task not in ("softmax", "logits", "independent"):
         return None
     rng = np.random.default_rng([case.seed, 9])
     chosen = (case.directions.argmax(axis=1) + rng.integers(1, units, len(case))) % units
-    return np.eye(units, dtype=np.float32)[chosen]
+    made: FloatArray = np.eye(units, dtype=np.float32)[chosen]
+    return made
 
 
 def find_blur(maps: FloatArray) -> float:

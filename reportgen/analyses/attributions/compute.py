@@ -1,0 +1,233 @@
+"""Maps of chosen samples, and what proves or refutes the methods that made them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.attributions.choice import Chosen, choose
+from reportgen.analyses.attributions.mistakes import Mistake, compare_mistakes
+from reportgen.analyses.attributions.options import Options
+
+if TYPE_CHECKING:
+    from reportgen.attributions.case import Case
+    from reportgen.attributions.gate.faithfulness import Faithfulness
+    from reportgen.attributions.gate.randomising import Sanity
+    from reportgen.attributions.maps import Maps
+    from reportgen.attributions.methods.table import Method
+    from reportgen.subject.subject import Subject
+
+Pictures = NDArray[np.uint8]
+FEWEST = 8  # samples; of fewer methods are not held against anything
+_REFERENCE = 256  # samples that the mean colour is of
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample that is drawn. reason: why it was taken. share: probability of what is explained,
+    None of a number; value: the number."""
+
+    name: str
+    reason: str
+    explained: str
+    actual: str
+    right: bool | None
+    share: float | None
+    value: float
+
+
+@dataclass(frozen=True)
+class MethodMaps:
+    """Maps of one method. overlays: of the shown samples, ``(shown, H, W, 3)``. checks: by name,
+    of all samples, ``(n,)``. empty: samples whose map has nothing that speaks for the answer.
+    missing: why there are none."""
+
+    name: str
+    title: str
+    overlays: Pictures | None = None
+    checks: dict[str, NDArray[np.float32]] | None = None
+    empty: int = 0
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class AttributionsResult:
+    """pictures: of the shown samples, as large as the overlays. layer: what class activation maps
+    are read from, and why. faithfulness, sanity: None where there was no time, or too few samples.
+    left_out: parts that no time was left for."""
+
+    chosen: Chosen
+    samples: int
+    shown: tuple[Shown, ...]
+    pictures: Pictures | None
+    methods: tuple[MethodMaps, ...]
+    layer: str
+    faithfulness: Faithfulness | None
+    sanity: tuple[Sanity, ...]
+    mistakes: tuple[Mistake, ...]
+    mistake_pictures: Pictures | None
+    missing: str
+    left_out: tuple[str, ...]
+    options: Options
+
+
+def compute(subject: Subject, options: Options, rng: np.random.Generator) -> AttributionsResult:
+    """Explain the answer to each chosen sample by every method; then hold the methods to it."""
+    from reportgen.attributions.cells import make_grid
+    from reportgen.attributions.gate.faithfulness import examine
+    from reportgen.attributions.gate.randomising import check_randomised
+    from reportgen.attributions.methods.table import find_method
+    from reportgen.attributions.overlay import lay_over
+
+    deadline = time.monotonic() + options.seconds
+    if subject.reading.task == "other":
+        return _nothing(options, "The model answers with maps, not with one answer a sample.")
+    chosen = choose(subject, _afford(subject, options))
+    if not len(chosen.rows):
+        return _nothing(options, "No answer is a number.")
+    case, layer = _open(subject, chosen.rows, int(rng.integers(2**31)))
+    grid = make_grid(case.pictures.shape[1], case.pictures.shape[2])
+    drawn = _spread(chosen, options.shown)
+    pictures = subject.pictures(chosen.rows)
+    left_out: list[str] = []
+    methods: list[Method] = []
+    made: list[Maps] = []
+    told: list[MethodMaps] = []
+    for method in map(find_method, options.methods):
+        if time.monotonic() > deadline:
+            left_out.append(method.title)
+            continue
+        maps = _try(method, case)
+        if isinstance(maps, str):
+            told.append(MethodMaps(method.name, method.title, missing=maps))
+            continue
+        methods.append(method)
+        made.append(maps)
+        told.append(
+            MethodMaps(
+                method.name,
+                method.title,
+                lay_over(_take(maps, drawn), pictures[drawn]) if len(drawn) else None,
+                dict(maps.checks),
+                int(maps.without_evidence.sum()) if maps.signed else 0,
+            )
+        )
+    faithful: Faithfulness | None = None
+    sane: tuple[Sanity, ...] = ()
+    if methods and len(case) >= FEWEST:
+        if time.monotonic() > deadline:
+            left_out.append("faithfulness")
+        else:
+            faithful = examine(case, methods, made, grid)
+    if methods and options.randomised:
+        if time.monotonic() > deadline:
+            left_out.append("random weights")
+        else:
+            few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
+            sane = check_randomised(case.take(few), methods, grid)
+    mistakes, mistake_pictures = compare_mistakes(
+        subject, case, chosen, grid, pictures, options.mistakes
+    )
+    return AttributionsResult(
+        chosen,
+        len(subject.samples),
+        tuple(_say(subject, case, chosen, place) for place in drawn.tolist()),
+        _enlarge(pictures[drawn]) if len(drawn) else None,
+        tuple(told),
+        layer,
+        faithful,
+        sane,
+        mistakes,
+        mistake_pictures,
+        "",
+        tuple(left_out),
+        options,
+    )
+
+
+def _nothing(options: Options, missing: str) -> AttributionsResult:
+    none = Chosen(np.zeros(0, np.int64), (), 0, 0)
+    return AttributionsResult(none, 0, (), None, (), "", None, (), (), None, missing, (), options)
+
+
+def _afford(subject: Subject, options: Options) -> int:
+    """Samples within the work that all of it may cost: about a thousand passes each."""
+    a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
+    passes = 250 * len(options.methods)
+    return max(FEWEST, min(options.samples, int(options.work / max(a_pass * passes, _TINY))))
+
+
+def _open(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[Case, str]:
+    from reportgen.attributions.case import Case, answer_of, make_directions
+    from reportgen.attributions.layer_choice import choose_layer
+    from reportgen.attributions.network import Network
+
+    reading, probe = subject.reading, subject.probe
+    network = Network(subject.model, subject.input, reading, probe.calls)
+    some = np.linspace(0, len(subject.samples) - 1, _REFERENCE).round().astype(np.int64)
+    layer, why = choose_layer(probe.calls, probe.output_calls[reading.output.index])
+    case = Case(
+        network,
+        subject.input.disarrange(subject.inputs(rows)),
+        np.zeros((len(rows), reading.output.units), np.float32),
+        subject.input.disarrange(subject.inputs(np.unique(some))),
+        layer,
+        "" if layer else why,
+        seed,
+    )
+    answers = answer_of(reading.task, case.logits)
+    return case.of(make_directions(reading.task, reading.output.units, answers)), why
+
+
+def _try(method: Method, case: Case) -> Maps | str:
+    """Its maps, or in words why this model has none."""
+    from reportgen.errors import UsageError
+
+    try:
+        return method(case)
+    except UsageError as error:
+        return str(error)
+
+
+def _take(maps: Maps, places: NDArray[np.int64]) -> Maps:
+    return replace(maps, values=maps.values[places], channels=None, checks={})
+
+
+def _spread(chosen: Chosen, most: int) -> NDArray[np.int64]:
+    """Places in the draw that are shown: the reasons take turns."""
+    waiting = {
+        reason: [i for i, said in enumerate(chosen.reasons) if said == reason]
+        for reason in dict.fromkeys(chosen.reasons)
+    }
+    shown: list[int] = []
+    while len(shown) < most and any(waiting.values()):
+        for places in waiting.values():
+            if places and len(shown) < most:
+                shown.append(places.pop(0))
+    return np.array(sorted(shown), np.int64)
+
+
+def _say(subject: Subject, case: Case, chosen: Chosen, place: int) -> Shown:
+    row = int(chosen.rows[place])
+    score, classes = float(case.scores[place]), subject.labels.classes
+    name, reason = subject.samples.names[row], chosen.reasons[place]
+    if not subject.reading.classes:
+        return Shown(name, reason, "the answer", "", None, None, score)
+    answer = int(subject.probabilities[row].argmax())
+    share = float(subject.probabilities[row, answer])
+    values, actual, right = subject.labels.values, "", None
+    if values is not None and values.ndim == 1 and not subject.labels.unscored:
+        actual, right = classes[int(values[row])], bool(values[row] == answer)
+    said = classes[answer] if answer < len(classes) else f"class {answer}"
+    return Shown(name, reason, said, actual, right, share, score)
+
+
+def _enlarge(pictures: Pictures) -> Pictures:
+    from reportgen.attributions.overlay import enlarge_pictures
+
+    return enlarge_pictures(pictures)

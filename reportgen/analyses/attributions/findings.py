@@ -1,0 +1,144 @@
+"""The verdicts on the methods that explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from reportgen.report.checks import Check
+from reportgen.report.findings import Finding
+
+if TYPE_CHECKING:
+    from reportgen.analyses.attributions.compute import AttributionsResult
+    from reportgen.attributions.gate.faithfulness import Faithfulness, Verdict
+
+FAITHFULNESS = Check(
+    id="attributions.faithfulness",
+    title="Maps that are better than guesses",
+    meaning=(
+        "Whether the cells that a method marks change the score more than those that the same "
+        "method marks on another picture, or for another class, and than equally smooth noise and "
+        "edges, by two ways of replacing pixels (paired bootstrap over samples, p < 0.05 after "
+        "Holm). It notes methods that are not, and warns where none is."
+    ),
+    levels=("note", "warn"),
+    unit="methods",
+    better="lower",
+    advice="Read only the maps of methods that pass.",
+    follows=("weights.non_finite", "features.non_finite", "inputs.scaling"),
+)
+SANITY = Check(
+    id="attributions.sanity",
+    title="Maps that depend on the weights",
+    meaning=(
+        "Whether maps change when all weights are shuffled: a method alarms where its maps are "
+        "then more alike than 95 % of its maps of different samples. It notes such methods, and "
+        "warns where all alarm. That a method passes proves nothing."
+    ),
+    levels=("note", "warn"),
+    unit="methods",
+    better="lower",
+    advice="Do not read these maps as reasons of the model: they show the picture.",
+    follows=("weights.non_finite", "features.non_finite"),
+)
+CHECKS = (FAITHFULNESS, SANITY)
+REASONS = {
+    "another picture": "no better than its own map of another picture",
+    "another class": "much the same for another class",
+    "noise": "no better than equally smooth noise",
+    "edges": "no better than the edges of the picture",
+}
+
+
+def judge(result: AttributionsResult) -> tuple[Finding, ...]:
+    """A finding for each check of this section."""
+    return _faithfulness(result), _sanity(result)
+
+
+def explain_failure(one: Verdict) -> str:
+    """Why a method does not pass; empty where it does."""
+    if one.passes:
+        return ""
+    if one.depends:
+        return "depends on what replaces the pixels"
+    return REASONS[one.weakest]
+
+
+def _faithfulness(result: AttributionsResult) -> Finding:
+    found = result.faithfulness
+    if result.missing:
+        return FAITHFULNESS.not_checked(result.missing)
+    if found is None:
+        return FAITHFULNESS.not_checked(_say_missing(result))
+    titles = {one.name: one.title for one in result.methods}
+    failed = [one for one in found.verdicts if not one.passes]
+    passed = [one for one in found.verdicts if one.passes]
+    parts = []
+    if passed:
+        parts.append(f"{_list(titles[one.method] for one in passed)} pass.")
+    if failed:
+        said = "; ".join(f"{titles[one.method]} ({explain_failure(one)})" for one in failed)
+        parts.append(f"Not proved: {said}.")
+    parts.append(say_fifth(found, passed or list(found.verdicts), titles))
+    if failed and passed:
+        parts.append(FAITHFULNESS.advice)
+    if not passed:
+        parts.append("Do not give reasons for this model's answers by these maps.")
+    return FAITHFULNESS.finding(
+        "pass" if not failed else "note" if passed else "warn",
+        " ".join(parts),
+        value=float(len(failed)),
+        threshold=0.0,
+        evidence="attributions-proof",
+    )
+
+
+def say_fifth(found: Faithfulness, among: list[Verdict], titles: dict[str, str]) -> str:
+    """What covering the marked fifth does, by the method that does best."""
+    best = max(among, key=lambda one: one.area)
+    return (
+        f"Covering the fifth of a picture that {titles[best.method]} marks changes the answer on "
+        f"{best.flips['mean']} of {found.pictures} samples, a random fifth on "
+        f"{found.random['mean']:.0f}."
+    )
+
+
+def _say_missing(result: AttributionsResult) -> str:
+    if result.left_out:
+        return "No time was left. Raise attributions.seconds."
+    if all(one.missing for one in result.methods):
+        return "No method could be asked about this model."
+    return (
+        f"{len(result.chosen.rows)} samples are too few to tell a method from a guess: 8 or more."
+    )
+
+
+def _sanity(result: AttributionsResult) -> Finding:
+    if result.missing:
+        return SANITY.not_checked(result.missing)
+    if not result.sanity:
+        return SANITY.not_checked(_say_missing(result))
+    titles = {one.name: one.title for one in result.methods}
+    alarms = [one for one in result.sanity if one.alarm]
+    if not alarms:
+        return SANITY.finding(
+            "pass",
+            f"Maps of {_list(titles[one.method] for one in result.sanity)} become others when the "
+            "weights are shuffled.",
+            value=0.0,
+            threshold=0.0,
+            evidence="attributions-proof",
+        )
+    return SANITY.finding(
+        "warn" if len(alarms) == len(result.sanity) else "note",
+        f"Maps of {_list(titles[one.method] for one in alarms)} stay much the same when all "
+        f"weights are shuffled. {SANITY.advice}",
+        value=float(len(alarms)),
+        threshold=0.0,
+        evidence="attributions-proof",
+    )
+
+
+def _list(names: Iterable[str]) -> str:
+    words = list(names)
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
