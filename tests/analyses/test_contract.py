@@ -17,7 +17,11 @@ PACKAGE = Path(__file__).resolve().parents[2] / "reportgen"
 IDS = [analysis.id for analysis in BATTERY]
 # The public list of findings, for the sections that are there.
 PUBLIC = {
-    "attributions": {"attributions.faithfulness", "attributions.sanity"},
+    "attributions": {
+        "attributions.faithfulness",
+        "attributions.sanity",
+        "attributions.shortcut",
+    },
     "overview": {"model.unsafe_content", "model.repaired", "inputs.skipped"},
     "inputs": {
         "inputs.duplicates",

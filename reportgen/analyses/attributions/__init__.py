@@ -34,8 +34,9 @@ ANALYSIS: Analysis[Options, AttributionsResult] = Analysis(
     why="Why the model said that: maps of what speaks for an answer, each with its proof.",
     shows=(
         "maps of what speaks for an answer and against it, by four methods that can be checked, "
-        "each held against maps that know nothing of the answer and against random weights; what "
-        "covering the marked fifth of a picture does; and mistakes with the map of either class"
+        "each held against maps that know nothing of the answer and against random weights; "
+        "mistakes with the map of either class; and marks that turn pictures of other classes "
+        "into theirs when they are pasted in"
     ),
     needs=frozenset({Need.SAMPLES, Need.IMAGES}),
     options=Options,

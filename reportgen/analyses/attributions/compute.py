@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.analyses.attributions.choice import Chosen, choose
 from reportgen.analyses.attributions.mistakes import Mistake, compare_mistakes
 from reportgen.analyses.attributions.options import Options
+from reportgen.analyses.attributions.transplant import Shortcuts, find_shortcuts
 
 if TYPE_CHECKING:
     from reportgen.attributions.case import Case
@@ -71,6 +72,7 @@ class AttributionsResult:
     sanity: tuple[Sanity, ...]
     mistakes: tuple[Mistake, ...]
     mistake_pictures: Pictures | None
+    shortcuts: Shortcuts
     missing: str
     left_out: tuple[str, ...]
     options: Options
@@ -87,6 +89,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     deadline = time.monotonic() + options.seconds
     if subject.reading.task == "other":
         return _nothing(options, "The model answers with maps, not with one answer a sample.")
+    shortcuts = find_shortcuts(subject, options.converted, rng)
     chosen = choose(subject, _afford(subject, options))
     if not len(chosen.rows):
         return _nothing(options, "No answer is a number.")
@@ -144,6 +147,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         sane,
         mistakes,
         mistake_pictures,
+        shortcuts,
         "",
         tuple(left_out),
         options,
@@ -152,7 +156,22 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
 
 def _nothing(options: Options, missing: str) -> AttributionsResult:
     none = Chosen(np.zeros(0, np.int64), (), 0, 0)
-    return AttributionsResult(none, 0, (), None, (), "", None, (), (), None, missing, (), options)
+    return AttributionsResult(
+        none,
+        0,
+        (),
+        None,
+        (),
+        "",
+        None,
+        (),
+        (),
+        None,
+        Shortcuts(missing=missing),
+        missing,
+        (),
+        options,
+    )
 
 
 def _afford(subject: Subject, options: Options) -> int:

@@ -41,7 +41,27 @@ SANITY = Check(
     advice="Do not read these maps as reasons of the model: they show the picture.",
     follows=("weights.non_finite", "features.non_finite"),
 )
-CHECKS = (FAITHFULNESS, SANITY)
+SHORTCUT = Check(
+    id="attributions.shortcut",
+    title="A mark in place of the thing",
+    meaning=(
+        "Whether a place or colour that one class has and others do not, pasted into pictures of "
+        "other classes, makes these that class: on samples that did not propose it, against the "
+        "same place of other pictures (exact McNemar test, p < 0.001 over all that are tried), and "
+        "for more of them than the bar. It sees marks that stay in one place of an 8 x 8 grid, "
+        "frames and casts of colour; marks that move, textures and backgrounds it does not."
+    ),
+    levels=("warn",),
+    unit="share of pictures",
+    better="lower",
+    bar="converted",
+    advice=(
+        "Look at where the mark comes from, take it out of the training pictures or put it into "
+        "all classes, and train again."
+    ),
+    follows=("weights.non_finite", "features.non_finite", "inputs.scaling", "inputs.class_order"),
+)
+CHECKS = (FAITHFULNESS, SANITY, SHORTCUT)
 REASONS = {
     "another picture": "no better than its own map of another picture",
     "another class": "much the same for another class",
@@ -52,7 +72,7 @@ REASONS = {
 
 def judge(result: AttributionsResult) -> tuple[Finding, ...]:
     """A finding for each check of this section."""
-    return _faithfulness(result), _sanity(result)
+    return _faithfulness(result), _sanity(result), _shortcut(result)
 
 
 def explain_failure(one: Verdict) -> str:
@@ -142,3 +162,47 @@ def _sanity(result: AttributionsResult) -> Finding:
 def _list(names: Iterable[str]) -> str:
     words = list(names)
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _shortcut(result: AttributionsResult) -> Finding:
+    found, bar = result.shortcuts, result.options.converted
+    if found.missing:
+        return SHORTCUT.not_checked(found.missing)
+    if not found.asked:
+        return SHORTCUT.finding(
+            "pass",
+            "No place and no cast of colour goes with one class beyond chance. Marks that move, "
+            "textures and backgrounds were not looked for.",
+            value=0.0,
+            threshold=bar,
+            evidence="attributions-shortcuts",
+        )
+    first = found.asked[0]
+    share = max(first.became - first.control, 0) / first.asked
+    if not first.is_one(bar):
+        return SHORTCUT.finding(
+            "pass",
+            f"{len(found.asked)} places or colours go with a class; pasted into other pictures "
+            f"none makes many of them that class (at most {first.became} of {first.asked}: "
+            f"{first.name}). Marks that move, textures and backgrounds were not looked for.",
+            value=share,
+            threshold=bar,
+            evidence="attributions-shortcuts",
+        )
+    all_ = [one for one in found.asked if one.is_one(bar)]
+    more = f" {len(all_) - 1} more stand in the table." if len(all_) > 1 else ""
+    return SHORTCUT.finding(
+        "warn",
+        f"{_name_place(first.place)} of {first.name}, pasted into {first.asked} pictures of other "
+        f"classes, makes {first.became} of them {first.name}; the same place of other pictures "
+        f"makes {first.control}. {first.share:.0%} of {first.name} have that colour there, "
+        f"{first.others:.0%} of the others.{more} The model does not need the thing to see it. "
+        f"{SHORTCUT.advice}",
+        value=share,
+        threshold=bar,
+        evidence="attributions-shortcuts",
+    )
+
+
+def _name_place(place: str) -> str:
+    return place[:1].upper() + place[1:]

@@ -74,6 +74,15 @@ class Options(AnalysisOptions):
         le=200,
         description="Samples whose maps are made again by networks with shuffled weights; 0: none.",
     )
+    converted: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description=(
+            "Bar of `attributions.shortcut`: it warns where pasting a place or colour of one class "
+            "makes more than this share of other pictures that class."
+        ),
+    )
     work: float = Field(
         default=4000.0,
         gt=0,

@@ -25,6 +25,8 @@ from reportgen.report.sections import SectionBody
 
 _FILLS = {"mean": "the mean colour of the samples", "blurred": "the picture itself, blurred"}
 _BEST = "each cell alone"
+_SHORTCUTS = "Marks that go with a class, and what they do elsewhere"
+_ROWS = 12
 
 
 def present(result: AttributionsResult) -> SectionBody:
@@ -33,7 +35,7 @@ def present(result: AttributionsResult) -> SectionBody:
         none = Text(id="attributions-none", caption=result.missing)
         return SectionBody(judge(result), (none,), ())
     arrays: dict[str, NDArray[Any]] = {}
-    blocks: list[Block] = []
+    blocks: list[Block] = [*_show_shortcuts(result, arrays)]
     if result.pictures is not None:
         blocks.append(_draw_maps(result, arrays))
     if result.mistakes:
@@ -42,6 +44,68 @@ def present(result: AttributionsResult) -> SectionBody:
     if result.faithfulness is not None:
         blocks += _draw_curves(result)
     return SectionBody(judge(result), tuple(blocks), _describe(result), arrays)
+
+
+def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]]) -> list[Block]:
+    """The pictures that became another class first, then all that was asked."""
+    found, bar = result.shortcuts, result.options.converted
+    if found.missing:
+        return []
+    if not found.asked:
+        said = "No place and no cast of colour goes with one class beyond chance."
+        return [Text(id="attributions-shortcuts", title=_SHORTCUTS, caption=said)]
+    blocks: list[Block] = []
+    if found.pictures is not None:
+        arrays["shortcuts"] = found.pictures
+        labels: list[TileLabel] = []
+        firing = [one for one in found.asked if one.is_one(bar)]
+        for one, count in zip(firing, found.drawn, strict=False):
+            labels += [
+                TileLabel(text="before"),
+                TileLabel(text=f"now {one.name}", detail=one.place, tone="bad"),
+            ] * count
+        blocks.append(
+            ImageGrid(
+                id="attributions-shortcut-pictures",
+                title="Pictures that a pasted mark turns into another class",
+                caption=(
+                    "In pairs: a sample of another class, and the same with the place or the "
+                    "colour of the class under it pasted in. The thing itself is not in it."
+                ),
+                alt=f"{sum(found.drawn)} pairs of pictures before and after pasting.",
+                panels=(Panel(tiles="attributions/shortcuts", columns=6, labels=tuple(labels)),),
+            )
+        )
+    left = len(found.asked) - _ROWS
+    blocks.append(
+        Table(
+            id="attributions-shortcuts",
+            title=_SHORTCUTS,
+            caption=(
+                "Places and colours that go with a class beyond what shuffled classes give (p = "
+                ".01 for all together), on one half of the samples. On the other half each was "
+                "pasted into pictures of other classes from pictures of the class, and from those "
+                "of other classes for comparison. It is called a shortcut where more than "
+                f"{bar:.0%} become the class beyond that, and by no chance (exact McNemar test, "
+                "corrected for all rows). The shape of a thing has places too: they are listed and "
+                "turn nothing." + (f" {left} more rows are not shown." if left > 0 else "")
+            ),
+            header=("Class", "Place", "Have it", "Others", "Pasted into", "Become it", "By others"),
+            rows=tuple(
+                (
+                    one.name,
+                    one.place,
+                    f"{one.share:.0%}",
+                    f"{one.others:.0%}",
+                    one.asked,
+                    one.became,
+                    one.control,
+                )
+                for one in found.asked[:_ROWS]
+            ),
+        )
+    )
+    return blocks
 
 
 def _draw_maps(result: AttributionsResult, arrays: dict[str, NDArray[Any]]) -> ImageGrid:

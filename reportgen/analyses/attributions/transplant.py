@@ -1,0 +1,196 @@
+"""Shortcuts, by changing pictures: does a mark make other pictures this class?
+
+A candidate is a shortcut only if it is *pasted* into pictures of other classes and these become
+that class, more often than by the same place of pictures of other classes. People who look at
+attributions do not find such defects, and attributions accuse sound models (Adebayo et al. 2022,
+arXiv 2212.04629): so pictures are changed and the model is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analyses.attributions.scan import Candidate, scan
+from reportgen.progress import track
+
+if TYPE_CHECKING:
+    from reportgen.subject.subject import Subject
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Pictures = NDArray[np.uint8]
+FEWEST = 40  # samples; half of them propose, half are asked
+_MOST = 2000  # samples that are looked at
+_RECIPIENTS = 200
+_CANDIDATES = 24
+_LEVEL = 0.001  # for all candidates together
+_DRAWN = 6
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """One candidate that was asked about.
+
+    name: the class. place: where, in words. share, others: of the class and of all other samples,
+    how many have that colour there. asked: pictures of other classes that it was pasted into.
+    became, control: of these, how many then are this class, with the place of a picture of it and
+    of another class. p: that it is no more, exact, corrected for all candidates.
+    """
+
+    name: str
+    place: str
+    share: float
+    others: float
+    asked: int
+    became: int
+    control: int
+    p: float
+
+    def is_one(self, bar: float) -> bool:
+        """Whether it is beyond chance, and more than ``bar`` of the pictures become the class."""
+        return self.p < _LEVEL and (self.became - self.control) / self.asked > bar
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """asked: the clearest first. pictures: of the first shortcuts, in pairs before and after, ``(2
+    n, h, w, 3)``; drawn: how many pairs of each shortcut. proposed: candidates that the scan found.
+    missing: why nothing was looked for."""
+
+    asked: tuple[Shortcut, ...] = ()
+    pictures: Pictures | None = None
+    drawn: tuple[int, ...] = ()
+    proposed: int = 0
+    missing: str = ""
+
+
+def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Shortcuts:
+    """Propose by one half of the samples, ask with the other."""
+    reading = subject.reading
+    if reading.task in ("regression", "other", "independent"):
+        return Shortcuts(missing="The model does not answer with one class a sample.")
+    usable = np.flatnonzero(
+        np.isfinite(subject.raw_outputs.reshape(len(subject.samples), -1)).all(axis=1)
+    )
+    usable = np.sort(rng.permutation(usable)[:_MOST])
+    if len(usable) < FEWEST:
+        return Shortcuts(missing=f"{len(usable)} samples are too few: {FEWEST} or more.")
+    answers = subject.probabilities.argmax(axis=1)
+    classes = _read_classes(subject, answers)
+    half = rng.permutation(len(usable)) % 2 == 0
+    first, second = usable[half], usable[~half]
+    candidates = scan(_normalise(subject, first), classes[first], reading.classes, rng)
+    chosen = candidates[:_CANDIDATES]
+    asked: list[Shortcut] = []
+    pairs: list[tuple[Pictures, int]] = []
+    for candidate in track(chosen, "transplanting"):
+        found = _transplant(subject, candidate, second, classes, answers, len(chosen), rng)
+        if found is None:
+            continue
+        shortcut, pictures = found
+        asked.append(shortcut)
+        if shortcut.is_one(bar) and pictures is not None:
+            pairs.append((pictures, len(pictures) // 2))
+    order = sorted(asked, key=lambda one: (not one.is_one(bar), -(one.became - one.control)))
+    shown = pairs[:3]
+    return Shortcuts(
+        tuple(order),
+        np.concatenate([pictures for pictures, _ in shown]) if shown else None,
+        tuple(count for _, count in shown),
+        len(candidates),
+    )
+
+
+def _read_classes(subject: Subject, answers: Ints) -> Ints:
+    """By the labels; where there are none, by the answers."""
+    values = subject.labels.values
+    if values is None or values.ndim != 1 or values.dtype.kind != "i" or subject.labels.unscored:
+        return np.asarray(answers, np.int64)
+    return np.asarray(values, np.int64)
+
+
+def _normalise(subject: Subject, rows: Ints) -> NDArray[np.float32]:
+    """Samples from 0 to 1, as people see them."""
+    pixels = np.asarray(subject.samples.pixels[rows], np.float32)
+    low, high = (0.0, 255.0) if subject.samples.pixels.dtype == np.uint8 else subject.display_range
+    return np.asarray((pixels - low) / (high - low), np.float32)
+
+
+def _transplant(
+    subject: Subject,
+    candidate: Candidate,
+    rows: Ints,
+    classes: Ints,
+    answers: Ints,
+    tried: int,
+    rng: np.random.Generator,
+) -> tuple[Shortcut, Pictures | None] | None:
+    """Paste from pictures of the class that have the colour; from other ones for comparison."""
+    from scipy.stats import binomtest
+
+    which = candidate.which
+    donors = rows[classes[rows] == which]
+    donors = donors[candidate.holds(_normalise(subject, donors))] if len(donors) else donors
+    others = rows[classes[rows] != which]
+    recipients = others[answers[others] != which]
+    if len(donors) < 3 or len(recipients) < 10:
+        return None
+    recipients = rng.permutation(recipients)[:_RECIPIENTS]
+    pixels = np.asarray(subject.samples.pixels)
+    given = rng.choice(donors, len(recipients))
+    # From a third class: what the place of any other picture does.
+    control = rng.choice(others, len(recipients))
+    same = classes[control] == classes[recipients]
+    for _ in range(20):
+        control[same] = rng.choice(others, int(same.sum()))
+        same = classes[control] == classes[recipients]
+        if not same.any():
+            break
+    made = [_paste(pixels, recipients, source, candidate) for source in (given, control)]
+    became, by_control = (_ask(subject, one) == which for one in made)
+    gained, lost = int((became & ~by_control).sum()), int((by_control & ~became).sum())
+    told = gained + lost
+    p = float(binomtest(gained, told, 0.5, "greater").pvalue) if told else 1.0
+    names = subject.labels.classes
+    shortcut = Shortcut(
+        names[which] if which < len(names) else f"class {which}",
+        candidate.region.words,
+        candidate.share,
+        candidate.others,
+        len(recipients),
+        int(became.sum()),
+        int(by_control.sum()),
+        min(1.0, p * tried),
+    )
+    shown = np.flatnonzero(became & ~by_control)[:_DRAWN]
+    if not len(shown):
+        return shortcut, None
+    before = subject.draw(pixels[recipients[shown]])
+    after = subject.draw(made[0][shown].astype(pixels.dtype))
+    return shortcut, np.stack([before, after], axis=1).reshape(-1, *before.shape[1:])
+
+
+def _paste(
+    pixels: NDArray[np.generic], recipients: Ints, donors: Ints, candidate: Candidate
+) -> NDArray[np.float32]:
+    """The region of the donors in the recipients; of the whole, their mean colour."""
+    into = np.asarray(pixels[recipients], np.float32)
+    source = np.asarray(pixels[donors], np.float32)
+    if candidate.region.whole:
+        moved = into + source.mean(axis=(1, 2), keepdims=True) - into.mean((1, 2), keepdims=True)
+        made = np.clip(moved, into.min(), max(float(into.max()), float(source.max())))
+        return np.asarray(made, np.float32)
+    return np.asarray(np.where(candidate.region.pixels[None, :, :, None], source, into))
+
+
+def _ask(subject: Subject, pixels: NDArray[np.float32]) -> Ints:
+    from reportgen.subject.outputs import probabilities
+
+    inputs = subject.scale(pixels)
+    raw = subject.probe.predict(lambda rows: inputs[rows], len(inputs), "transplanting")
+    values = raw[subject.reading.output.index]
+    return np.asarray(probabilities(subject.reading.task, values).argmax(axis=1), np.int64)
