@@ -193,16 +193,13 @@ def _shortcut(result: AttributionsResult) -> Finding:
     more = f" {len(all_) - 1} more stand in the table." if len(all_) > 1 else ""
     return SHORTCUT.finding(
         "warn",
-        f"{_name_place(first.place)} of {first.name}, pasted into {first.asked} pictures of other "
-        f"classes, makes {first.became} of them {first.name}; the same place of other pictures "
-        f"makes {first.control}. {first.share:.0%} of {first.name} have that colour there, "
+        f"{first.place[:1].upper()}{first.place[1:]}: taken from pictures of {first.name} and "
+        f"pasted into {first.asked} of other classes it makes {first.became} of them {first.name}; "
+        f"taken from other pictures {first.control}. {first.share:.0%} of {first.name} have that "
+        "colour there, "
         f"{first.others:.0%} of the others.{more} The model does not need the thing to see it. "
         f"{SHORTCUT.advice}",
         value=share,
         threshold=bar,
         evidence="attributions-shortcuts",
     )
-
-
-def _name_place(place: str) -> str:
-    return place[:1].upper() + place[1:]

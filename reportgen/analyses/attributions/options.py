@@ -75,12 +75,13 @@ class Options(AnalysisOptions):
         description="Samples whose maps are made again by networks with shuffled weights; 0: none.",
     )
     converted: float = Field(
-        default=0.25,
+        default=0.1,
         ge=0,
         le=1,
         description=(
             "Bar of `attributions.shortcut`: it warns where pasting a place or colour of one class "
-            "makes more than this share of other pictures that class."
+            "makes more than this share of other pictures that class. Of sound networks a place "
+            "turned 4 % at most."
         ),
     )
     work: float = Field(

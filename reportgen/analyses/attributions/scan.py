@@ -67,13 +67,21 @@ def list_regions(height: int, width: int, cells: int = 8) -> tuple[list[Region],
     for i in range(rows):
         for j in range(columns):
             pixels = (down == i)[:, None] & (across == j)[None]
-            found.append(Region(pixels, f"row {i + 1}, column {j + 1} of {rows} x {columns}"))
+            place = f"row {i + 1}, column {j + 1} of {rows} x {columns}"
+            found.append(Region(pixels, f"{_name(i, j, rows, columns)} ({place})"))
     thick = max(1, min(height, width) // 16)
     frame = np.ones((height, width), bool)
     frame[thick:-thick, thick:-thick] = False
     found.append(Region(frame, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide"))
     found.append(Region(np.ones((height, width), bool), "the colour of the whole picture"))
     return found, (rows, columns)
+
+
+def _name(i: int, j: int, rows: int, columns: int) -> str:
+    """A place in words, by thirds."""
+    down = ("upper", "", "lower")[i * 3 // rows]
+    across = ("left", "", "right")[j * 3 // columns]
+    return f"the {down or across or 'middle'}{f' {across}' if down and across else ''}".strip()
 
 
 def scan(
