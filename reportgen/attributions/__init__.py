@@ -2,7 +2,7 @@
 
     from reportgen import attributions
     maps = attributions.explain(model, x, "integrated_gradients")
-    maps.values, maps.checks["completeness"]
+    maps  # a notebook shows them; maps.values, maps.checks["completeness"], maps.to_file("a.png")
 
 ``x`` is what ``model.predict`` takes. `METHODS` lists the names; each is a class whose docstring
 says what it computes and where it comes from.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -70,7 +71,14 @@ def explain(
         held=held,
         seed=seed,
     )
-    return find_method(method)(case)
+    return replace(find_method(method)(case), pictures=_stretch(case.pictures))
+
+
+def _stretch(pictures: FloatArray) -> NDArray[np.uint8]:
+    """Inputs as people can see them: all from the darkest to the brightest value of any."""
+    low, high = float(pictures.min()), float(pictures.max())
+    seen = np.rint((pictures - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+    return seen[..., :3] if seen.shape[-1] in (3, 4) else np.repeat(seen[..., :1], 3, axis=-1)
 
 
 def open_case(

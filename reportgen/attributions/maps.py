@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ class Maps:
     against; else all values are sizes. side: height and width of the pictures.
     channels: ``(n, h, w, c)`` where the method tells them apart.
     checks: by name, what can be checked of each map, ``(n,)``: see the method.
+    pictures: what is explained, to be looked at, ``(n, h, w, 3)``; `explain` puts them there.
     """
 
     method: str
@@ -31,6 +33,7 @@ class Maps:
     signed: bool
     channels: FloatArray | None = None
     checks: Mapping[str, FloatArray] = field(default_factory=dict)
+    pictures: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,3 +53,31 @@ class Maps:
     def without_evidence(self) -> NDArray[np.bool_]:
         """Of each map, whether nothing in it speaks for the score, ``(n,)``."""
         return np.asarray((self.values <= 0).all(axis=(1, 2)))
+
+    def __repr__(self) -> str:
+        return f"Maps({self.method}, {len(self)} of {self.side[0]} x {self.side[1]})"
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Each picture beside its map, ``(h, w, 3)``: red speaks for the score, blue against."""
+        from reportgen.attributions.overlay import enlarge_pictures, lay_over
+
+        grey = np.full((len(self), *self.side, 3), 255, np.uint8)
+        pictures = grey if self.pictures is None else self.pictures
+        pairs = np.stack([enlarge_pictures(pictures), lay_over(self, pictures)], axis=1)
+        rows = pairs.transpose(0, 2, 1, 3, 4)
+        return np.asarray(rows.reshape(-1, rows.shape[2] * rows.shape[3], 3))
+
+    def to_file(self, path: str | Path) -> None:
+        """Write the sheet as a picture; the suffix says which kind."""
+        from PIL import Image
+
+        Image.fromarray(self.sheet()).save(path)
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        from PIL import Image
+
+        stream = io.BytesIO()
+        Image.fromarray(self.sheet()).save(stream, format="png")
+        return stream.getvalue()

@@ -155,3 +155,12 @@ def test_unknown_methods_name_the_nearest(rng):
 def test_pictures_of_another_size_are_refused(rng):
     with pytest.raises(Exception, match="16"):
         explain(convnet(), rng.uniform(0, 1, (1, 12, 12, 3)))
+
+
+def test_maps_can_be_looked_at(rng, tmp_path):
+    made = explain(convnet(), rng.uniform(-1, 1, (3, 16, 16, 3)).astype(np.float32), "hires_cam")
+    assert made.sheet().shape == (3 * 192, 2 * 192, 3)
+    made.to_file(tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").stat().st_size > 1000
+    assert made._repr_png_().startswith(b"\x89PNG")
+    assert repr(made) == "Maps(hires_cam, 3 of 16 x 16)"
