@@ -40,7 +40,7 @@ class Options(AnalysisOptions):
     methods: Annotated[tuple[str, ...], AfterValidator(_known), Field(min_length=1)] = Field(
         default=STANDARD,
         description=(
-            "Methods, by name. The standard four can be checked; the preset full takes all of them. "
+            "Methods, by name. The standard four can be checked; the preset full takes all. "
             "docs/attributions.md says what each one computes."
         ),
     )
