@@ -12,7 +12,7 @@ import pytest
 from .conftest import CLI
 
 DONE = {"overview", "weights", "optvis"}
-WITHOUT = {"predictions", "inputs", "feature_maps", "loss_landscape"}
+WITHOUT = {"attributions", "predictions", "inputs", "feature_maps", "loss_landscape"}
 SAMPLES = "Give --images FOLDER"
 
 

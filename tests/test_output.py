@@ -49,6 +49,7 @@ def test_the_folder_holds_what_the_manifest_says(digits):
         "report.html",
         "report.json",
         "data/feature_maps.npz",
+        "data/attributions.npz",
         "data/inputs.npz",
         "data/optvis.npz",
         "data/loss_landscape.npz",

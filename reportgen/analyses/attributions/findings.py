@@ -48,8 +48,9 @@ SHORTCUT = Check(
         "Whether a place or colour that one class has and others do not, pasted into pictures of "
         "other classes, makes these that class: on samples that did not propose it, against the "
         "same place of other pictures (exact McNemar test, p < 0.001 over all that are tried), and "
-        "for more of them than the bar. It sees marks that stay in one place of an 8 x 8 grid, "
-        "frames and casts of colour; marks that move, textures and backgrounds it does not."
+        "for more of them than the bar, beyond those that have that colour there anyway. It sees "
+        "marks that stay in one place of an 8 x 8 grid, frames and casts of colour; marks that "
+        "move, textures and backgrounds it does not."
     ),
     levels=("warn",),
     unit="share of pictures",
@@ -59,7 +60,16 @@ SHORTCUT = Check(
         "Look at where the mark comes from, take it out of the training pictures or put it into "
         "all classes, and train again."
     ),
-    follows=("weights.non_finite", "features.non_finite", "inputs.scaling", "inputs.class_order"),
+    follows=(
+        "weights.non_finite",
+        "features.non_finite",
+        "inputs.scaling",
+        "inputs.class_order",
+        "weights.batchnorm_stale",
+        "features.dead_channels",
+        "features.saturated",
+        "predictions.class_collapse",
+    ),
 )
 CHECKS = (FAITHFULNESS, SANITY, SHORTCUT)
 REASONS = {
@@ -178,7 +188,7 @@ def _shortcut(result: AttributionsResult) -> Finding:
             evidence="attributions-shortcuts",
         )
     first = found.asked[0]
-    share = max(first.became - first.control, 0) / first.asked
+    share = first.gain
     if not first.is_one(bar):
         return SHORTCUT.finding(
             "pass",

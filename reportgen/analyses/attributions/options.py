@@ -80,8 +80,8 @@ class Options(AnalysisOptions):
         le=1,
         description=(
             "Bar of `attributions.shortcut`: it warns where pasting a place or colour of one class "
-            "makes more than this share of other pictures that class. Of sound networks a place "
-            "turned 4 % at most."
+            "makes more than this share of other pictures that class, beyond the share that has it "
+            "anyway."
         ),
     )
     work: float = Field(

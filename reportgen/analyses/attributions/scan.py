@@ -69,10 +69,11 @@ def list_regions(height: int, width: int, cells: int = 8) -> tuple[list[Region],
             pixels = (down == i)[:, None] & (across == j)[None]
             place = f"row {i + 1}, column {j + 1} of {rows} x {columns}"
             found.append(Region(pixels, f"{_name(i, j, rows, columns)} ({place})"))
-    thick = max(1, min(height, width) // 16)
-    frame = np.ones((height, width), bool)
-    frame[thick:-thick, thick:-thick] = False
-    found.append(Region(frame, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide"))
+    thick = min(height, width) // 16
+    if thick:  # of smaller pictures a frame is half of what there is
+        frame = np.ones((height, width), bool)
+        frame[thick:-thick, thick:-thick] = False
+        found.append(Region(frame, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide"))
     found.append(Region(np.ones((height, width), bool), "the colour of the whole picture"))
     return found, (rows, columns)
 

@@ -50,9 +50,18 @@ class Shortcut:
     control: int
     p: float
 
+    @property
+    def gain(self) -> float:
+        """Share of the pictures that become the class, beyond those by the same place of others."""
+        return max(self.became - self.control, 0) / self.asked
+
     def is_one(self, bar: float) -> bool:
-        """Whether it is beyond chance, and more than ``bar`` of the pictures become the class."""
-        return self.p < _LEVEL and (self.became - self.control) / self.asked > bar
+        """Whether it is beyond chance, and more than ``bar`` of the pictures become the class.
+
+        Beyond those that have that colour there anyway: what many pictures of other classes have
+        is no mark but a part of a shape, such as the empty middle of a zero.
+        """
+        return self.p < _LEVEL and self.gain - self.others > bar
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Sh
         asked.append(shortcut)
         if shortcut.is_one(bar) and pictures is not None:
             pairs.append((pictures, len(pictures) // 2))
-    order = sorted(asked, key=lambda one: (not one.is_one(bar), -(one.became - one.control)))
+    order = sorted(asked, key=lambda one: (not one.is_one(bar), -one.gain))
     shown = pairs[:3]
     return Shortcuts(
         tuple(order),

@@ -170,8 +170,9 @@ def test_every_section_is_done_and_every_check_answered(audited, name):
     report = audited(name)
     failed = [finding.message for finding in report.findings if finding.level == "error"]
     done = {s.id: s.status for s in report.sections}
-    # Only pictures can be painted.
+    # Only pictures can be painted, and explained.
     assert done.pop("optvis") in ("done", "not_applicable")
+    assert done.pop("attributions") in ("done", "not_applicable")
     assert set(done.values()) == {"done"}, failed
     assert not failed
     # Only the rest of a last row of units is no number: drawn as "no value".
