@@ -19,7 +19,7 @@ FAITHFULNESS = Check(
         "Whether the cells that a method marks change the score more than those that the same "
         "method marks on another picture, or for another class, and than equally smooth noise and "
         "edges, by two ways of replacing pixels (paired bootstrap over samples, p < 0.05 after "
-        "Holm). It notes methods that are not, and warns where none is."
+        "Holm). It notes methods that are not, and warns where none is, of 20 samples or more."
     ),
     levels=("note", "warn"),
     unit="methods",
@@ -72,6 +72,7 @@ SHORTCUT = Check(
     ),
 )
 CHECKS = (FAITHFULNESS, SANITY, SHORTCUT)
+ENOUGH = 20  # samples; of fewer a method that is true may go unproved
 REASONS = {
     "another picture": "no better than its own map of another picture",
     "another class": "much the same for another class",
@@ -112,10 +113,13 @@ def _faithfulness(result: AttributionsResult) -> Finding:
     parts.append(say_fifth(found, passed or list(found.verdicts), titles))
     if failed and passed:
         parts.append(FAITHFULNESS.advice)
+    few = found.pictures < ENOUGH
     if not passed:
         parts.append("Do not give reasons for this model's answers by these maps.")
+    if failed and few:
+        parts.append(f"{found.pictures} samples prove little: give {ENOUGH} or more.")
     return FAITHFULNESS.finding(
-        "pass" if not failed else "note" if passed else "warn",
+        "pass" if not failed else "note" if passed or few else "warn",
         " ".join(parts),
         value=float(len(failed)),
         threshold=0.0,
