@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -24,6 +25,7 @@ from reportgen.attributions.methods.gradients import Gradient, SmoothGrad
 FloatArray = NDArray[np.float32]
 _ROOT = Path(__file__).resolve().parents[1]
 _REPEATS, _NOISY = 3, 50
+_NONE = (float("nan"),) * 3
 
 
 def run() -> Outcome:
@@ -37,7 +39,8 @@ def run() -> Outcome:
         if goal:
             ratios |= {f"{name}, {method}": value for method, value in faster.items()}
     goals = {key: 3.0 if key.startswith("ResNet") else 2.0 for key in ratios}
-    return Outcome(("network", "method", "seconds here", "theirs", "off"), rows, ratios, goals)
+    header = ("network", "method", "seconds, first call", "again", "theirs", "off")
+    return Outcome(header, rows, ratios, goals)
 
 
 def _compare(
@@ -50,28 +53,35 @@ def _compare(
     classes = case.directions.argmax(axis=1).tolist()
     layer = case.layer.address
     rows: list[tuple[str | float, ...]] = [
-        ("gradient", 0.0, 0.0, _off(Gradient()(case).values, peer.saliency(model, x, classes)))
+        ("gradient", *_NONE, _off(Gradient()(case).values, peer.saliency(model, x, classes)))
     ]
     for method, kind in ((GradCAM(), "grad_cam"), (LayerCAM(), "layer_cam")):
         theirs = peer.class_map(model, x, classes, kind, layer)
-        rows.append((kind, 0.0, 0.0, _off(np.maximum(method(case).values, 0), theirs)))
+        rows.append((kind, *_NONE, _off(np.maximum(method(case).values, 0), theirs)))
     smooth, score = SmoothGrad(pictures=_NOISY), ScoreCAM(fill=None)
-    timed: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "SmoothGrad": (
-            lambda: smooth(attributions.open_case(model, x, classes=classes)),
-            lambda: peer.saliency(model, x, classes, _NOISY),
-        ),
-        "Score-CAM": (
-            lambda: score(attributions.open_case(model, x, classes=classes)),
-            lambda: peer.score_cam(model, x, classes, layer),
-        ),
+    timed: dict[str, tuple[attributions.Method, Callable[[], object]]] = {
+        "SmoothGrad": (smooth, lambda: peer.saliency(model, x, classes, _NOISY)),
+        "Score-CAM": (score, lambda: peer.score_cam(model, x, classes, layer)),
     }
     faster = {}
-    for name, (ours, theirs) in timed.items():
-        seconds = measure({"ours": ours, "theirs": theirs}, _REPEATS)
-        rows.append((name, seconds["ours"], seconds["theirs"], float("nan")))
-        faster[name] = seconds["theirs"] / seconds["ours"]
+    for name, (method, theirs_of) in timed.items():
+        contestants = {
+            "first": partial(_first, method, model, x, classes),
+            "again": partial(method, case),
+            "theirs": theirs_of,
+        }
+        seconds = measure(contestants, _REPEATS)
+        rows.append((name, seconds["first"], seconds["again"], seconds["theirs"], float("nan")))
+        faster[f"{name}, first call"] = seconds["theirs"] / seconds["first"]
+        faster[f"{name}, again"] = seconds["theirs"] / seconds["again"]
     return rows, faster
+
+
+def _first(
+    method: attributions.Method, model: keras.Model, x: FloatArray, classes: list[int]
+) -> object:
+    """As in a notebook: everything is traced anew."""
+    return method(attributions.open_case(model, x, classes=classes))
 
 
 def _off(mine: FloatArray, theirs: FloatArray) -> float:

@@ -127,6 +127,18 @@ class Network:
         found, gradients, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         return found, gradients, scores
 
+    def activations(self, pictures: FloatArray, call: LayerCall) -> FloatArray:
+        """What a layer makes of the pictures, ``(n, h, w, k)``."""
+
+        def forward(values: Values, inputs: Tensor) -> list[Tensor]:
+            until = frozenset({call.address})
+            trace, _ = self._call.run(self._arrange(inputs), values=values, until=until)
+            return [_channels_last(trace.after[call.address], call.channel_axis)]
+
+        key = f"activations {call.address}"
+        run = self._run(key, forward, [self._pictures()], len(pictures), "maps")
+        return np.concatenate([part for (part,) in run(lambda rows: [pictures[rows]])])
+
     def without(self, pictures: FloatArray, call: LayerCall) -> FloatArray:
         """Logits with all activations of a layer at zero, ``(n, units)``."""
 

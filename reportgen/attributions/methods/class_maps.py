@@ -12,6 +12,7 @@ from reportgen.attributions.case import Case
 from reportgen.attributions.fills import Fill
 from reportgen.attributions.maps import Maps
 from reportgen.errors import UsageError
+from reportgen.subject.layers import LayerCall
 
 FloatArray = NDArray[np.float32]
 _TINY = 1e-12
@@ -149,20 +150,22 @@ class ScoreCAM:
 
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed."""
-        found, _, _ = read_layer(case)
+        found = case.network.activations(case.pictures, _find_layer(case))
         low = found.min(axis=(1, 2), keepdims=True)
         span = found.max(axis=(1, 2), keepdims=True) - low
         stretched = (found - low) / np.maximum(span, _TINY)
         fills = np.zeros_like(case.pictures) if self.fill is None else case.fill(self.fill)
         of, channel = np.nonzero(span[:, 0, 0, :] > _TINY)
-        masks = np.ascontiguousarray(np.moveaxis(stretched, -1, 1)[of, channel])
-        logits = case.network.masked(
-            case.pictures, fills, of, masks, np.arange(len(of)), "Score-CAM"
-        )
+        masks = np.moveaxis(stretched, -1, 1)[of, channel]
+        # One more of each picture that lets nothing through: the fill.
         everyone = np.arange(len(case))
-        start = case.score(case.network.logits(fills), everyone)
+        masks = np.concatenate([masks, np.zeros((len(case), *found.shape[1:3]), np.float32)])
+        asked = np.concatenate([of, everyone])
+        which = np.arange(len(asked))
+        logits = case.network.masked(case.pictures, fills, asked, masks, which, "Score-CAM")
+        scores = case.score(logits, asked)
         weights = np.zeros(found.shape[::3], np.float32)
-        weights[of, channel] = case.score(logits, of) - start[of]
+        weights[of, channel] = scores[: len(of)] - scores[len(of) :][of]
         return _as_maps(self.name, case, (weights[:, None, None, :] * found).sum(axis=-1))
 
 
@@ -172,9 +175,13 @@ def read_layer(case: Case) -> tuple[FloatArray, FloatArray, FloatArray]:
     Raises:
         UsageError: the model has no layer with positions.
     """
+    return case.network.maps(case.pictures, case.directions, _find_layer(case))
+
+
+def _find_layer(case: Case) -> LayerCall:
     if case.layer is None:
         raise UsageError(case.no_layer)
-    return case.network.maps(case.pictures, case.directions, case.layer)
+    return case.layer
 
 
 def _as_maps(
