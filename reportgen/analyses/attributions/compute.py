@@ -133,9 +133,14 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         else:
             few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
             sane = check_randomised(case.take(few), methods, grid)
-    mistakes, mistake_pictures = compare_mistakes(
-        subject, case, chosen, grid, pictures, options.mistakes
-    )
+    mistakes: tuple[Mistake, ...] = ()
+    mistake_pictures = None
+    if time.monotonic() > deadline:
+        left_out.append("mistakes")
+    else:
+        mistakes, mistake_pictures = compare_mistakes(
+            subject, case, chosen, grid, pictures, options.mistakes
+        )
     return AttributionsResult(
         chosen,
         len(subject.samples),

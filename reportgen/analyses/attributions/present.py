@@ -20,6 +20,7 @@ from reportgen.report.blocks import (
     Table,
     Text,
     TileLabel,
+    as_finite,
 )
 from reportgen.report.sections import SectionBody
 
@@ -269,7 +270,7 @@ def _draw_curves(result: AttributionsResult) -> list[Block]:
             Series(
                 name=titles.get(name, "each cell by itself"),
                 x=tuple(float(share) for share in curve.shares),
-                y=_between(curve.deletion.mean(axis=0)),
+                y=as_finite(_between(curve.deletion.mean(axis=0))),
                 style="reference" if name == _BEST else "line",
             )
             for name, curve in curves.items()

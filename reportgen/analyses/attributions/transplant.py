@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Pictures = NDArray[np.uint8]
 FEWEST = 40  # samples; half of them propose, half are asked
-_MOST = 2000  # samples that are looked at
+_MOST, _MOST_BYTES = 2000, 2**29  # samples that are looked at, and what they take as floats
 _RECIPIENTS = 200
 _CANDIDATES = 24
 _LEVEL = 0.001  # for all candidates together
@@ -85,7 +85,8 @@ def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Sh
     usable = np.flatnonzero(
         np.isfinite(subject.raw_outputs.reshape(len(subject.samples), -1)).all(axis=1)
     )
-    usable = np.sort(rng.permutation(usable)[:_MOST])
+    most = min(_MOST, _MOST_BYTES // (4 * int(np.prod(subject.input.pixels))))
+    usable = np.sort(rng.permutation(usable)[:most])
     if len(usable) < FEWEST:
         return Shortcuts(missing=f"{len(usable)} samples are too few: {FEWEST} or more.")
     answers = subject.probabilities.argmax(axis=1)

@@ -19,6 +19,8 @@ def p_above(differences: FloatArray, rng: np.random.Generator) -> float:
     bootstrap of the mean itself is too sure. 1 where fewer than three pictures, or all alike.
     """
     values = np.asarray(differences, np.float64)
+    if not np.isfinite(values).all():  # scores of covered pictures overflow
+        return 1.0
     count, mean = len(values), float(values.mean()) if len(values) else 0.0
     scale = max(float(np.abs(values).max(initial=0)), _TINY)
     error = float(values.std(ddof=1)) / np.sqrt(count) if count > 1 else 0.0
@@ -46,6 +48,8 @@ def bound_ratio(
 
     NaN where the mean below is not clearly above zero: then there is nothing to measure by.
     """
+    if not (np.isfinite(above).all() and np.isfinite(below).all()):
+        return float("nan"), float("nan"), float("nan")
     drawn = rng.integers(0, len(above), (_DRAWS, len(above)))
     bottoms = below[drawn].mean(axis=1)
     if np.quantile(bottoms, 0.025) <= _TINY:
