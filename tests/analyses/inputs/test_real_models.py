@@ -155,6 +155,7 @@ def test_names_in_another_order_are_found_and_mended(audited, analyse, kind, see
     wrong = tuple(classes[i] for i in order)
     found = analyse("inputs", declare(subject, case.scaling, classes=wrong))
     assert found.levels["inputs.class_order"] == "warn", found.findings["inputs.class_order"]
+    assert found.levels["inputs.scaling"] != "warn"  # by wrong names a collapsed network looks good
     (file,) = [block for block in found.body.blocks if block.id == "inputs-classes"]
     mended = tuple(json.loads(file.text))
     assert mended == classes
