@@ -63,7 +63,7 @@ class Maps:
 
         grey = np.full((len(self), *self.side, 3), 255, np.uint8)
         pictures = grey if self.pictures is None else self.pictures
-        pairs = np.stack([enlarge_pictures(pictures), lay_over(self, pictures)], axis=1)
+        pairs = np.stack([enlarge_pictures(pictures), lay_over(self.values, pictures)], axis=1)
         rows = pairs.transpose(0, 2, 1, 3, 4)
         return np.asarray(rows.reshape(-1, rows.shape[2] * rows.shape[3], 3))
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen import theme
-from reportgen.attributions.maps import Maps
+from reportgen.attributions.enlarging import enlarge
 
 Pictures = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
 _PALE = 0.55  # of the picture's own contrast that is left beneath
 _STRONGEST = 0.9  # of the colour, where a map is largest
 _TOP = (
@@ -17,17 +18,17 @@ _TOP = (
 _LEAST = 192  # pixels a side, so that the cells of a small picture can be told apart
 
 
-def lay_over(maps: Maps, pictures: Pictures) -> Pictures:
+def lay_over(maps: FloatArray, pictures: Pictures) -> Pictures:
     """Red speaks for the score, blue against; each map by its own largest value.
 
     Args:
-        pictures: as people see them, ``(n, h, w, 3)``.
+        maps: ``(n, a, b)``, of pixels or smaller. pictures: as people see them, ``(n, h, w, 3)``.
 
     Returns: ``(n, H, W, 3)``, enlarged by whole steps where pictures are small.
     """
     times = _count_times(pictures)
     large = enlarge_pictures(pictures)
-    values = _enlarge(maps, times)
+    values = _enlarge(maps, (pictures.shape[1], pictures.shape[2]), times)
     sizes = np.abs(values).reshape(len(values), -1)
     top = np.quantile(sizes, _TOP, axis=1)
     top = np.where(top > 0, top, sizes.max(axis=1))
@@ -49,13 +50,11 @@ def _count_times(pictures: Pictures) -> int:
     return max(1, -(-_LEAST // int(max(pictures.shape[1:3]))))
 
 
-def _enlarge(maps: Maps, times: int) -> NDArray[np.float32]:
+def _enlarge(maps: FloatArray, side: tuple[int, int], times: int) -> FloatArray:
     """To the size of the enlarged pictures: pixels as squares, the rest half-pixel bilinear."""
-    if maps.values.shape[1:] == maps.side:
-        return np.repeat(np.repeat(maps.values, times, axis=1), times, axis=2)
-    from reportgen.attributions.enlarging import enlarge
-
-    return enlarge(maps.values, (maps.side[0] * times, maps.side[1] * times))
+    if maps.shape[1:] == side:
+        return np.repeat(np.repeat(maps, times, axis=1), times, axis=2)
+    return enlarge(maps, (side[0] * times, side[1] * times))
 
 
 def _read(colour: str) -> NDArray[np.float64]:

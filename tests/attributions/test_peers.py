@@ -125,11 +125,11 @@ def test_a_map_without_positive_evidence_says_so_and_is_blue():
     """After a ReLU it would be zero, and stretched NaN or red (grad-cam #42, keras-vis #35)."""
     made = Maps("m", -np.ones((1, 4, 4), np.float32), (8, 8), signed=True)
     assert made.without_evidence.all()
-    tile = lay_over(made, np.full((1, 8, 8, 3), 200, np.uint8))
+    tile = lay_over(made.values, np.full((1, 8, 8, 3), 200, np.uint8))
     blue = np.array(list(bytes.fromhex(theme.AGAINST[1:])))
     assert np.abs(tile.reshape(-1, 3).astype(int) - blue).max() < 30
     nothing = Maps("m", np.zeros((1, 4, 4), np.float32), (8, 8), signed=True)
-    assert np.ptp(lay_over(nothing, np.full((1, 8, 8, 3), 200, np.uint8))) == 0
+    assert np.ptp(lay_over(nothing.values, np.full((1, 8, 8, 3), 200, np.uint8))) == 0
 
 
 @pytest.mark.parametrize("steps", [2, 50])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +84,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     from reportgen.attributions.gate.faithfulness import examine
     from reportgen.attributions.gate.randomising import check_randomised
     from reportgen.attributions.methods.table import find_method
-    from reportgen.attributions.overlay import lay_over
+    from reportgen.attributions.overlay import enlarge_pictures
 
     deadline = time.monotonic() + options.seconds
     if subject.reading.task == "other":
@@ -98,46 +98,26 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     drawn = _spread(chosen, options.shown)
     pictures = subject.pictures(chosen.rows)
     left_out: list[str] = []
-    methods: list[Method] = []
-    made: list[Maps] = []
-    told: list[MethodMaps] = []
-    for method in map(find_method, options.methods):
+
+    def in_time(what: str) -> bool:
         if time.monotonic() > deadline:
-            left_out.append(method.title)
-            continue
-        maps = _try(method, case)
-        if isinstance(maps, str):
-            told.append(MethodMaps(method.name, method.title, missing=maps))
-            continue
-        methods.append(method)
-        made.append(maps)
-        told.append(
-            MethodMaps(
-                method.name,
-                method.title,
-                lay_over(_take(maps, drawn), pictures[drawn]) if len(drawn) else None,
-                dict(maps.checks),
-                int(maps.without_evidence.sum()) if maps.signed else 0,
-            )
-        )
+            left_out.append(what)
+            return False
+        return True
+
+    asked = [(m, _try(m, case)) for m in map(find_method, options.methods) if in_time(m.title)]
+    made = {method: maps for method, maps in asked if not isinstance(maps, str)}
+    methods = list(made)
     faithful: Faithfulness | None = None
     sane: tuple[Sanity, ...] = ()
-    if methods and len(case) >= FEWEST:
-        if time.monotonic() > deadline:
-            left_out.append("faithfulness")
-        else:
-            faithful = examine(case, methods, made, grid)
-    if methods and options.randomised:
-        if time.monotonic() > deadline:
-            left_out.append("random weights")
-        else:
-            few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
-            sane = check_randomised(case.take(few), methods, grid)
     mistakes: tuple[Mistake, ...] = ()
     mistake_pictures = None
-    if time.monotonic() > deadline:
-        left_out.append("mistakes")
-    else:
+    if methods and len(case) >= FEWEST and in_time("faithfulness"):
+        faithful = examine(case, methods, list(made.values()), grid)
+    if methods and options.randomised and in_time("random weights"):
+        few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
+        sane = check_randomised(case.take(few), methods, grid)
+    if in_time("mistakes"):
         mistakes, mistake_pictures = compare_mistakes(
             subject, case, chosen, grid, pictures, options.mistakes
         )
@@ -145,8 +125,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         chosen,
         len(subject.samples),
         tuple(_say(subject, case, chosen, place) for place in drawn.tolist()),
-        _enlarge(pictures[drawn]) if len(drawn) else None,
-        tuple(told),
+        enlarge_pictures(pictures[drawn]) if len(drawn) else None,
+        tuple(_tell(method, maps, drawn, pictures) for method, maps in asked),
         layer,
         faithful,
         sane,
@@ -156,6 +136,23 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         "",
         tuple(left_out),
         options,
+    )
+
+
+def _tell(
+    method: Method, maps: Maps | str, drawn: NDArray[np.int64], pictures: Pictures
+) -> MethodMaps:
+    """What the report keeps of a method's maps."""
+    from reportgen.attributions.overlay import lay_over
+
+    if isinstance(maps, str):
+        return MethodMaps(method.name, method.title, missing=maps)
+    return MethodMaps(
+        method.name,
+        method.title,
+        lay_over(maps.values[drawn], pictures[drawn]) if len(drawn) else None,
+        dict(maps.checks),
+        int(maps.without_evidence.sum()) if maps.signed else 0,
     )
 
 
@@ -218,10 +215,6 @@ def _try(method: Method, case: Case) -> Maps | str:
         return str(error)
 
 
-def _take(maps: Maps, places: NDArray[np.int64]) -> Maps:
-    return replace(maps, values=maps.values[places], channels=None, checks={})
-
-
 def _spread(chosen: Chosen, most: int) -> NDArray[np.int64]:
     """Places in the draw that are shown: the reasons take turns."""
     waiting = {
@@ -249,9 +242,3 @@ def _say(subject: Subject, case: Case, chosen: Chosen, place: int) -> Shown:
         actual, right = classes[int(values[row])], bool(values[row] == answer)
     said = classes[answer] if answer < len(classes) else f"class {answer}"
     return Shown(name, reason, said, actual, right, share, score)
-
-
-def _enlarge(pictures: Pictures) -> Pictures:
-    from reportgen.attributions.overlay import enlarge_pictures
-
-    return enlarge_pictures(pictures)

@@ -47,7 +47,6 @@ def compare_mistakes(
     from reportgen.attributions.case import make_directions
     from reportgen.attributions.fills import FILLS
     from reportgen.attributions.gate.randomising import correlate
-    from reportgen.attributions.maps import Maps
     from reportgen.attributions.overlay import enlarge_pictures, lay_over
 
     places = np.array([i for i, r in enumerate(chosen.reasons) if r == "mistake"], np.int64)[:most]
@@ -56,7 +55,6 @@ def compare_mistakes(
     labels = np.asarray(subject.labels.values, np.int64)[chosen.rows]
     reading = subject.reading
     actual = case.of(make_directions(reading.task, reading.output.units, labels))
-    side = (case.pictures.shape[1], case.pictures.shape[2])
     by_fill = [case.falls(fill, grid)[places] for fill in FILLS]
     taken = np.mean(by_fill, axis=0, dtype=np.float32)
     other = np.mean([actual.falls(fill, grid)[places] for fill in FILLS], axis=0, dtype=np.float32)
@@ -77,9 +75,6 @@ def compare_mistakes(
     )
     shown = [
         enlarge_pictures(pictures[places]),
-        *(
-            lay_over(Maps("occlusion", np.asarray(values), side, signed=True), pictures[places])
-            for values in (taken, other)
-        ),
+        *(lay_over(np.asarray(values), pictures[places]) for values in (taken, other)),
     ]
     return mistakes, np.stack(shown, axis=1).reshape(-1, *shown[0].shape[1:])
