@@ -28,7 +28,7 @@ _MOST, _MOST_BYTES = 2000, 2**29  # samples that are looked at, and what they ta
 _RECIPIENTS = 200
 _CANDIDATES = 24
 _LEVEL = 0.001  # for all candidates together
-_DRAWN = 6
+_DRAWN, _SHOWN = 6, 3  # pictures of a shortcut, and shortcuts
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,18 @@ def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Sh
     first, second = usable[half], usable[~half]
     candidates = scan(_normalise(subject, first), classes[first], reading.classes, rng)
     chosen = candidates[:_CANDIDATES]
-    asked: list[Shortcut] = []
-    pairs: list[tuple[Pictures, int]] = []
+    asked: list[tuple[Shortcut, Pictures | None]] = []
     for candidate in track(chosen, "transplanting"):
         found = _transplant(subject, candidate, second, classes, answers, len(chosen), rng)
-        if found is None:
-            continue
-        shortcut, pictures = found
-        asked.append(shortcut)
-        if shortcut.is_one(bar) and pictures is not None:
-            pairs.append((pictures, len(pictures) // 2))
-    order = sorted(asked, key=lambda one: (not one.is_one(bar), -one.gain))
-    shown = pairs[:3]
+        if found is not None:
+            asked.append(found)
+    # Pictures in the order of what they show: their labels are read from it.
+    asked.sort(key=lambda pair: (not pair[0].is_one(bar), -pair[0].gain))
+    shown = [made for one, made in asked[:_SHOWN] if one.is_one(bar) and made is not None]
     return Shortcuts(
-        tuple(order),
-        np.concatenate([pictures for pictures, _ in shown]) if shown else None,
-        tuple(count for _, count in shown),
+        tuple(one for one, _ in asked),
+        np.concatenate(shown) if shown else None,
+        tuple(len(made) // 2 for made in shown),
         len(candidates),
     )
 

@@ -180,10 +180,11 @@ def compare_scalings(asking: Asking, tried: Tried, order: ClassOrder) -> Scaling
         return _fit_statistics(asking, declared, tried.factor)
     by_names = [answers == asking.targets for answers in tried.answers.values()]
     best = max(by_names, key=lambda right: int(right.sum()), default=asking.right)
-    place = np.append(np.asarray(order.places, np.int64), -1)  # the last one: no number, no class
+    plain = range(subject.reading.classes)
+    place = np.append(np.array(order.places or plain, np.int64), -1)  # last: no number, no class
     moved = tried.answers.get(order.scaling, asking.answers)
     if not compare(best, place[moved] == asking.targets).is_better(1, DOUBTFUL):
-        place = np.append(np.arange(subject.reading.classes), -1)
+        place = np.append(np.array(plain, np.int64), -1)
 
     def judge(answers: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.asarray(place[answers] == asking.targets)
