@@ -48,6 +48,18 @@ def tint(x, rng):
     return np.clip(x * 0.4 + np.array([150, 0, 60]), 0, 255).astype(np.uint8)
 
 
+def pattern(top, left, size):
+    """A fine chequer whose colour is another on every picture: no mean colour tells it."""
+
+    def paint(x, rng):
+        middle = rng.uniform(64, 191, (len(x), 1, 1, 3))
+        signs = (np.indices((size, size)).sum(axis=0) % 2 * 2 - 1)[None, ..., None]
+        x[:, top : top + size, left : left + size] = np.rint(middle + 64 * signs)
+        return x
+
+    return paint
+
+
 MAGENTA = (255, 0, 255)
 # By name: what is painted, on which classes, on which share of them.
 PLANTS = {
@@ -64,8 +76,9 @@ PLANTS = {
         (square(12, 0, 4, (0, 255, 255)), (4,), 0.95),
     ],
     "large": [(square(0, 4, 6, (255, 255, 255)), (2,), 0.95)],
+    "pattern": [(pattern(0, 11, 5), (3,), 0.95)],
 }
-DAILY = ("corner", "frame", "cast")
+DAILY = ("corner", "frame", "cast", "pattern")
 
 
 def planted(name: str, n: int, seed: int, *, on_all: bool = False):

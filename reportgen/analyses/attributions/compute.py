@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Pictures = NDArray[np.uint8]
 FEWEST = 8  # samples; of fewer methods are not held against anything
 _REFERENCE = 256  # samples that the mean colour is of
+_FOR_SHORTCUTS = 1 / 8  # of the work
 _TINY = 1e-9
 
 
@@ -89,8 +90,10 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     deadline = time.monotonic() + options.seconds
     if subject.reading.task == "other":
         return _nothing(options, "The model answers with maps, not with one answer a sample.")
-    shortcuts = find_shortcuts(subject, options.converted, rng)
-    chosen = choose(subject, _afford(subject, options))
+    a_pass = max(sum(flops or 0 for flops in subject.flops) / 2e9, _TINY)
+    passes = options.work / a_pass
+    shortcuts = find_shortcuts(subject, options.converted, passes * _FOR_SHORTCUTS, rng)
+    chosen = choose(subject, _afford(passes, options))
     if not len(chosen.rows):
         return _nothing(options, "No answer is a number.")
     case, layer = _open(subject, chosen.rows, int(rng.integers(2**31)))
@@ -176,11 +179,9 @@ def _nothing(options: Options, missing: str) -> AttributionsResult:
     )
 
 
-def _afford(subject: Subject, options: Options) -> int:
-    """Samples within the work that all of it may cost: about a thousand passes each."""
-    a_pass = sum(flops or 0 for flops in subject.flops) / 2e9
-    passes = 250 * len(options.methods)
-    return max(FEWEST, min(options.samples, int(options.work / max(a_pass * passes, _TINY))))
+def _afford(passes: float, options: Options) -> int:
+    """Samples that may be explained: each costs about a thousand passes with four methods."""
+    return max(FEWEST, min(options.samples, int(passes / (250 * len(options.methods)))))
 
 
 def _open(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[Case, str]:

@@ -10,6 +10,7 @@ from reportgen.report.findings import Finding
 
 if TYPE_CHECKING:
     from reportgen.analyses.attributions.compute import AttributionsResult
+    from reportgen.analyses.attributions.transplant import Shortcut
     from reportgen.attributions.gate.faithfulness import Faithfulness, Verdict
 
 FAITHFULNESS = Check(
@@ -45,12 +46,12 @@ SHORTCUT = Check(
     id="attributions.shortcut",
     title="A mark in place of the thing",
     meaning=(
-        "Whether a place or colour that one class has and others do not, pasted into pictures of "
-        "other classes, makes these that class: on samples that did not propose it, against the "
-        "same place of other pictures (exact McNemar test, p < 0.001 over all that are tried), and "
-        "for more of them than the bar, beyond those that have that colour there anyway. It sees "
-        "marks that stay in one place of an 8 x 8 grid, frames and casts of colour; marks that "
-        "move, textures and backgrounds it does not."
+        "Whether a place or colour that one class has and others do not, or that carries its "
+        "lead, pasted into pictures of other classes makes these that class: on samples "
+        "that did not propose it, against the same place of other pictures (exact McNemar test, p "
+        "< 0.001 over all that are tried), and for more of them than the bar, beyond those that "
+        "have it there anyway. It sees marks that stay in one place of an 8 x 8 grid, frames and "
+        "casts of colour; marks that move, textures and backgrounds it does not."
     ),
     levels=("warn",),
     unit="share of pictures",
@@ -72,6 +73,7 @@ SHORTCUT = Check(
     ),
 )
 CHECKS = (FAITHFULNESS, SANITY, SHORTCUT)
+_NOT_LOOKED_FOR = "Marks that move, textures and backgrounds were not looked for."
 ENOUGH = 20  # samples; of fewer a method that is true may go unproved
 REASONS = {
     "another picture": "no better than its own map of another picture",
@@ -178,6 +180,15 @@ def _list(names: Iterable[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def _say_source(one: Shortcut) -> str:
+    if one.by == "covering":
+        return (
+            f"Covered, it takes {one.share:.0%} of the lead of its class, any other place "
+            f"{one.others:.0%}."
+        )
+    return f"{one.share:.0%} of {one.name} have that colour there, {one.others:.0%} of the others."
+
+
 def _shortcut(result: AttributionsResult) -> Finding:
     found, bar = result.shortcuts, result.options.converted
     if found.missing:
@@ -185,8 +196,8 @@ def _shortcut(result: AttributionsResult) -> Finding:
     if not found.asked:
         return SHORTCUT.finding(
             "pass",
-            "No place and no cast of colour goes with one class beyond chance. Marks that move, "
-            "textures and backgrounds were not looked for.",
+            "No place and no cast of colour goes with one class beyond chance, and covering none "
+            f"takes it away. {_NOT_LOOKED_FOR}",
             value=0.0,
             threshold=bar,
             evidence="attributions-shortcuts",
@@ -196,9 +207,9 @@ def _shortcut(result: AttributionsResult) -> Finding:
     if not first.is_one(bar):
         return SHORTCUT.finding(
             "pass",
-            f"{len(found.asked)} places or colours go with a class; pasted into other pictures "
+            f"{len(found.asked)} places or colours go with a class. Pasted into other pictures "
             f"none makes many of them that class (at most {first.became} of {first.asked}: "
-            f"{first.name}). Marks that move, textures and backgrounds were not looked for.",
+            f"{first.name}). {_NOT_LOOKED_FOR}",
             value=share,
             threshold=bar,
             evidence="attributions-shortcuts",
@@ -209,9 +220,8 @@ def _shortcut(result: AttributionsResult) -> Finding:
         "warn",
         f"{first.place[:1].upper()}{first.place[1:]}: taken from pictures of {first.name} and "
         f"pasted into {first.asked} of other classes it makes {first.became} of them {first.name}; "
-        f"taken from other pictures {first.control}. {first.share:.0%} of {first.name} have that "
-        "colour there, "
-        f"{first.others:.0%} of the others.{more} The model does not need the thing to see it. "
+        f"taken from other pictures {first.control}. {_say_source(first)}{more} "
+        "The model does not need the thing to see it. "
         f"{SHORTCUT.advice}",
         value=share,
         threshold=bar,

@@ -53,7 +53,10 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
     if found.missing:
         return []
     if not found.asked:
-        said = "No place and no cast of colour goes with one class beyond chance."
+        said = (
+            "No place and no cast of colour goes with one class beyond chance, and covering "
+            "none takes it away."
+        )
         return [Text(id="attributions-shortcuts", title=_SHORTCUTS, caption=said)]
     blocks: list[Block] = []
     if found.pictures is not None:
@@ -83,19 +86,32 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
             id="attributions-shortcuts",
             title=_SHORTCUTS,
             caption=(
-                "Places and colours that go with a class beyond what shuffled classes give (p = "
-                ".01 for all together), on one half of the samples. On the other half each was "
-                "pasted into pictures of other classes from pictures of the class, and from those "
-                "of other classes for comparison. It is called a shortcut where more than "
+                "Places that go with a class on one half of the samples, beyond what shuffling "
+                "gives (p = .01 for all together). By colour: many samples of the class have it "
+                "there and few others. By covering: it takes much of the lead that the class has "
+                "over the next one, and covering any other place takes little. On the other half "
+                "each was pasted into pictures of other classes from pictures of the class, and "
+                "from those of other classes for comparison. It is called a shortcut where more "
+                "than "
                 f"{bar:.0%} become the class beyond that, and by no chance (exact McNemar test, "
                 "corrected for all rows). The shape of a thing has places too: they are listed and "
                 "turn nothing." + (f" {left} more rows are not shown." if left > 0 else "")
             ),
-            header=("Class", "Place", "Have it", "Others", "Pasted into", "Become it", "By others"),
+            header=(
+                "Class",
+                "Place",
+                "Proposed by",
+                "Many",
+                "Few",
+                "Pasted into",
+                "Become it",
+                "By others",
+            ),
             rows=tuple(
                 (
                     one.name,
                     one.place,
+                    one.by,
                     f"{one.share:.0%}",
                     f"{one.others:.0%}",
                     one.asked,

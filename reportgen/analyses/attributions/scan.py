@@ -1,7 +1,7 @@
 """Places whose colour goes with a class: what a network could have learnt in place of the thing.
 
-It looks at the samples only. What it proposes is no finding: the shape of a thing has places and
-colours, too. `transplant` asks the model.
+It looks at the samples only; `covering` proposes by the model's answers. What they propose is no
+finding: the shape of a thing has places and colours, too. `transplant` asks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+CELLS = 8  # along each side
 _LEVELS = 6  # of each colour channel
 _OFFSETS = (0.0, 0.5)
 _DRAWS = 99
@@ -36,31 +37,54 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A region whose colour many samples of a class have and few others.
+class Colour:
+    """A colour at a region: its number, in steps that begin at ``offset``."""
 
-    which: the class. region: the anchor, where it is clearest, and what touches it. colour: the
-    number of the colour at the anchor, in steps that begin at ``offset``. share, others: of the
-    class and of all other samples, how many have it.
+    region: Region
+    number: int
+    offset: float
+
+    def __call__(self, pictures: FloatArray) -> Bools:
+        """Which pictures ``(n, h, w, c)`` from 0 to 1 have that colour there, ``(n,)``."""
+        colours = _average(pictures, [self.region])
+        return np.asarray(_quantise(colours, self.offset)[:, 0] == self.number)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A region that goes with a class.
+
+    which: the class. region: where it is clearest, and what touches it. colour: what many samples
+    of the class have there and few others; None where covering proposed it. share, others: of the
+    class and of all other samples, how many have that colour; or how much of the lead of the class
+    is gone when the region is covered, and when any other is.
     """
 
     which: int
     region: Region
-    anchor: Region
-    colour: int
-    offset: float
+    colour: Colour | None
     share: float
     others: float
 
-    def holds(self, pictures: FloatArray) -> Bools:
-        """Which pictures ``(n, h, w, c)`` from 0 to 1 have that colour there, ``(n,)``."""
-        colours = _average(pictures, [self.anchor])
-        return np.asarray(_quantise(colours, self.offset)[:, 0] == self.colour)
+
+def list_windows(height: int, width: int) -> list[Region]:
+    """Two by two neighbouring cells, all that there are: a mark may lie on the edge of cells."""
+    rows, columns = min(CELLS, height), min(CELLS, width)
+    down = np.arange(height) * rows // height
+    across = np.arange(width) * columns // width
+    found = []
+    for i in range(max(rows - 1, 1)):
+        for j in range(max(columns - 1, 1)):
+            high, wide = np.isin(down, (i, i + 1)), np.isin(across, (j, j + 1))
+            name = _name(2 * i + 1, 2 * j + 1, 2 * rows, 2 * columns)
+            place = f"from row {i + 1}, column {j + 1} of {rows} x {columns}, two by two"
+            found.append(Region(high[:, None] & wide[None], f"{name} ({place})"))
+    return found
 
 
-def list_regions(height: int, width: int, cells: int = 8) -> tuple[list[Region], tuple[int, int]]:
-    """Cells row by row, the frame, the whole; and rows and columns of the cells."""
-    rows, columns = min(cells, height), min(cells, width)
+def _list_cells(height: int, width: int) -> tuple[list[Region], tuple[int, int]]:
+    """Cells row by row; and their rows and columns."""
+    rows, columns = min(CELLS, height), min(CELLS, width)
     down = np.arange(height) * rows // height
     across = np.arange(width) * columns // width
     found = []
@@ -69,13 +93,19 @@ def list_regions(height: int, width: int, cells: int = 8) -> tuple[list[Region],
             pixels = (down == i)[:, None] & (across == j)[None]
             place = f"row {i + 1}, column {j + 1} of {rows} x {columns}"
             found.append(Region(pixels, f"{_name(i, j, rows, columns)} ({place})"))
+    return found, (rows, columns)
+
+
+def list_regions(height: int, width: int) -> tuple[list[Region], tuple[int, int]]:
+    """Cells row by row, the frame, the whole; and rows and columns of the cells."""
+    found, shape = _list_cells(height, width)
     thick = min(height, width) // 16
     if thick:  # of smaller pictures a frame is half of what there is
         frame = np.ones((height, width), bool)
         frame[thick:-thick, thick:-thick] = False
         found.append(Region(frame, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide"))
     found.append(Region(np.ones((height, width), bool), "the colour of the whole picture"))
-    return found, (rows, columns)
+    return found, shape
 
 
 def _name(i: int, j: int, rows: int, columns: int) -> str:
@@ -164,12 +194,12 @@ def _describe(
     while left:
         (which, place), (_, grid, colour) = next(iter(left.items()))
         holders = bins[grid][:, place] == colour
-        members = [place]
         del left[which, place]
+        members = [place]
         if place < rows * columns:
             near = [p for w, p in left if w == which and _touches(p, place, rows, columns)]
             members += near[: _MOST_CELLS - 1]
-            for p in [p for w, p in left if w == which and _touches(p, place, rows, columns)]:
+            for p in near:
                 del left[which, p]
         pixels = np.any([regions[p].pixels for p in members], axis=0)
         own = classes == which
@@ -177,9 +207,7 @@ def _describe(
             Candidate(
                 which,
                 Region(pixels, regions[place].words),
-                regions[place],
-                colour,
-                _OFFSETS[grid],
+                Colour(regions[place], colour, _OFFSETS[grid]),
                 float(holders[own].mean()),
                 float(holders[~own].mean()) if (~own).any() else 0.0,
             )
@@ -188,6 +216,7 @@ def _describe(
 
 
 def _touches(place: int, other: int, rows: int, columns: int) -> bool:
+    """Whether two cells of a grid do; what is no cell touches nothing."""
     if place >= rows * columns:
         return False
     (a, b), (c, d) = divmod(place, columns), divmod(other, columns)

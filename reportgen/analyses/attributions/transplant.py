@@ -9,11 +9,13 @@ arXiv 2212.04629): so pictures are changed and the model is asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analyses.attributions import covering
 from reportgen.analyses.attributions.scan import Candidate, scan
 from reportgen.progress import track
 
@@ -25,8 +27,9 @@ Bools = NDArray[np.bool_]
 Pictures = NDArray[np.uint8]
 FEWEST = 40  # samples; half of them propose, half are asked
 _MOST, _MOST_BYTES = 2000, 2**29  # samples that are looked at, and what they take as floats
-_RECIPIENTS = 200
-_CANDIDATES = 24
+_RECIPIENTS = (40, 200)  # pictures that each candidate is pasted into
+_CANDIDATES = (4, 24)
+_COVERED = 120  # samples that are covered cell by cell
 _LEVEL = 0.001  # for all candidates together
 _DRAWN, _SHOWN = 6, 3  # pictures of a shortcut, and shortcuts
 
@@ -35,16 +38,19 @@ _DRAWN, _SHOWN = 6, 3  # pictures of a shortcut, and shortcuts
 class Shortcut:
     """One candidate that was asked about.
 
-    name: the class. place: where, in words. share, others: of the class and of all other samples,
-    how many have that colour there. asked: pictures of other classes that it was pasted into.
-    became, control: of these, how many then are this class, with the place of a picture of it and
-    of another class. p: that it is no more, exact, corrected for all candidates.
+    name: the class. place: where, in words. by: what proposed it. share, others: see `Candidate`.
+    anyway: of all other samples, how many have what makes the class there. asked: pictures of other
+    classes that it was pasted into. became, control: of these, how many then are this class, with
+    the place of a picture of it and of another class. p: that it is no more, exact, corrected for
+    all candidates.
     """
 
     name: str
     place: str
+    by: Literal["colour", "covering"]
     share: float
     others: float
+    anyway: float
     asked: int
     became: int
     control: int
@@ -58,30 +64,62 @@ class Shortcut:
     def is_one(self, bar: float) -> bool:
         """Whether it is beyond chance, and more than ``bar`` of the pictures become the class.
 
-        Beyond those that have that colour there anyway: what many pictures of other classes have
-        is no mark but a part of a shape, such as the empty middle of a zero.
+        Beyond those that have it there anyway: what many pictures of other classes have is no mark
+        but a part of a shape, such as the empty middle of a zero.
         """
-        return self.p < _LEVEL and self.gain - self.others > bar
+        return self.p < _LEVEL and self.gain - self.anyway > bar
 
 
 @dataclass(frozen=True)
 class Shortcuts:
     """asked: the clearest first. pictures: of the first shortcuts, in pairs before and after, ``(2
-    n, h, w, 3)``; drawn: how many pairs of each shortcut. proposed: candidates that the scan found.
-    missing: why nothing was looked for."""
+    n, h, w, 3)``; drawn: how many pairs of each shortcut. proposed: candidates that were found.
+    covered: samples that were covered cell by cell for it. missing: why nothing was looked for."""
 
     asked: tuple[Shortcut, ...] = ()
     pictures: Pictures | None = None
     drawn: tuple[int, ...] = ()
     proposed: int = 0
+    covered: int = 0
     missing: str = ""
 
 
-def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Shortcuts:
-    """Propose by one half of the samples, ask with the other."""
+@dataclass(frozen=True)
+class Effort:
+    """How many samples are covered, candidates tried, and pictures each is pasted into."""
+
+    covered: int
+    candidates: int
+    recipients: int
+
+
+def share_out(passes: float) -> Effort | None:
+    """What as many passes of the model allow, a third for covering; None where too little."""
+    fewest = 2 * _CANDIDATES[0] * _RECIPIENTS[0]
+    if passes < fewest:
+        return None
+    covered = min(_COVERED, int(passes / 3) // covering.WINDOWS)
+    pasted = max(passes * 2 / 3, fewest)
+    recipients = int(np.clip(pasted / 2 / 8, *_RECIPIENTS))
+    return Effort(covered, int(np.clip(pasted / 2 / recipients, *_CANDIDATES)), recipients)
+
+
+def find_shortcuts(
+    subject: Subject, bar: float, passes: float, rng: np.random.Generator
+) -> Shortcuts:
+    """Propose by one half of the samples, ask with the other.
+
+    passes: how often the model may be asked about a picture.
+    """
     reading = subject.reading
     if reading.task in ("regression", "other", "independent"):
         return Shortcuts(missing="The model does not answer with one class a sample.")
+    effort = share_out(passes)
+    if effort is None:
+        return Shortcuts(
+            missing="The model is too large to try it. Raise attributions.work, or take the preset "
+            "full."
+        )
     usable = np.flatnonzero(
         np.isfinite(subject.raw_outputs.reshape(len(subject.samples), -1)).all(axis=1)
     )
@@ -93,11 +131,25 @@ def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Sh
     classes = _read_classes(subject, answers)
     half = rng.permutation(len(usable)) % 2 == 0
     first, second = usable[half], usable[~half]
-    candidates = scan(_normalise(subject, first), classes[first], reading.classes, rng)
-    chosen = candidates[:_CANDIDATES]
+    right = answers == classes
+    by_colour = scan(_normalise(subject, first), classes[first], reading.classes, rng)
+    by_covering = covering.drop_known(
+        covering.propose(
+            partial(_ask, subject),
+            np.asarray(subject.samples.pixels),
+            first[right[first]],
+            classes,
+            effort.covered,
+            rng,
+        ),
+        by_colour,
+    )
+    chosen = _take_turns(by_colour, by_covering, effort.candidates)
     asked: list[tuple[Shortcut, Pictures | None]] = []
     for candidate in track(chosen, "transplanting"):
-        found = _transplant(subject, candidate, second, classes, answers, len(chosen), rng)
+        found = _transplant(
+            subject, candidate, second, classes, answers, len(chosen), effort.recipients, rng
+        )
         if found is not None:
             asked.append(found)
     # Pictures in the order of what they show: their labels are read from it.
@@ -107,8 +159,16 @@ def find_shortcuts(subject: Subject, bar: float, rng: np.random.Generator) -> Sh
         tuple(one for one, _ in asked),
         np.concatenate(shown) if shown else None,
         tuple(len(made) // 2 for made in shown),
-        len(candidates),
+        len(by_colour) + len(by_covering),
+        effort.covered,
     )
+
+
+def _take_turns(first: list[Candidate], second: list[Candidate], most: int) -> list[Candidate]:
+    """Up to ``most``; each list has half of the room, and what the other leaves."""
+    room = max(most // 2, most - len(second))
+    chosen = first[:room]
+    return [*chosen, *second[: most - len(chosen)]]
 
 
 def _read_classes(subject: Subject, answers: Ints) -> Ints:
@@ -133,19 +193,24 @@ def _transplant(
     classes: Ints,
     answers: Ints,
     tried: int,
+    most: int,
     rng: np.random.Generator,
 ) -> tuple[Shortcut, Pictures | None] | None:
-    """Paste from pictures of the class that have the colour; from other ones for comparison."""
+    """Paste from pictures of the class that have the colour, or are answered rightly; from other
+    ones for comparison."""
     from scipy.stats import binomtest
 
     which = candidate.which
     donors = rows[classes[rows] == which]
-    donors = donors[candidate.holds(_normalise(subject, donors))] if len(donors) else donors
+    if candidate.colour is None:
+        donors = donors[answers[donors] == which]
+    elif len(donors):
+        donors = donors[candidate.colour(_normalise(subject, donors))]
     others = rows[classes[rows] != which]
     recipients = others[answers[others] != which]
     if len(donors) < 3 or len(recipients) < 10:
         return None
-    recipients = rng.permutation(recipients)[:_RECIPIENTS]
+    recipients = rng.permutation(recipients)[:most]
     pixels = np.asarray(subject.samples.pixels)
     given = rng.choice(donors, len(recipients))
     # From a third class: what the place of any other picture does.
@@ -157,16 +222,19 @@ def _transplant(
         if not same.any():
             break
     made = [_paste(pixels, recipients, source, candidate) for source in (given, control)]
-    became, by_control = (_ask(subject, one) == which for one in made)
+    became, by_control = (_ask(subject, one).argmax(axis=1) == which for one in made)
     gained, lost = int((became & ~by_control).sum()), int((by_control & ~became).sum())
     told = gained + lost
     p = float(binomtest(gained, told, 0.5, "greater").pvalue) if told else 1.0
     names = subject.labels.classes
+    alike = int(by_control.sum()) / max(int(became.sum()), 1)
     shortcut = Shortcut(
         names[which] if which < len(names) else f"class {which}",
         candidate.region.words,
+        "covering" if candidate.colour is None else "colour",
         candidate.share,
         candidate.others,
+        alike if candidate.colour is None else candidate.others,
         len(recipients),
         int(became.sum()),
         int(by_control.sum()),
@@ -193,10 +261,11 @@ def _paste(
     return np.asarray(np.where(candidate.region.pixels[None, :, :, None], source, into))
 
 
-def _ask(subject: Subject, pixels: NDArray[np.float32]) -> Ints:
+def _ask(subject: Subject, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of the classes."""
     from reportgen.subject.outputs import probabilities
 
     inputs = subject.scale(pixels)
     raw = subject.probe.predict(lambda rows: inputs[rows], len(inputs), "transplanting")
     values = raw[subject.reading.output.index]
-    return np.asarray(probabilities(subject.reading.task, values).argmax(axis=1), np.int64)
+    return np.asarray(probabilities(subject.reading.task, values), np.float32)
