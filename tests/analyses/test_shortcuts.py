@@ -10,7 +10,9 @@ import pytest
 from keras import layers
 from sklearn.datasets import load_digits
 
+from reportgen.analyses.attributions.covering import drop_known, propose
 from reportgen.analyses.attributions.scan import list_regions, scan
+from reportgen.analyses.attributions.transplant import Effort, share_out
 
 from ..kept import keep
 
@@ -169,6 +171,49 @@ def test_the_scan_proposes_by_chance_as_rarely_as_it_says():
         pictures = rng.random((90, 8, 8, 3)).astype(np.float32)
         proposed += bool(scan(pictures, rng.integers(0, 3, 90), 3, rng))
     assert proposed <= 3
+
+
+def test_covering_proposes_by_chance_as_rarely_as_it_says():
+    """Answers that depend on no place: of 40 sets one in a hundred proposes something."""
+    proposed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+
+        def ask(pictures, rng=rng):
+            return rng.dirichlet((3, 1, 1), len(pictures)).astype(np.float32)
+
+        pictures = rng.random((30, 8, 8, 3)).astype(np.float32)
+        proposed += bool(propose(ask, pictures, np.arange(30), np.zeros(30, int), 120, rng))
+    assert proposed <= 3
+
+
+def test_covering_finds_the_place_that_carries_the_class():
+    """Closed form: the log odds of class 1 are the brightness of two by two pixels."""
+    rng = np.random.default_rng(0)
+    pictures = rng.random((40, 8, 8, 1)).astype(np.float32)
+    classes = rng.integers(0, 2, 40)
+    pictures[:, 2:4, 5:7] = np.where(classes, 1, 0)[:, None, None, None]
+
+    def ask(some):
+        odds = 20 * (np.asarray(some)[:, 2:4, 5:7, 0].mean(axis=(1, 2)) - 0.5)
+        yes = 1 / (1 + np.exp(-odds))
+        return np.stack([1 - yes, yes], axis=1).astype(np.float32)
+
+    found = propose(ask, pictures, np.arange(40), classes, 24, rng)
+    assert [one.which for one in found[:2]] in ([0, 1], [1, 0])
+    for one in found[:2]:
+        rows, columns = np.nonzero(one.region.pixels)
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 3, 5, 6)
+        assert one.share > 0.9
+    assert not drop_known(found, found)
+
+
+def test_a_large_model_is_asked_less_and_a_huge_one_is_not():
+    assert share_out(100_000) == Effort(85, 20, 200)
+    least = share_out(640)
+    assert least is not None
+    assert (least.candidates, least.recipients) == (4, 40)
+    assert share_out(639) is None
 
 
 def test_regions_cover_the_picture_once():

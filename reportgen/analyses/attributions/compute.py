@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Pictures = NDArray[np.uint8]
 FEWEST = 8  # samples; of fewer methods are not held against anything
 _REFERENCE = 256  # samples that the mean colour is of
-_FOR_SHORTCUTS = 1 / 8  # of the work
 _TINY = 1e-9
 
 
@@ -92,7 +91,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         return _nothing(options, "The model answers with maps, not with one answer a sample.")
     a_pass = max(sum(flops or 0 for flops in subject.flops) / 2e9, _TINY)
     passes = options.work / a_pass
-    shortcuts = find_shortcuts(subject, options.converted, passes * _FOR_SHORTCUTS, rng)
+    shortcuts = find_shortcuts(subject, options.converted, passes, rng)
     chosen = choose(subject, _afford(passes, options))
     if not len(chosen.rows):
         return _nothing(options, "No answer is a number.")

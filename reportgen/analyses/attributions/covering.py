@@ -71,10 +71,10 @@ def propose(
             ):
                 kept.append(place)
         found += [
-            Candidate(which, windows[place], None, float(shares[place]), float(one.mean()))
+            Candidate(which, windows[place], "covering", float(shares[place]), float(one.mean()))
             for place in kept
         ]
-    return sorted(found, key=lambda one: one.others - one.share)
+    return sorted(found, key=lambda one: (one.others or 0) - (one.share or 0))
 
 
 def _stand_out(lost: NDArray[np.float64]) -> NDArray[np.float64]:

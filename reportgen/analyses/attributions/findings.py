@@ -181,12 +181,14 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _say_source(one: Shortcut) -> str:
+    if one.share is None or one.others is None:
+        return ""
     if one.by == "covering":
         return (
-            f"Covered, it takes {one.share:.0%} of the lead of its class, any other place "
+            f" Covered, it takes {one.share:.0%} of the lead of its class, any other place "
             f"{one.others:.0%}."
         )
-    return f"{one.share:.0%} of {one.name} have that colour there, {one.others:.0%} of the others."
+    return f" {one.share:.0%} of {one.name} have that colour there, {one.others:.0%} of the others."
 
 
 def _shortcut(result: AttributionsResult) -> Finding:
@@ -207,9 +209,9 @@ def _shortcut(result: AttributionsResult) -> Finding:
     if not first.is_one(bar):
         return SHORTCUT.finding(
             "pass",
-            f"{len(found.asked)} places or colours go with a class. Pasted into other pictures "
-            f"none makes many of them that class (at most {first.became} of {first.asked}: "
-            f"{first.name}). {_NOT_LOOKED_FOR}",
+            f"{len(found.asked)} places and colours were tried. Pasted into other pictures none "
+            f"makes many of them its class (the most: {first.became} of {first.asked} become "
+            f"{first.name}, {first.control} by the same place of others). {_NOT_LOOKED_FOR}",
             value=share,
             threshold=bar,
             evidence="attributions-shortcuts",
@@ -220,7 +222,7 @@ def _shortcut(result: AttributionsResult) -> Finding:
         "warn",
         f"{first.place[:1].upper()}{first.place[1:]}: taken from pictures of {first.name} and "
         f"pasted into {first.asked} of other classes it makes {first.became} of them {first.name}; "
-        f"taken from other pictures {first.control}. {_say_source(first)}{more} "
+        f"taken from other pictures {first.control}.{_say_source(first)}{more} "
         "The model does not need the thing to see it. "
         f"{SHORTCUT.advice}",
         value=share,

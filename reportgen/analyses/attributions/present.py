@@ -89,7 +89,8 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                 "Places that go with a class on one half of the samples, beyond what shuffling "
                 "gives (p = .01 for all together). By colour: many samples of the class have it "
                 "there and few others. By covering: it takes much of the lead that the class has "
-                "over the next one, and covering any other place takes little. On the other half "
+                "over the next one, and covering any other place takes little. The frame is always "
+                "asked about. On the other half "
                 "each was pasted into pictures of other classes from pictures of the class, and "
                 "from those of other classes for comparison. It is called a shortcut where more "
                 "than "
@@ -112,8 +113,8 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                     one.name,
                     one.place,
                     one.by,
-                    f"{one.share:.0%}",
-                    f"{one.others:.0%}",
+                    "" if one.share is None else f"{one.share:.0%}",
+                    "" if one.others is None else f"{one.others:.0%}",
                     one.asked,
                     one.became,
                     one.control,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Source = Literal["colour", "covering", "frame"]
 CELLS = 8  # along each side
 _LEVELS = 6  # of each colour channel
 _OFFSETS = (0.0, 0.5)
@@ -54,17 +56,28 @@ class Colour:
 class Candidate:
     """A region that goes with a class.
 
-    which: the class. region: where it is clearest, and what touches it. colour: what many samples
-    of the class have there and few others; None where covering proposed it. share, others: of the
-    class and of all other samples, how many have that colour; or how much of the lead of the class
-    is gone when the region is covered, and when any other is.
+    which: the class. region: where it is clearest, and what touches it. by: what proposed it; a
+    frame is always asked about. share, others: by colour, of the class and of all other samples,
+    how many have that colour; by covering, how much of the lead of the class is gone when the
+    region is covered, and when any other is. colour: what many samples of the class have there.
     """
 
     which: int
     region: Region
-    colour: Colour | None
-    share: float
-    others: float
+    by: Source
+    share: float | None = None
+    others: float | None = None
+    colour: Colour | None = None
+
+
+def make_frame(height: int, width: int) -> Region | None:
+    """The outermost sixteenth; None of small pictures: half of what there is would be a frame."""
+    thick = min(height, width) // 16
+    if not thick:
+        return None
+    pixels = np.ones((height, width), bool)
+    pixels[thick:-thick, thick:-thick] = False
+    return Region(pixels, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide")
 
 
 def list_windows(height: int, width: int) -> list[Region]:
@@ -99,11 +112,9 @@ def _list_cells(height: int, width: int) -> tuple[list[Region], tuple[int, int]]
 def list_regions(height: int, width: int) -> tuple[list[Region], tuple[int, int]]:
     """Cells row by row, the frame, the whole; and rows and columns of the cells."""
     found, shape = _list_cells(height, width)
-    thick = min(height, width) // 16
-    if thick:  # of smaller pictures a frame is half of what there is
-        frame = np.ones((height, width), bool)
-        frame[thick:-thick, thick:-thick] = False
-        found.append(Region(frame, f"the frame, {thick} pixel{'s' if thick > 1 else ''} wide"))
+    frame = make_frame(height, width)
+    if frame is not None:
+        found.append(frame)
     found.append(Region(np.ones((height, width), bool), "the colour of the whole picture"))
     return found, shape
 
@@ -207,9 +218,10 @@ def _describe(
             Candidate(
                 which,
                 Region(pixels, regions[place].words),
-                Colour(regions[place], colour, _OFFSETS[grid]),
+                "colour",
                 float(holders[own].mean()),
                 float(holders[~own].mean()) if (~own).any() else 0.0,
+                Colour(regions[place], colour, _OFFSETS[grid]),
             )
         )
     return made

@@ -8,15 +8,17 @@ arXiv 2212.04629): so pictures are changed and the model is asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analyses.attributions import covering
-from reportgen.analyses.attributions.scan import Candidate, scan
+from reportgen.analyses.attributions.scan import Candidate, Source, make_frame, scan
 from reportgen.progress import track
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ FEWEST = 40  # samples; half of them propose, half are asked
 _MOST, _MOST_BYTES = 2000, 2**29  # samples that are looked at, and what they take as floats
 _RECIPIENTS = (40, 200)  # pictures that each candidate is pasted into
 _CANDIDATES = (4, 24)
+_DONORS, _OTHERS = 3, 10  # samples of the asking half, at least
 _COVERED = 120  # samples that are covered cell by cell
 _LEVEL = 0.001  # for all candidates together
 _DRAWN, _SHOWN = 6, 3  # pictures of a shortcut, and shortcuts
@@ -47,9 +50,9 @@ class Shortcut:
 
     name: str
     place: str
-    by: Literal["colour", "covering"]
-    share: float
-    others: float
+    by: Source
+    share: float | None
+    others: float | None
     anyway: float
     asked: int
     became: int
@@ -94,10 +97,14 @@ class Effort:
 
 
 def share_out(passes: float) -> Effort | None:
-    """What as many passes of the model allow, a third for covering; None where too little."""
+    """What an eighth of so many passes of the model allows, a third of it for covering.
+
+    The least takes up to half of them; None where that is not enough.
+    """
     fewest = 2 * _CANDIDATES[0] * _RECIPIENTS[0]
-    if passes < fewest:
+    if passes / 2 < fewest:
         return None
+    passes = max(passes / 8, fewest)
     covered = min(_COVERED, int(passes / 3) // covering.WINDOWS)
     pasted = max(passes * 2 / 3, fewest)
     recipients = int(np.clip(pasted / 2 / 8, *_RECIPIENTS))
@@ -109,7 +116,7 @@ def find_shortcuts(
 ) -> Shortcuts:
     """Propose by one half of the samples, ask with the other.
 
-    passes: how often the model may be asked about a picture.
+    passes: how often the model may be asked about a picture, for this and for the maps.
     """
     reading = subject.reading
     if reading.task in ("regression", "other", "independent"):
@@ -144,7 +151,9 @@ def find_shortcuts(
         ),
         by_colour,
     )
-    chosen = _take_turns(by_colour, by_covering, effort.candidates)
+    frames = covering.drop_known(_list_frames(subject, classes[first]), by_colour)
+    proposed = (by_colour, by_covering, frames)
+    chosen = _take_turns(proposed, effort.candidates)
     asked: list[tuple[Shortcut, Pictures | None]] = []
     for candidate in track(chosen, "transplanting"):
         found = _transplant(
@@ -152,6 +161,11 @@ def find_shortcuts(
         )
         if found is not None:
             asked.append(found)
+    if chosen and not asked:
+        return Shortcuts(
+            missing=f"The samples of a class are too few: {2 * _DONORS} or more of one class, and "
+            f"{2 * _OTHERS} of the others, that are not answered with it."
+        )
     # Pictures in the order of what they show: their labels are read from it.
     asked.sort(key=lambda pair: (not pair[0].is_one(bar), -pair[0].gain))
     shown = [made for one, made in asked[:_SHOWN] if one.is_one(bar) and made is not None]
@@ -159,16 +173,24 @@ def find_shortcuts(
         tuple(one for one, _ in asked),
         np.concatenate(shown) if shown else None,
         tuple(len(made) // 2 for made in shown),
-        len(by_colour) + len(by_covering),
+        sum(map(len, proposed)),
         effort.covered,
     )
 
 
-def _take_turns(first: list[Candidate], second: list[Candidate], most: int) -> list[Candidate]:
-    """Up to ``most``; each list has half of the room, and what the other leaves."""
-    room = max(most // 2, most - len(second))
-    chosen = first[:room]
-    return [*chosen, *second[: most - len(chosen)]]
+def _list_frames(subject: Subject, classes: Ints) -> list[Candidate]:
+    """The frame of each class, classes with the most samples first."""
+    frame = make_frame(*subject.samples.pixels.shape[1:3])
+    if frame is None:
+        return []
+    found, counts = np.unique(classes, return_counts=True)
+    return [Candidate(which, frame, "frame") for which in found[np.argsort(-counts)].tolist()]
+
+
+def _take_turns(lists: Sequence[list[Candidate]], most: int) -> list[Candidate]:
+    """Up to ``most``, the lists in turn, each in its order."""
+    turns = chain.from_iterable(zip_longest(*lists))
+    return [one for one in turns if one is not None][:most]
 
 
 def _read_classes(subject: Subject, answers: Ints) -> Ints:
@@ -208,7 +230,7 @@ def _transplant(
         donors = donors[candidate.colour(_normalise(subject, donors))]
     others = rows[classes[rows] != which]
     recipients = others[answers[others] != which]
-    if len(donors) < 3 or len(recipients) < 10:
+    if len(donors) < _DONORS or len(recipients) < _OTHERS:
         return None
     recipients = rng.permutation(recipients)[:most]
     pixels = np.asarray(subject.samples.pixels)
@@ -227,14 +249,15 @@ def _transplant(
     told = gained + lost
     p = float(binomtest(gained, told, 0.5, "greater").pvalue) if told else 1.0
     names = subject.labels.classes
-    alike = int(by_control.sum()) / max(int(became.sum()), 1)
     shortcut = Shortcut(
         names[which] if which < len(names) else f"class {which}",
         candidate.region.words,
-        "covering" if candidate.colour is None else "colour",
+        candidate.by,
         candidate.share,
         candidate.others,
-        alike if candidate.colour is None else candidate.others,
+        (candidate.others or 0.0)
+        if candidate.by == "colour"
+        else int(by_control.sum()) / max(int(became.sum()), 1),
         len(recipients),
         int(became.sum()),
         int(by_control.sum()),
