@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
+_KEPT_BYTES = 2**28
 _TWO_FROM_ONE = ("binary", "binary_logit")
 
 
@@ -29,7 +31,7 @@ class Case:
 
     pictures: ``(n, h, w, c)`` scaled, channels last. directions: ``(n, units)``, see `Network`.
     reference: pictures that the mean is of, ``(m, h, w, c)``; baselines are drawn from them.
-    asked: logits with each cell replaced, which all scores of the same pictures share.
+    asked: logits of changed pictures, by who changed them: scores of the same pictures share them.
     layer: that class activation maps are read from; None: there is none, and ``no_layer`` says why.
     seed: of everything that is drawn. What is drawn does not depend on which pictures stand
     together.
@@ -42,7 +44,7 @@ class Case:
     layer: LayerCall | None
     no_layer: str = ""
     seed: int = 0
-    asked: dict[tuple[Fill, Grid], FloatArray] = field(default_factory=dict)
+    asked: dict[Hashable, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -89,11 +91,25 @@ class Case:
     def falls(self, which: Fill, grid: Grid) -> FloatArray:
         """The score less the score with one cell replaced, ``(n, rows, columns)``; asked once."""
         of = np.repeat(np.arange(len(self)), grid.count)
-        if (which, grid) not in self.asked:
+
+        def ask() -> FloatArray:
             patterns = np.tile(np.eye(grid.count, dtype=bool), (len(self), 1))
-            self.asked[which, grid] = self.covered(which, grid, of, patterns, "covering cells")
-        falls = self.scores[of] - self.score(self.asked[which, grid], of)
+            return self.covered(which, grid, of, patterns, "covering cells")
+
+        falls = self.scores[of] - self.score(self.ask_once((which, grid), ask), of)
         return falls.reshape(len(self), grid.rows, grid.columns)
+
+    def ask_once(self, key: Hashable, ask: Callable[[], FloatArray]) -> FloatArray:
+        """Logits of changed pictures; kept for other scores, unless they are very many.
+
+        key: everything that they depend on but the pictures, the layer and the seed.
+        """
+        if key in self.asked:
+            return self.asked[key]
+        logits = ask()
+        if logits.nbytes <= _KEPT_BYTES:
+            self.asked[key] = logits
+        return logits
 
     def covered(
         self, which: Fill, grid: Grid, of: Ints, patterns: NDArray[np.bool_], label: str

@@ -128,6 +128,22 @@ def test_two_inputs(rng):
     np.testing.assert_allclose(made.values, by_hand, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["occlusion", "rise", "kernel_shap", "score_cam"])
+def test_another_class_asks_nothing_again_and_has_its_own_map(rng, name):
+    x = rng.uniform(0, 1, (3, 16, 16, 3)).astype(np.float32)
+    model, method = convnet(), METHODS[name]
+    case = open_case(model, x, classes=1)
+    method(case)
+    other = method(case.of(np.eye(4, dtype=np.float32)[[2, 2, 2]])).values
+    kept = len(case.asked)
+    fresh = method(open_case(model, x, classes=2)).values
+    np.testing.assert_allclose(other, fresh, atol=1e-6)
+    method(case.of(np.eye(4, dtype=np.float32)[[0, 0, 0]]))
+    assert len(case.asked) == kept
+    method(case.take(np.array([1])))
+    assert len(case.asked) == kept
+
+
 def test_batch_normalisation_is_at_rest(rng):
     image = keras.Input((8, 8, 3))
     x = layers.BatchNormalization()(layers.Conv2D(4, 3)(image))

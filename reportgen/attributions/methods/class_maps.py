@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -162,7 +163,8 @@ class ScoreCAM:
         masks = np.concatenate([masks, np.zeros((len(case), *found.shape[1:3]), np.float32)])
         asked = np.concatenate([of, everyone])
         which = np.arange(len(asked))
-        logits = case.network.masked(case.pictures, fills, asked, masks, which, "Score-CAM")
+        ask = partial(case.network.masked, case.pictures, fills, asked, masks, which, "Score-CAM")
+        logits = case.ask_once(self, ask)
         scores = case.score(logits, asked)
         weights = np.zeros(found.shape[::3], np.float32)
         weights[of, channel] = scores[: len(of)] - scores[len(of) :][of]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -79,9 +80,16 @@ class RISE:
             masks = draw_masks(rng, some, (height, width), self.cells, self.chance)
             of = np.repeat(np.arange(count), some)
             spread = np.tile(np.arange(some), count)
-            logits = case.network.masked(
-                case.pictures, case.fill(self.fill), of, masks, spread, "RISE"
+            ask = partial(
+                case.network.masked,
+                case.pictures,
+                case.fill(self.fill),
+                of,
+                masks,
+                spread,
+                "RISE",
             )
+            logits = case.ask_once((self, start), ask)
             made = case.score(logits, of).reshape(count, some).astype(np.float64)
             flat = masks.reshape(some, -1)
             weighted += made @ flat
@@ -143,7 +151,8 @@ class KernelSHAP:
         of = np.repeat(np.arange(count), len(there))
         patterns = np.tile(~there, (count, 1))
         fills = case.fill(self.fill)
-        logits = case.network.covered(case.pictures, fills, of, grid, patterns, "KernelSHAP")
+        ask = partial(case.network.covered, case.pictures, fills, of, grid, patterns, "KernelSHAP")
+        logits = case.ask_once(self, ask)
         made = case.score(logits, of).reshape(count, -1).astype(np.float64)
         start = case.empty(self.fill).astype(np.float64)
         whole = case.scores.astype(np.float64) - start
