@@ -77,6 +77,11 @@ class Case:
     def _fills(self) -> dict[Fill, FloatArray]:
         return {}
 
+    @cached_property
+    def derived(self) -> dict[Hashable, object]:
+        """What methods keep of these scores for each other."""
+        return {}
+
     def empty(self, which: Fill) -> FloatArray:
         """Scores of what stands in place of the pictures, ``(n,)``."""
         if which not in self._empty:

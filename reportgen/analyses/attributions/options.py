@@ -99,7 +99,7 @@ class Options(AnalysisOptions):
     )
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
         "quick": {"samples": 12, "shown": 4, "mistakes": 2, "randomised": 4, "work": 800.0},
-        "full": {"methods": ALL, "shown": 12, "work": 40_000.0, "seconds": 3600.0},
+        "full": {"methods": ALL, "shown": 12, "randomised": 6, "work": 40_000.0, "seconds": 3600.0},
     }
     tiny: ClassVar[Mapping[str, Any]] = {
         "samples": 8,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -137,17 +137,19 @@ class ScoreCAM:
     score is the logit, and no softmax is taken over the weights: of probabilities, none of them
     would be more than e times another. Maps without contrast weigh nothing.
 
-    fill: what stands where a map lets nothing through; None: zeros, as in the paper.
+    fill: what stands where a map lets nothing through; None: zeros, as in the paper. most: maps of
+    each picture that are asked about, those of the largest span; None: all, as in the paper.
     """
 
     fill: Fill | None = "mean"
+    most: int | None = None
     name: ClassVar[str] = "score_cam"
     title: ClassVar[str] = "Score-CAM"
 
     @property
     def light(self) -> ScoreCAM:
         """See `Method`."""
-        return self
+        return replace(self, most=min(self.most or 64, 64))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of the layer's positions, signed."""
@@ -156,7 +158,9 @@ class ScoreCAM:
         span = found.max(axis=(1, 2), keepdims=True) - low
         stretched = (found - low) / np.maximum(span, _TINY)
         fills = np.zeros_like(case.pictures) if self.fill is None else case.fill(self.fill)
-        of, channel = np.nonzero(span[:, 0, 0, :] > _TINY)
+        ranks = (-span[:, 0, 0, :]).argsort(axis=1).argsort(axis=1)
+        asked_about = (span[:, 0, 0, :] > _TINY) & (ranks < (self.most or ranks.shape[1]))
+        of, channel = np.nonzero(asked_about)
         masks = np.moveaxis(stretched, -1, 1)[of, channel]
         # One more of each picture that lets nothing through: the fill.
         everyone = np.arange(len(case))

@@ -64,7 +64,7 @@ class RISE:
     @property
     def light(self) -> RISE:
         """See `Method`."""
-        return replace(self, masks=min(self.masks, 200))
+        return replace(self, masks=min(self.masks, 100))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed. Checks: "error", the standard error of a typical pixel."""
@@ -141,7 +141,7 @@ class KernelSHAP:
     @property
     def light(self) -> KernelSHAP:
         """See `Method`."""
-        return replace(self, samples=min(self.samples, 192))
+        return replace(self, samples=min(self.samples, 64), cells=min(self.cells, 5))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of cells, signed. Checks: "fit", the share of the variance that a sum explains."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,31 +89,48 @@ class SmoothGrad:
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels; sizes, without a sign."""
-        shape = case.pictures.shape[1:]
-        rng = np.random.default_rng([case.seed, 1])
-        noise = rng.standard_normal((self.pictures, *shape), np.float32)
-        ranges = np.ptp(case.pictures.reshape(len(case), -1), axis=1) * np.float32(self.noise)
-        of = np.repeat(np.arange(len(case)), self.pictures)
+        moments = _read_moments(case, self.pictures, self.noise)
+        made = {
+            "absolute": moments.absolute,
+            "squared": moments.squares,
+            "variance": np.maximum(moments.squares - moments.mean**2, 0),
+        }
+        chosen = made[self.of].astype(np.float32)
+        side = case.pictures.shape[1:3]
+        return Maps(self.name, chosen.max(axis=-1), side, signed=False, channels=chosen)
 
-        def make(items: Ints) -> FloatArray:
-            added = ranges[of[items], None, None, None] * noise[items % self.pictures]
-            return np.asarray(case.pictures[of[items]] + added, np.float32)
 
-        first, second = (np.zeros(case.pictures.shape, np.float64) for _ in range(2))
-        run = case.network.gradients(make, case.directions, of, self.name)
-        for items, _, gradients in run:
-            wide = gradients.astype(np.float64)
-            if self.of != "squared":
-                _add(first, of[items], np.abs(wide) if self.of == "absolute" else wide)
-            if self.of != "absolute":
-                _add(second, of[items], wide**2)
-        mean, squares = first / self.pictures, second / self.pictures
-        chosen = {
-            "absolute": mean,
-            "squared": squares,
-            "variance": np.maximum(squares - mean**2, 0),
-        }[self.of].astype(np.float32)
-        return Maps(self.name, chosen.max(axis=-1), shape[:2], signed=False, channels=chosen)
+@dataclass(frozen=True)
+class _Moments:
+    """Means over noise of the gradients, their sizes and their squares, ``(n, h, w, c)`` each."""
+
+    mean: NDArray[np.float64]
+    absolute: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def _read_moments(case: Case, pictures: int, noise: float) -> _Moments:
+    """What SmoothGrad and VarGrad are made of; asked once for all of them."""
+    key = ("moments", pictures, noise)
+    if key in case.derived:
+        return cast("_Moments", case.derived[key])
+    rng = np.random.default_rng([case.seed, 1])
+    added = rng.standard_normal((pictures, *case.pictures.shape[1:]), np.float32)
+    ranges = np.ptp(case.pictures.reshape(len(case), -1), axis=1) * np.float32(noise)
+    of = np.repeat(np.arange(len(case)), pictures)
+
+    def make(items: Ints) -> FloatArray:
+        changes = ranges[of[items], None, None, None] * added[items % pictures]
+        return np.asarray(case.pictures[of[items]] + changes, np.float32)
+
+    sums = [np.zeros(case.pictures.shape, np.float64) for _ in range(3)]
+    for items, _, gradients in case.network.gradients(make, case.directions, of, "smoothgrad"):
+        wide = gradients.astype(np.float64)
+        for total, values in zip(sums, (wide, np.abs(wide), wide**2), strict=True):
+            add_by_picture(total, of[items], values)
+    moments = _Moments(*(total / pictures for total in sums))
+    case.derived[key] = moments
+    return moments
 
 
 def _gradients_of(case: Case, label: str) -> FloatArray:
@@ -124,7 +141,7 @@ def _gradients_of(case: Case, label: str) -> FloatArray:
     return np.concatenate([gradients for _, _, gradients in run])
 
 
-def _add(sums: NDArray[np.float64], of: Ints, values: NDArray[np.floating]) -> None:
+def add_by_picture(sums: NDArray[np.float64], of: Ints, values: NDArray[np.floating]) -> None:
     """Add each value to the sum of its picture; ``of`` does not fall."""
     starts = np.flatnonzero(np.diff(of, prepend=-1))
     sums[of[starts]] += np.add.reduceat(values, starts, axis=0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.attributions.case import Case
 from reportgen.attributions.fills import FILLS, Fill
 from reportgen.attributions.maps import Maps
+from reportgen.attributions.methods.gradients import add_by_picture
 
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -61,7 +62,7 @@ class IntegratedGradients:
             run = case.network.gradients(make, case.directions, of, "integrating gradients")
             for items, _, gradients in run:
                 weighted = gradients * weights[items % self.steps][:, None, None, None]
-                np.add.at(mean, of[items], weighted)
+                add_by_picture(mean, of[items], weighted)
             total += way * mean
             starts.append(self._ask(baseline, begin, case))
         total /= len(self.baselines)
@@ -106,7 +107,7 @@ class ExpectedGradients:
     @property
     def light(self) -> ExpectedGradients:
         """See `Method`."""
-        return replace(self, steps=min(self.steps, 16))
+        return replace(self, steps=min(self.steps, 8))
 
     def __call__(self, case: Case) -> Maps:
         """Maps of pixels, signed. Checks: "completeness", as of integrated gradients."""
@@ -127,7 +128,7 @@ class ExpectedGradients:
             make, case.directions, of, "expected gradients"
         ):
             way = case.pictures[of[items]] - case.reference[chosen[items % self.steps]]
-            np.add.at(total, of[items], way * gradients)
+            add_by_picture(total, of[items], way * gradients)
         total /= self.steps
         begins = case.network.logits(case.reference[np.unique(chosen)])
         counts = np.bincount(np.unique(chosen, return_inverse=True)[1])
