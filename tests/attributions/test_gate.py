@@ -153,6 +153,38 @@ def test_smooth_maps_scatter_further_than_rough_noise():
     assert np.std(smooth) > 1.5 * np.std(rough)
 
 
+def test_each_method_meets_noise_and_edges_of_its_own_smoothness(rng, monkeypatch):
+    """The areas of the controls are those of maps as smooth as the method's, not of the others'."""
+    x = rng.uniform(0, 1, (PICTURES, 16, 16, 1)).astype(np.float32)
+    case = open_case(linear(rng.normal(size=(16, 16, 1, 3))), x)
+    grid = make_grid(16, 16)
+    found = {blur: controls.draw_noise(PICTURES, grid, blur, rng) for blur in (0.0, 1.9)}
+    methods = [Impostor(f"{blur}", lambda _, made=made: made) for blur, made in found.items()]
+    drawn, traced = [], []
+
+    def draw_noise(count, grid, blur, rng):
+        made = controls.draw_noise(count, grid, blur, rng)
+        drawn.append(controls.measure_smoothness(made))
+        return made
+
+    def find_edges(pictures, grid, blur):
+        made = controls.find_edges(pictures, grid, blur)
+        traced.append(controls.measure_smoothness(made))
+        return made
+
+    monkeypatch.setattr(faithfulness, "draw_noise", draw_noise)
+    monkeypatch.setattr(faithfulness, "find_edges", find_edges)
+    made = [method(case) for method in methods]
+    rough, smooth = examine(case, methods, made, grid).verdicts
+    own = [controls.measure_smoothness(maps.on(grid)) for maps in made]
+    assert own[1] > own[0] + 0.5
+    # Of 24 maps of 64 cells each, the correlation of neighbours is known to about .05.
+    np.testing.assert_allclose(sorted(drawn), own, atol=0.1)
+    assert sorted(traced)[1] > 0.5
+    assert rough.control_areas["noise"] != smooth.control_areas["noise"]
+    assert rough.control_areas["edges"] != smooth.control_areas["edges"]
+
+
 def test_shuffled_weights_are_the_same_numbers_in_other_places(trained):
     model, draw = trained
     x, _ = draw(40, 7)

@@ -77,7 +77,7 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                     "colour of the class under it pasted in. The thing itself is not in it."
                 ),
                 alt=f"{sum(found.drawn)} pairs of pictures before and after pasting.",
-                panels=(Panel(tiles="attributions/shortcuts", columns=6, labels=tuple(labels)),),
+                panels=(Panel(tiles="attributions/shortcuts", columns=4, labels=tuple(labels)),),
             )
         )
     left = len(found.asked) - _ROWS
