@@ -3,6 +3,10 @@
 ResNet-8 with 32 pictures of 32 x 32 and MobileNet 0.25 with 16 of 224 x 224, where the collection
 of real models is here (``REPORTGEN_REAL``); a network of two convolutions everywhere. 50 noisy
 pictures each; all channels of the last layer with positions. The classes are those answered.
+
+A ReLU whose input lies within rounding of its corner is open in one and closed in the other: then a
+gradient differs over as much of the picture as reaches it. Against double precision ours is off so
+on one of four pictures of MobileNet, theirs on another, and both by less than 1e-6 elsewhere.
 """
 
 from __future__ import annotations
