@@ -27,7 +27,7 @@ from reportgen.report.sections import SectionBody
 _FILLS = {"mean": "the mean colour of the samples", "blurred": "the picture itself, blurred"}
 _BEST = "each cell alone"
 _SHORTCUTS = "Marks that go with a class, and what they do elsewhere"
-_ROWS = 12
+_ROWS = 8
 
 
 def present(result: AttributionsResult) -> SectionBody:
@@ -89,7 +89,7 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                 "Places that go with a class on one half of the samples, beyond what shuffling "
                 "gives (p = .01 for all together). By colour: many samples of the class have it "
                 "there and few others. By covering: it takes much of the lead that the class has "
-                "over the next one, and covering any other place takes little. The frame is always "
+                "over the next one, and covering elsewhere takes little. The frame is always "
                 "asked about. On the other half "
                 "each was pasted into pictures of other classes from pictures of the class, and "
                 "from those of other classes for comparison. It is called a shortcut where more "
@@ -102,8 +102,8 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                 "Class",
                 "Place",
                 "Proposed by",
-                "Many",
-                "Few",
+                "In the class",
+                "Elsewhere",
                 "Pasted into",
                 "Become it",
                 "By others",
