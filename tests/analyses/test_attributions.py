@@ -104,6 +104,9 @@ def test_nothing_is_changed_and_the_same_seed_gives_the_same(network, analyse, s
 def test_few_samples_are_drawn_and_not_judged(network, analyse, subject_of):
     x, y = squares(3, 3)
     found = analyse("attributions", subject_of(network, x, y, preprocessing="unit"), randomised=0)
+    assert found.findings["attributions.sanity"].message == (
+        "Left out: attributions.randomised is 0."
+    )
     assert found.levels[FAITHFULNESS] == "not_applicable"
     assert "3 samples are too few" in found.findings[FAITHFULNESS].message
     assert found.body.arrays["maps"].shape[0] == 15

@@ -102,13 +102,14 @@ def _faithfulness(result: AttributionsResult) -> Finding:
     if result.missing:
         return FAITHFULNESS.not_checked(result.missing)
     if found is None:
-        return FAITHFULNESS.not_checked(_say_missing(result))
+        return FAITHFULNESS.not_checked(_say_missing(result, "faithfulness"))
     titles = {one.name: one.title for one in result.methods}
     failed = [one for one in found.verdicts if not one.passes]
     passed = [one for one in found.verdicts if one.passes]
     parts = []
     if passed:
-        parts.append(f"{_list(titles[one.method] for one in passed)} pass.")
+        verb = "passes" if len(passed) == 1 else "pass"
+        parts.append(f"{_list(titles[one.method] for one in passed)} {verb}.")
     if failed:
         said = "; ".join(f"{titles[one.method]} ({explain_failure(one)})" for one in failed)
         parts.append(f"Not proved: {said}.")
@@ -139,8 +140,8 @@ def say_fifth(found: Faithfulness, among: list[Verdict], titles: dict[str, str])
     )
 
 
-def _say_missing(result: AttributionsResult) -> str:
-    if result.left_out:
+def _say_missing(result: AttributionsResult, part: str) -> str:
+    if part in result.left_out or not result.methods:
         return "No time was left. Raise attributions.seconds."
     if all(one.missing for one in result.methods):
         return "No method could be asked about this model."
@@ -152,8 +153,10 @@ def _say_missing(result: AttributionsResult) -> str:
 def _sanity(result: AttributionsResult) -> Finding:
     if result.missing:
         return SANITY.not_checked(result.missing)
+    if not result.options.randomised:
+        return SANITY.not_checked("Left out: attributions.randomised is 0.")
     if not result.sanity:
-        return SANITY.not_checked(_say_missing(result))
+        return SANITY.not_checked(_say_missing(result, "random weights"))
     titles = {one.name: one.title for one in result.methods}
     alarms = [one for one in result.sanity if one.alarm]
     if not alarms:
