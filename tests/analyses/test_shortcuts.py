@@ -10,9 +10,10 @@ import pytest
 from keras import layers
 from sklearn.datasets import load_digits
 
-from reportgen.analyses.attributions.covering import drop_known, propose
-from reportgen.analyses.attributions.scan import list_regions, scan
-from reportgen.analyses.attributions.transplant import Effort, share_out
+from reportgen.analyses.attributions.covering import draw, drop_known, propose
+from reportgen.analyses.attributions.findings import say_covered
+from reportgen.analyses.attributions.scan import Candidate, list_regions, scan
+from reportgen.analyses.attributions.transplant import Effort, Shortcuts, _paste, share_out
 
 from ..kept import keep
 
@@ -183,7 +184,7 @@ def test_covering_proposes_by_chance_as_rarely_as_it_says():
             return rng.dirichlet((3, 1, 1), len(pictures)).astype(np.float32)
 
         pictures = rng.random((30, 8, 8, 3)).astype(np.float32)
-        proposed += bool(propose(ask, pictures, np.arange(30), np.zeros(30, int), 120, rng))
+        proposed += bool(propose(ask, pictures, np.arange(12), np.zeros(30, int), rng))
     assert proposed <= 3
 
 
@@ -199,7 +200,7 @@ def test_covering_finds_the_place_that_carries_the_class():
         yes = 1 / (1 + np.exp(-odds))
         return np.stack([1 - yes, yes], axis=1).astype(np.float32)
 
-    found = propose(ask, pictures, np.arange(40), classes, 24, rng)
+    found = propose(ask, pictures, draw(np.arange(40), classes, 24, rng), classes, rng)
     assert [one.which for one in found[:2]] in ([0, 1], [1, 0])
     for one in found[:2]:
         rows, columns = np.nonzero(one.region.pixels)
@@ -214,6 +215,23 @@ def test_a_large_model_is_asked_less_and_a_huge_one_is_not():
     assert least is not None
     assert (least.candidates, least.recipients) == (4, 40)
     assert share_out(639) is None
+
+
+def test_a_cast_of_darkness_is_pasted_as_far_as_one_of_light():
+    """Its mean is that of the donor, though no recipient is as dark."""
+    rng = np.random.default_rng(0)
+    pixels = np.concatenate(
+        [rng.uniform(110, 150, (3, 8, 8, 3)), rng.uniform(50, 90, (3, 8, 8, 3))]
+    )
+    whole = Candidate(0, list_regions(8, 8)[0][-1], "colour")
+    made = _paste(pixels, np.arange(3), np.arange(3, 6), whole)
+    np.testing.assert_allclose(made.mean((1, 2)), pixels[3:].mean((1, 2)), atol=0.5)
+
+
+def test_where_nothing_could_be_covered_that_is_said():
+    rows = draw(np.arange(5), np.zeros(5, int), 120, np.random.default_rng(0))
+    assert not len(rows)
+    assert "No place was covered" in say_covered(Shortcuts(covered=len(rows)))
 
 
 def test_regions_cover_the_picture_once():

@@ -25,15 +25,13 @@ def propose(
     pixels: NDArray[np.generic],
     rows: Ints,
     classes: Ints,
-    most: int,
     rng: np.random.Generator,
 ) -> list[Candidate]:
     """Places that take more from a class than any does when the places of each sample are shuffled.
 
     Args:
         ask: probabilities of the classes of pictures, ``(n, classes)``. pixels: of all samples,
-            ``(n, h, w, c)``. rows: samples that are answered rightly. classes: of all samples.
-            most: samples that may be covered, each 49 times.
+            ``(n, h, w, c)``. rows: samples that are covered, see `draw`. classes: of all samples.
 
     Each two by two cells of the grid are covered with the mean colour of the samples. The measure:
     how much of the lead of the class (its log probability less the largest other) is gone, 0 to 1,
@@ -41,9 +39,9 @@ def propose(
     above the largest value over all places and classes in each of 99 shuffles of the places of
     every sample (p = .01 for all together).
     """
-    chosen = _draw(rows, classes, most, rng)
-    if not chosen:
+    if not len(rows):
         return []
+    chosen = {int(which): rows[classes[rows] == which] for which in np.unique(classes[rows])}
     colour = pixels[rows].mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
     windows = list_windows(pixels.shape[1], pixels.shape[2])
     masks = np.stack([np.zeros_like(windows[0].pixels), *(one.pixels for one in windows)])
@@ -71,7 +69,13 @@ def propose(
             ):
                 kept.append(place)
         found += [
-            Candidate(which, windows[place], "covering", float(shares[place]), float(one.mean()))
+            Candidate(
+                which,
+                windows[place],
+                "covering",
+                float(shares[place]),
+                float(np.delete(one, place, axis=1).mean()),
+            )
             for place in kept
         ]
     return sorted(found, key=lambda one: (one.others or 0) - (one.share or 0))
@@ -85,6 +89,8 @@ def _stand_out(lost: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _measure_loss(probabilities: FloatArray, which: int) -> NDArray[np.float64]:
     """Share of the lead that each of the covered pictures has lost; the first is not covered."""
+    if probabilities.shape[1] < 2 or not np.isfinite(probabilities).all():
+        return np.zeros(len(probabilities) - 1)  # no lead, or none that can be told
     scores = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
     leads = scores[:, which] - np.delete(scores, which, axis=1).max(axis=1)
     return np.asarray(np.clip(1 - leads[1:] / max(leads[0], _SMALLEST), 0, 1))
@@ -104,10 +110,16 @@ def _overlap(one: Region, other: Region) -> bool:
     return bool((one.pixels & other.pixels).any())
 
 
-def _draw(rows: Ints, classes: Ints, most: int, rng: np.random.Generator) -> dict[int, Ints]:
-    """As many samples of each class; where that would be too few, of some classes."""
+def draw(rows: Ints, classes: Ints, most: int, rng: np.random.Generator) -> Ints:
+    """Samples to be covered, each 49 times: as many of each class; where that would be too few, of
+    some classes; none where no class has enough.
+
+    Args:
+        rows: samples that are answered rightly. classes: of all samples. most: to be covered.
+    """
     by_class = {int(which): rows[classes[rows] == which] for which in np.unique(classes[rows])}
     enough = [which for which, some in by_class.items() if len(some) >= FEWEST]
     asked = rng.permutation(enough)[: most // FEWEST].tolist()
     each = min(MOST, most // max(len(asked), 1))
-    return {which: np.sort(rng.permutation(by_class[which])[:each]) for which in sorted(asked)}
+    drawn = [np.sort(rng.permutation(by_class[which])[:each]) for which in sorted(asked)]
+    return np.concatenate(drawn) if drawn else np.zeros(0, np.int64)

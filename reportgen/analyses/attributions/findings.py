@@ -10,7 +10,7 @@ from reportgen.report.findings import Finding
 
 if TYPE_CHECKING:
     from reportgen.analyses.attributions.compute import AttributionsResult
-    from reportgen.analyses.attributions.transplant import Shortcut
+    from reportgen.analyses.attributions.transplant import Shortcut, Shortcuts
     from reportgen.attributions.gate.faithfulness import Faithfulness, Verdict
 
 FAITHFULNESS = Check(
@@ -183,6 +183,13 @@ def _list(names: Iterable[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def say_covered(found: Shortcuts) -> str:
+    """How a sentence ends on what covering gave."""
+    if not found.covered:
+        return ". No place was covered: too few samples are right, or the model is too large."
+    return f", and covering none takes it away from {found.covered} samples."
+
+
 def _say_source(one: Shortcut) -> str:
     if one.share is None or one.others is None:
         return ""
@@ -201,8 +208,8 @@ def _shortcut(result: AttributionsResult) -> Finding:
     if not found.asked:
         return SHORTCUT.finding(
             "pass",
-            "No place and no cast of colour goes with one class beyond chance, and covering none "
-            f"takes it away. {_NOT_LOOKED_FOR}",
+            "No place and no cast of colour goes with one class beyond chance"
+            f"{say_covered(found)} {_NOT_LOOKED_FOR}",
             value=0.0,
             threshold=bar,
             evidence="attributions-shortcuts",

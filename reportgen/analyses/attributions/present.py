@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen import text
 from reportgen.analyses.attributions.compute import AttributionsResult, MethodMaps, Shown
-from reportgen.analyses.attributions.findings import explain_failure, judge
+from reportgen.analyses.attributions.findings import explain_failure, judge, say_covered
 from reportgen.report.blocks import (
     Block,
     Cell,
@@ -54,8 +54,7 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
         return []
     if not found.asked:
         said = (
-            "No place and no cast of colour goes with one class beyond chance, and covering "
-            "none takes it away."
+            f"No place and no cast of colour goes with one class beyond chance{say_covered(found)}"
         )
         return [Text(id="attributions-shortcuts", title=_SHORTCUTS, caption=said)]
     blocks: list[Block] = []

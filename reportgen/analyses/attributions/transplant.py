@@ -140,18 +140,18 @@ def find_shortcuts(
     first, second = usable[half], usable[~half]
     right = answers == classes
     by_colour = scan(_normalise(subject, first), classes[first], reading.classes, rng)
+    covered = covering.draw(first[right[first]], classes, effort.covered, rng)
     by_covering = covering.drop_known(
         covering.propose(
             partial(_ask, subject),
             np.asarray(subject.samples.pixels),
-            first[right[first]],
+            covered,
             classes,
-            effort.covered,
             rng,
         ),
         by_colour,
     )
-    frames = covering.drop_known(_list_frames(subject, classes[first]), by_colour)
+    frames = _list_frames(subject, classes[first])
     proposed = (by_colour, by_covering, frames)
     chosen = _take_turns(proposed, effort.candidates)
     asked: list[tuple[Shortcut, Pictures | None]] = []
@@ -163,8 +163,8 @@ def find_shortcuts(
             asked.append(found)
     if chosen and not asked:
         return Shortcuts(
-            missing=f"The samples of a class are too few: {2 * _DONORS} or more of one class, and "
-            f"{2 * _OTHERS} of the others, that are not answered with it."
+            missing=f"Too few samples can be used: {2 * _DONORS} or more of a class that are "
+            f"answered with it, and {2 * _OTHERS} of others that are not."
         )
     # Pictures in the order of what they show: their labels are read from it.
     asked.sort(key=lambda pair: (not pair[0].is_one(bar), -pair[0].gain))
@@ -174,7 +174,7 @@ def find_shortcuts(
         np.concatenate(shown) if shown else None,
         tuple(len(made) // 2 for made in shown),
         sum(map(len, proposed)),
-        effort.covered,
+        len(covered),
     )
 
 
@@ -279,7 +279,8 @@ def _paste(
     source = np.asarray(pixels[donors], np.float32)
     if candidate.region.whole:
         moved = into + source.mean(axis=(1, 2), keepdims=True) - into.mean((1, 2), keepdims=True)
-        made = np.clip(moved, into.min(), max(float(into.max()), float(source.max())))
+        low, high = min(into.min(), source.min()), max(into.max(), source.max())
+        made = np.clip(moved, low, high)
         return np.asarray(made, np.float32)
     return np.asarray(np.where(candidate.region.pixels[None, :, :, None], source, into))
 

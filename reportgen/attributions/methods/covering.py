@@ -13,6 +13,7 @@ from reportgen.attributions.case import Case
 from reportgen.attributions.cells import make_grid
 from reportgen.attributions.fills import FILLS, Fill
 from reportgen.attributions.maps import Maps
+from reportgen.errors import UsageError
 
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -146,6 +147,8 @@ class KernelSHAP:
     def __call__(self, case: Case) -> Maps:
         """Maps of cells, signed. Checks: "fit", the share of the variance that a sum explains."""
         grid = make_grid(case.pictures.shape[1], case.pictures.shape[2], self.cells)
+        if grid.count < 2:
+            raise UsageError("A picture of one pixel has no parts to tell apart.")
         count = len(case)
         there = draw_coalitions(np.random.default_rng([case.seed, 4]), self.samples, grid.count)
         of = np.repeat(np.arange(count), len(there))
