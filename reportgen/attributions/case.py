@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,6 @@ class Case:
 
     pictures: ``(n, h, w, c)`` scaled, channels last. directions: ``(n, units)``, see `Network`.
     reference: pictures that the mean is of, ``(m, h, w, c)``; baselines are drawn from them.
-    asked: logits of changed pictures, by who changed them: scores of the same pictures share them.
     layer: that class activation maps are read from; None: there is none, and ``no_layer`` says why.
     seed: of everything that is drawn. What is drawn does not depend on which pictures stand
     together.
@@ -44,7 +43,6 @@ class Case:
     layer: LayerCall | None
     no_layer: str = ""
     seed: int = 0
-    asked: dict[Hashable, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -104,16 +102,21 @@ class Case:
         falls = self.scores[of] - self.score(self.ask_once((which, grid), ask), of)
         return falls.reshape(len(self), grid.rows, grid.columns)
 
+    @cached_property
+    def _asked(self) -> dict[Hashable, FloatArray]:
+        """Logits of changed pictures, by who changed them: scores of the same pictures share it."""
+        return {}
+
     def ask_once(self, key: Hashable, ask: Callable[[], FloatArray]) -> FloatArray:
-        """Logits of changed pictures; kept for other scores, unless they are very many.
+        """Logits of changed pictures; kept for other scores, until they are very many.
 
         key: everything that they depend on but the pictures, the layer and the seed.
         """
-        if key in self.asked:
-            return self.asked[key]
+        if key in self._asked:
+            return self._asked[key]
         logits = ask()
-        if logits.nbytes <= _KEPT_BYTES:
-            self.asked[key] = logits
+        if sum(kept.nbytes for kept in self._asked.values()) + logits.nbytes <= _KEPT_BYTES:
+            self._asked[key] = logits
         return logits
 
     def covered(
@@ -126,15 +129,17 @@ class Case:
     def take(self, rows: Ints) -> Case:
         """Some of the pictures."""
         pictures, directions = self.pictures[rows], self.directions[rows]
-        return replace(self, pictures=pictures, directions=directions, asked={})
+        return replace(self, pictures=pictures, directions=directions)
 
     def of(self, directions: FloatArray) -> Case:
         """The same pictures, other scores."""
-        return replace(self, directions=directions)
+        other = replace(self, directions=directions)
+        other.__dict__.update(logits=self.logits, _fills=self._fills, _asked=self._asked)
+        return other
 
     def on(self, network: Network) -> Case:
         """The same of another network."""
-        return replace(self, network=network, asked={})
+        return replace(self, network=network)
 
 
 def make_directions(task: Task, units: int, classes: Ints) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,10 +11,24 @@ import pytest
 from keras import layers
 from sklearn.datasets import load_digits
 
-from reportgen.analyses.attributions.covering import draw, drop_known, propose
+from reportgen.analyses.attributions.covering import draw, propose
 from reportgen.analyses.attributions.findings import say_covered
-from reportgen.analyses.attributions.scan import Candidate, list_regions, scan
-from reportgen.analyses.attributions.transplant import Effort, Shortcuts, _paste, share_out
+from reportgen.analyses.attributions.scan import (
+    Candidate,
+    _hold,
+    _measure,
+    list_regions,
+    list_windows,
+    scan,
+)
+from reportgen.analyses.attributions.transplant import (
+    Effort,
+    Shortcut,
+    Shortcuts,
+    _is,
+    _paste,
+    share_out,
+)
 
 from ..kept import keep
 
@@ -181,24 +196,27 @@ def test_covering_proposes_by_chance_as_rarely_as_it_says():
         rng = np.random.default_rng(seed)
 
         def ask(pictures, rng=rng):
-            return rng.dirichlet((3, 1, 1), len(pictures)).astype(np.float32)
+            return np.log(rng.dirichlet((3, 1, 1), len(pictures))).astype(np.float32)
 
         pictures = rng.random((30, 8, 8, 3)).astype(np.float32)
         proposed += bool(propose(ask, pictures, np.arange(12), np.zeros(30, int), rng))
     assert proposed <= 3
 
 
-def test_covering_finds_the_place_that_carries_the_class():
-    """Closed form: the log odds of class 1 are the brightness of two by two pixels."""
+@pytest.mark.parametrize("size", [20, 2000])
+def test_covering_finds_the_place_that_carries_the_class(size):
+    """Closed form: the log odds of class 1 are the brightness of two by two pixels.
+
+    However large they are: of a probability of 1 no lead could be told.
+    """
     rng = np.random.default_rng(0)
     pictures = rng.random((40, 8, 8, 1)).astype(np.float32)
     classes = rng.integers(0, 2, 40)
     pictures[:, 2:4, 5:7] = np.where(classes, 1, 0)[:, None, None, None]
 
     def ask(some):
-        odds = 20 * (np.asarray(some)[:, 2:4, 5:7, 0].mean(axis=(1, 2)) - 0.5)
-        yes = 1 / (1 + np.exp(-odds))
-        return np.stack([1 - yes, yes], axis=1).astype(np.float32)
+        odds = size * (np.asarray(some)[:, 2:4, 5:7, 0].mean(axis=(1, 2)) - 0.5)
+        return np.stack([np.zeros_like(odds), odds], axis=1)
 
     found = propose(ask, pictures, draw(np.arange(40), classes, 24, rng), classes, rng)
     assert [one.which for one in found[:2]] in ([0, 1], [1, 0])
@@ -206,7 +224,6 @@ def test_covering_finds_the_place_that_carries_the_class():
         rows, columns = np.nonzero(one.region.pixels)
         assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 3, 5, 6)
         assert one.share > 0.9
-    assert not drop_known(found, found)
 
 
 def test_a_large_model_is_asked_less_and_a_huge_one_is_not():
@@ -228,6 +245,46 @@ def test_a_cast_of_darkness_is_pasted_as_far_as_one_of_light():
     np.testing.assert_allclose(made.mean((1, 2)), pixels[3:].mean((1, 2)), atol=0.5)
 
 
+@pytest.mark.parametrize(
+    ("changed", "excess"),
+    [
+        ({}, 0.6),
+        ({"anyway": 0.25}, 0.35),
+        ({"p": 0.01}, 0.0),
+        ({"donors": 2}, 0.0),
+    ],
+)
+def test_by_how_much_a_mark_is_one(changed, excess):
+    """60 of 100 more than by others' places, less those that have it anyway; none by chance."""
+    one = Shortcut("a", "there", "colour", 0.9, 0.0, 0.0, 100, 70, 10, 20, 1e-9)
+    assert replace(one, **changed).excess == pytest.approx(excess)
+    assert replace(one, **changed).is_one(0.1) == (excess > 0.1)
+
+
+def test_of_many_channels_and_classes_the_lead_is_that_of_counting():
+    """By hand: every class, region and colour in turn."""
+    rng = np.random.default_rng(0)
+    bins, classes = rng.integers(0, 7**12, (30, 1)) * rng.integers(0, 2, (30, 5)), np.arange(30) % 4
+    values, best = _measure(_hold(bins), classes, 5)
+    for which in range(4):
+        own = bins[classes == which]
+        rest = bins[classes != which]
+        for place in range(5):
+            leads = {
+                colour: (own[:, place] == colour).mean() - (rest[:, place] == colour).mean()
+                for colour in own[:, place].tolist()
+            }
+            assert values[which, place] == pytest.approx(max(leads.values()))
+            assert leads[best[which, place]] == pytest.approx(max(leads.values()))
+    assert not values[4].any()
+
+
+def test_what_names_no_number_names_no_class():
+    np.testing.assert_array_equal(
+        _is(0, np.array([[2, 1], [np.nan, 1], [1, 2]])), [True, False, False]
+    )
+
+
 def test_where_nothing_could_be_covered_that_is_said():
     rows = draw(np.arange(5), np.zeros(5, int), 120, np.random.default_rng(0))
     assert not len(rows)
@@ -240,6 +297,8 @@ def test_regions_cover_the_picture_once():
     assert (cells.sum(axis=0) == 1).all()
     assert regions[-1].whole
     assert regions[-2].pixels.sum() == 20 * 24 - 18 * 22
+    assert len(list_windows(20, 24)) == 49
+    assert not list_windows(2, 2)
 
 
 def test_what_cannot_be_asked_is_said(analyse, subject_of):

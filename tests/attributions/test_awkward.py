@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,11 @@ import tensorflow as tf
 from keras import layers
 
 from reportgen.attributions import METHODS, explain, open_case
+from reportgen.attributions.methods.class_maps import ScoreCAM
+from reportgen.attributions.methods.covering import RISE, KernelSHAP, Occlusion
+from reportgen.attributions.methods.gradients import SmoothGrad
+from reportgen.attributions.methods.paths import IntegratedGradients
+from reportgen.attributions.network import Network
 from reportgen.errors import UsageError
 
 from .conftest import convnet
@@ -129,19 +136,53 @@ def test_two_inputs(rng):
 
 
 @pytest.mark.parametrize("name", ["occlusion", "rise", "kernel_shap", "score_cam"])
-def test_another_class_asks_nothing_again_and_has_its_own_map(rng, name):
+def test_another_class_asks_nothing_again_and_has_its_own_map(rng, name, monkeypatch):
     x = rng.uniform(0, 1, (3, 16, 16, 3)).astype(np.float32)
     model, method = convnet(), METHODS[name]
     case = open_case(model, x, classes=1)
+    asked: list[str] = []
+    for changing in ("covered", "masked"):
+        ask = getattr(Network, changing)
+        monkeypatch.setattr(
+            Network, changing, lambda *given, ask=ask: asked.append(given[-1]) or ask(*given)
+        )
     method(case)
+    assert asked
+    asked.clear()
     other = method(case.of(np.eye(4, dtype=np.float32)[[2, 2, 2]])).values
-    kept = len(case.asked)
+    assert not asked
     fresh = method(open_case(model, x, classes=2)).values
     np.testing.assert_allclose(other, fresh, atol=1e-6)
-    method(case.of(np.eye(4, dtype=np.float32)[[0, 0, 0]]))
-    assert len(case.asked) == kept
-    method(case.take(np.array([1])))
-    assert len(case.asked) == kept
+
+
+@pytest.mark.parametrize("name", ["occlusion", "rise", "kernel_shap", "score_cam"])
+@pytest.mark.parametrize("change", ["pictures", "reference", "seed"])
+def test_another_case_has_its_own_answers(rng, name, change):
+    x = rng.uniform(0, 1, (3, 16, 16, 3)).astype(np.float32)
+    other = {"pictures": x[::-1].copy(), "reference": x[:1] * 3, "seed": 7}[change]
+    case = open_case(convnet(), x, classes=1)
+    METHODS[name](case)
+    changed = replace(case, **{change: other})
+    fresh = {"pictures": {"x": other}, "reference": {"reference": other}, "seed": {"seed": 7}}
+    given = {"x": x, "reference": x, **fresh[change]}
+    expected = METHODS[name](open_case(case.network.model, given.pop("x"), classes=1, **given))
+    np.testing.assert_allclose(METHODS[name](changed).values, expected.values, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ScoreCAM(most=0),
+        lambda: RISE(masks=0),
+        lambda: KernelSHAP(samples=0),
+        lambda: Occlusion(cells=0),
+        lambda: SmoothGrad(pictures=0),
+        lambda: IntegratedGradients(steps=0),
+    ],
+)
+def test_a_count_of_nothing_is_refused(make):
+    with pytest.raises(UsageError, match="1 or more, got 0"):
+        make()
 
 
 def test_batch_normalisation_is_at_rest(rng):

@@ -50,7 +50,8 @@ def choose(subject: Subject, count: int) -> Chosen:
         taken.update(dict.fromkeys(fresh[:most], reason))
 
     surest = np.argsort(-sure, kind="stable")
-    two = np.sort(chances, axis=1)
+    # Below the first: of a single unit nothing.
+    two = np.sort(np.pad(chances, ((0, 0), (1, 0))), axis=1)
     closest = np.argsort(two[:, -1] - two[:, -2], kind="stable")
     take(surest[wrong[surest]], "mistake", -(-count // 3))
     take(closest, "least certain", count // 3)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reportgen.attributions.gate.randomising import Sanity
     from reportgen.attributions.maps import Maps
     from reportgen.attributions.methods.table import Method
+    from reportgen.attributions.network import Network
     from reportgen.subject.subject import Subject
 
 Pictures = NDArray[np.uint8]
@@ -84,6 +85,7 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     from reportgen.attributions.gate.faithfulness import examine
     from reportgen.attributions.gate.randomising import check_randomised
     from reportgen.attributions.methods.table import find_method
+    from reportgen.attributions.network import Network
     from reportgen.attributions.overlay import enlarge_pictures
 
     deadline = time.monotonic() + options.seconds
@@ -91,11 +93,13 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
         return _nothing(options, "The model answers with maps, not with one answer a sample.")
     a_pass = max(sum(flops or 0 for flops in subject.flops) / 2e9, _TINY)
     passes = options.work / a_pass
-    shortcuts = find_shortcuts(subject, options.converted, passes, rng)
+    network = Network(subject.model, subject.input, subject.reading, subject.probe.calls)
+    until = time.monotonic() + options.seconds / 3
+    shortcuts = find_shortcuts(subject, network, options.converted, passes, until, rng)
     chosen = choose(subject, _afford(passes, options))
     if not len(chosen.rows):
         return _nothing(options, "No answer is a number.")
-    case, layer = _open(subject, chosen.rows, int(rng.integers(2**31)))
+    case, layer = _open(subject, network, chosen.rows, int(rng.integers(2**31)))
     grid = make_grid(case.pictures.shape[1], case.pictures.shape[2])
     drawn = _spread(chosen, options.shown)
     pictures = subject.pictures(chosen.rows)
@@ -116,8 +120,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     mistake_pictures = None
     if methods and len(case) >= FEWEST and in_time("faithfulness"):
         faithful = examine(case, methods, list(made.values()), grid)
-    if methods and options.randomised and in_time("random weights"):
-        few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
+    few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
+    if methods and len(few) > 1 and in_time("random weights"):
         sane = check_randomised(case.take(few), methods, grid)
     if in_time("mistakes"):
         mistakes, mistake_pictures = compare_mistakes(
@@ -183,13 +187,14 @@ def _afford(passes: float, options: Options) -> int:
     return max(FEWEST, min(options.samples, int(passes / (250 * len(options.methods)))))
 
 
-def _open(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[Case, str]:
-    from reportgen.attributions.case import Case, answer_of, make_directions
+def _open(
+    subject: Subject, network: Network, rows: NDArray[np.int64], seed: int
+) -> tuple[Case, str]:
+    """Of each sample the answer that the rest of the report gives is explained."""
+    from reportgen.attributions.case import Case, make_directions
     from reportgen.attributions.layer_choice import choose_layer
-    from reportgen.attributions.network import Network
 
     reading, probe = subject.reading, subject.probe
-    network = Network(subject.model, subject.input, reading, probe.calls)
     some = np.linspace(0, len(subject.samples) - 1, _REFERENCE).round().astype(np.int64)
     layer, why = choose_layer(probe.calls, probe.output_calls[reading.output.index])
     case = Case(
@@ -201,7 +206,9 @@ def _open(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[Case, s
         "" if layer else why,
         seed,
     )
-    answers = answer_of(reading.task, case.logits)
+    answers = np.zeros(len(rows), np.int64)
+    if reading.classes:
+        answers = subject.probabilities[rows].argmax(axis=1)
     return case.of(make_directions(reading.task, reading.output.units, answers)), why
 
 

@@ -5,7 +5,7 @@ A pattern whose mean colour is like any other's, say, or writing in changing col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +30,21 @@ def propose(
     """Places that take more from a class than any does when the places of each sample are shuffled.
 
     Args:
-        ask: probabilities of the classes of pictures, ``(n, classes)``. pixels: of all samples,
-            ``(n, h, w, c)``. rows: samples that are covered, see `draw`. classes: of all samples.
+        ask: scores of the classes of pictures, before the softmax or sigmoid, ``(n, classes)``.
+            pixels: of all samples, ``(n, h, w, c)``. rows: samples that are covered, see `draw`.
+            classes: of all samples.
 
     Each two by two cells of the grid are covered with the mean colour of the samples. The measure:
-    how much of the lead of the class (its log probability less the largest other) is gone, 0 to 1,
-    mean over samples of the class, in standard errors above its mean over all places. It must be
-    above the largest value over all places and classes in each of 99 shuffles of the places of
-    every sample (p = .01 for all together).
+    how much of the lead of the class (its score less the largest other) is gone, 0 to 1, mean over
+    samples of the class, in standard errors above its mean over all places. It must be above the
+    largest value over all places and classes in each of 99 shuffles of the places of every sample
+    (p = .01 for all together).
     """
-    if not len(rows):
+    windows = list_windows(pixels.shape[1], pixels.shape[2])
+    if not len(rows) or not windows:
         return []
     chosen = {int(which): rows[classes[rows] == which] for which in np.unique(classes[rows])}
     colour = pixels[rows].mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    windows = list_windows(pixels.shape[1], pixels.shape[2])
     masks = np.stack([np.zeros_like(windows[0].pixels), *(one.pixels for one in windows)])
     lost = {
         which: np.stack(
@@ -65,7 +66,7 @@ def propose(
         kept: list[int] = []
         for place in np.argsort(-above).tolist():
             if above[place] > highest and not any(
-                _overlap(windows[place], windows[other]) for other in kept
+                overlap(windows[place], windows[other]) for other in kept
             ):
                 kept.append(place)
         found += [
@@ -87,26 +88,17 @@ def _stand_out(lost: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((lost.mean(axis=0) - lost.mean()) / max(float(errors), _SMALLEST))
 
 
-def _measure_loss(probabilities: FloatArray, which: int) -> NDArray[np.float64]:
+def _measure_loss(scores: FloatArray, which: int) -> NDArray[np.float64]:
     """Share of the lead that each of the covered pictures has lost; the first is not covered."""
-    if probabilities.shape[1] < 2 or not np.isfinite(probabilities).all():
-        return np.zeros(len(probabilities) - 1)  # no lead, or none that can be told
-    scores = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
-    leads = scores[:, which] - np.delete(scores, which, axis=1).max(axis=1)
+    if scores.shape[1] < 2 or not np.isfinite(scores).all():
+        return np.zeros(len(scores) - 1)  # no lead, or none that can be told
+    values = scores.astype(np.float64)
+    leads = values[:, which] - np.delete(values, which, axis=1).max(axis=1)
     return np.asarray(np.clip(1 - leads[1:] / max(leads[0], _SMALLEST), 0, 1))
 
 
-def drop_known(found: Sequence[Candidate], known: Sequence[Candidate]) -> list[Candidate]:
-    """What does not overlap a known candidate of its class."""
-    places = [one for one in known if not one.region.whole]
-    return [
-        one
-        for one in found
-        if not any(one.which == it.which and _overlap(one.region, it.region) for it in places)
-    ]
-
-
-def _overlap(one: Region, other: Region) -> bool:
+def overlap(one: Region, other: Region) -> bool:
+    """Whether they have a pixel in common."""
     return bool((one.pixels & other.pixels).any())
 
 

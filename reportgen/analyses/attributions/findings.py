@@ -49,9 +49,9 @@ SHORTCUT = Check(
         "Whether a place or colour that one class has and others do not, or that carries its "
         "lead, pasted into pictures of other classes makes these that class: on samples "
         "that did not propose it, against the same place of other pictures (exact McNemar test, p "
-        "< 0.001 over all that are tried), and for more of them than the bar, beyond those that "
-        "have it there anyway. It sees marks that stay in one place of an 8 x 8 grid, frames and "
-        "casts of colour; marks that move, textures and backgrounds it does not."
+        "< 0.001 over all that are tried), and for more of them than the bar and the share of "
+        "other samples that have it anyway. It sees marks that stay in one place of an 8 x 8 grid, "
+        "frames and casts of colour; marks that move, textures and backgrounds it does not."
     ),
     levels=("warn",),
     unit="share of pictures",
@@ -155,6 +155,8 @@ def _sanity(result: AttributionsResult) -> Finding:
         return SANITY.not_checked(result.missing)
     if not result.options.randomised:
         return SANITY.not_checked("Left out: attributions.randomised is 0.")
+    if not result.sanity and "random weights" not in result.left_out:
+        return SANITY.not_checked("It takes two samples: see attributions.randomised.")
     if not result.sanity:
         return SANITY.not_checked(_say_missing(result, "random weights"))
     titles = {one.name: one.title for one in result.methods}
@@ -190,6 +192,14 @@ def say_covered(found: Shortcuts) -> str:
     return f", and covering none takes it away from {found.covered} samples."
 
 
+def say_untried(found: Shortcuts) -> str:
+    """What was found and not asked about; empty where all was."""
+    if not found.untried:
+        return ""
+    verb = "was" if found.untried == 1 else "were"
+    return f" {found.untried} more {verb} found and not tried: raise attributions.work or seconds."
+
+
 def _say_source(one: Shortcut) -> str:
     if one.share is None or one.others is None:
         return ""
@@ -215,14 +225,14 @@ def _shortcut(result: AttributionsResult) -> Finding:
             evidence="attributions-shortcuts",
         )
     first = found.asked[0]
-    share = first.gain
     if not first.is_one(bar):
         return SHORTCUT.finding(
             "pass",
             f"{len(found.asked)} places and colours were tried. Pasted into other pictures none "
             f"makes many of them its class (the most: {first.became} of {first.asked} become "
-            f"{first.name}, {first.control} by the same place of others). {_NOT_LOOKED_FOR}",
-            value=share,
+            f"{first.name}, {first.control} by the same place of others)."
+            f"{say_untried(found)} {_NOT_LOOKED_FOR}",
+            value=first.excess,
             threshold=bar,
             evidence="attributions-shortcuts",
         )
@@ -235,7 +245,7 @@ def _shortcut(result: AttributionsResult) -> Finding:
         f"taken from other pictures {first.control}.{_say_source(first)}{more} "
         "The model does not need the thing to see it. "
         f"{SHORTCUT.advice}",
-        value=share,
+        value=first.excess,
         threshold=bar,
         evidence="attributions-shortcuts",
     )

@@ -72,7 +72,10 @@ class Options(AnalysisOptions):
         default=8,
         ge=0,
         le=200,
-        description="Samples whose maps are made again by networks with shuffled weights; 0: none.",
+        description=(
+            "Samples whose maps are made again by networks with shuffled weights, two or more; 0: "
+            "none."
+        ),
     )
     converted: float = Field(
         default=0.1,
@@ -80,8 +83,8 @@ class Options(AnalysisOptions):
         le=1,
         description=(
             "Bar of `attributions.shortcut`: it warns where pasting a place or colour of one class "
-            "makes more than this share of other pictures that class, beyond the share that has it "
-            "anyway."
+            "makes more than this share of other pictures that class, beyond the share of samples "
+            "of other classes that have it anyway."
         ),
     )
     work: float = Field(

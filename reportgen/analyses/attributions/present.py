@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from reportgen import text
 from reportgen.analyses.attributions.compute import AttributionsResult, MethodMaps, Shown
-from reportgen.analyses.attributions.findings import explain_failure, judge, say_covered
+from reportgen.analyses.attributions.findings import (
+    explain_failure,
+    judge,
+    say_covered,
+    say_untried,
+)
 from reportgen.report.blocks import (
     Block,
     Cell,
@@ -85,17 +90,18 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
             id="attributions-shortcuts",
             title=_SHORTCUTS,
             caption=(
-                "Places that go with a class on one half of the samples, beyond what shuffling "
-                "gives (p = .01 for all together). By colour: many samples of the class have it "
-                "there and few others. By covering: it takes much of the lead that the class has "
-                "over the next one, and covering elsewhere takes little. The frame is always "
-                "asked about. On the other half "
-                "each was pasted into pictures of other classes from pictures of the class, and "
-                "from those of other classes for comparison. It is called a shortcut where more "
-                "than "
-                f"{bar:.0%} become the class beyond that, and by no chance (exact McNemar test, "
-                "corrected for all rows). The shape of a thing has places too: they are listed and "
-                "turn nothing." + (f" {left} more rows are not shown." if left > 0 else "")
+                "On one half of the samples, places that go with a class beyond what shuffling "
+                "gives (p = .01 for all together). By colour: many of the class have that colour "
+                "there, and few others. By covering: it takes the lead over the next class, and "
+                "covering elsewhere does not. The frame of each class is tried anyway, of pictures "
+                "of 16 pixels or more. On the other half each was pasted into pictures of other "
+                "classes, from pictures of the class and, for comparison, from others. A shortcut "
+                f"makes more of them its class than those do: by more than {bar:.0%} and the share "
+                "of other samples that have it anyway, from three pictures or more, and by no "
+                "chance (exact McNemar test, corrected for all that were tried). The shape of a "
+                "thing has places too: they are listed and turn little."
+                + (f" {left} more rows are not shown." if left > 0 else "")
+                + say_untried(found)
             ),
             header=(
                 "Class",

@@ -81,7 +81,10 @@ def make_frame(height: int, width: int) -> Region | None:
 
 
 def list_windows(height: int, width: int) -> list[Region]:
-    """Two by two neighbouring cells, all that there are: a mark may lie on the edge of cells."""
+    """Two by two neighbouring cells, all that there are: a mark may lie on the edge of cells.
+
+    None of pictures so small that it would be all of them.
+    """
     rows, columns = min(CELLS, height), min(CELLS, width)
     down = np.arange(height) * rows // height
     across = np.arange(width) * columns // width
@@ -92,7 +95,7 @@ def list_windows(height: int, width: int) -> list[Region]:
             name = _name(2 * i + 1, 2 * j + 1, 2 * rows, 2 * columns)
             place = f"from row {i + 1}, column {j + 1} of {rows} x {columns}, two by two"
             found.append(Region(high[:, None] & wide[None], f"{name} ({place})"))
-    return found
+    return [one for one in found if not one.whole]
 
 
 def _list_cells(height: int, width: int) -> tuple[list[Region], tuple[int, int]]:
@@ -143,12 +146,13 @@ def scan(
     regions, shape = list_regions(pictures.shape[1], pictures.shape[2])
     colours = _average(pictures, regions)
     bins = [_quantise(colours, offset) for offset in _OFFSETS]
+    held = [_hold(one) for one in bins]
     highest = max(
-        (float(max(_measure(one, rng.permutation(classes), count)[0].max() for one in bins)))
+        (float(max(_measure(one, rng.permutation(classes), count)[0].max() for one in held)))
         for _ in range(_DRAWS)
     )
     found: dict[tuple[int, int], tuple[float, int, int]] = {}
-    for grid, one in enumerate(bins):
+    for grid, one in enumerate(held):
         values, best = _measure(one, classes, count)
         for which, place in np.argwhere(values > highest).tolist():
             key = (which, place)
@@ -173,21 +177,42 @@ def _quantise(colours: FloatArray, offset: float) -> Ints:
     return np.asarray((steps * powers).sum(axis=-1))
 
 
-def _measure(bins: Ints, classes: Ints, count: int) -> tuple[NDArray[np.float64], Ints]:
+@dataclass(frozen=True)
+class _Held:
+    """Which sample has which colour where. Only what some sample has is numbered: of many channels
+    there are more colours than memory holds.
+
+    pairs: of each sample at each region, the number of the pair of region and colour,
+    ``(n, regions)``. region, colour, holders: of each pair; holders: samples that have it.
+    """
+
+    pairs: Ints
+    region: Ints
+    colour: Ints
+    holders: Ints
+
+
+def _hold(bins: Ints) -> _Held:
+    """Of colours ``(n, regions)``."""
+    regions = np.broadcast_to(np.arange(bins.shape[1]), bins.shape)
+    both = np.stack([regions.ravel(), bins.ravel()])
+    kinds, pairs, holders = np.unique(both, axis=1, return_inverse=True, return_counts=True)
+    return _Held(pairs.reshape(bins.shape), kinds[0], kinds[1], holders)
+
+
+def _measure(held: _Held, classes: Ints, count: int) -> tuple[NDArray[np.float64], Ints]:
     """Largest lead of each class at each region, ``(count, regions)``, and by which colour."""
-    kinds = np.unique(bins)
-    narrow = np.searchsorted(kinds, bins)
-    sizes = np.bincount(classes, minlength=count).astype(np.float64)
-    values = np.zeros((count, bins.shape[1]))
-    best = np.zeros((count, bins.shape[1]), np.int64)
-    own, rest = np.maximum(sizes, 1), np.maximum(sizes.sum() - sizes, 1)
-    for place in range(bins.shape[1]):
-        table = np.zeros((count, len(kinds)))
-        np.add.at(table, (classes, narrow[:, place]), 1)
-        lead = table / own[:, None] - (table.sum(axis=0) - table) / rest[:, None]
-        values[:, place] = lead.max(axis=1)
-        best[:, place] = kinds[lead.argmax(axis=1)]
-    values[sizes == 0] = 0
+    size = len(held.holders)
+    own = np.bincount(classes, minlength=count)
+    codes, holders = np.unique(classes[:, None] * size + held.pairs, return_counts=True)
+    which, pair = np.divmod(codes, size)
+    others = np.maximum(len(classes) - own[which], 1)
+    lead = holders / own[which] - (held.holders[pair] - holders) / others
+    values = np.zeros((count, held.pairs.shape[1]))
+    best = np.zeros(values.shape, np.int64)
+    order = np.argsort(lead, kind="stable")  # the largest is written last
+    where = which[order], held.region[pair[order]]
+    values[where], best[where] = lead[order], held.colour[pair[order]]
     return values, best
 
 

@@ -8,7 +8,8 @@ arXiv 2212.04629): so pictures are changed and the model is asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, zip_longest
@@ -22,6 +23,7 @@ from reportgen.analyses.attributions.scan import Candidate, Source, make_frame, 
 from reportgen.progress import track
 
 if TYPE_CHECKING:
+    from reportgen.attributions.network import Network
     from reportgen.subject.subject import Subject
 
 Ints = NDArray[np.int64]
@@ -42,10 +44,12 @@ class Shortcut:
     """One candidate that was asked about.
 
     name: the class. place: where, in words. by: what proposed it. share, others: see `Candidate`.
-    anyway: of all other samples, how many have what makes the class there. asked: pictures of other
-    classes that it was pasted into. became, control: of these, how many then are this class, with
-    the place of a picture of it and of another class. p: that it is no more, exact, corrected for
-    all candidates.
+    anyway: of all other samples, how many have what makes the class there: those with the colour,
+    else as often as theirs does what that of the class does. asked: pictures of other classes that
+    it was pasted into. became, control: of these, how many then are this class, with the place of
+    a picture of it and of another class. donors: pictures of the class whose place made some
+    picture the class that the place of another did not. p: that it is no more, exact, corrected
+    for all candidates.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Shortcut:
     asked: int
     became: int
     control: int
+    donors: int
     p: float
 
     @property
@@ -64,25 +69,32 @@ class Shortcut:
         """Share of the pictures that become the class, beyond those by the same place of others."""
         return max(self.became - self.control, 0) / self.asked
 
-    def is_one(self, bar: float) -> bool:
-        """Whether it is beyond chance, and more than ``bar`` of the pictures become the class.
+    @property
+    def excess(self) -> float:
+        """The gain less the share of others that have it there anyway; 0 if it may be chance.
 
-        Beyond those that have it there anyway: what many pictures of other classes have is no mark
-        but a part of a shape, such as the empty middle of a zero.
+        What many pictures of other classes have is no mark but a part of a shape, such as the empty
+        middle of a zero. One odd picture of the class is no mark either.
         """
-        return self.p < _LEVEL and self.gain - self.anyway > bar
+        told = self.p < _LEVEL and self.donors >= _DONORS
+        return max(self.gain - self.anyway, 0.0) if told else 0.0
+
+    def is_one(self, bar: float) -> bool:
+        """Whether it is beyond chance, and for more than ``bar`` of the pictures."""
+        return self.excess > bar
 
 
 @dataclass(frozen=True)
 class Shortcuts:
     """asked: the clearest first. pictures: of the first shortcuts, in pairs before and after, ``(2
-    n, h, w, 3)``; drawn: how many pairs of each shortcut. proposed: candidates that were found.
-    covered: samples that were covered cell by cell for it. missing: why nothing was looked for."""
+    n, h, w, 3)``; drawn: how many pairs of each shortcut. untried: candidates that were found, and
+    not asked about. covered: samples that were covered cell by cell for it. missing: why nothing
+    was looked for."""
 
     asked: tuple[Shortcut, ...] = ()
     pictures: Pictures | None = None
     drawn: tuple[int, ...] = ()
-    proposed: int = 0
+    untried: int = 0
     covered: int = 0
     missing: str = ""
 
@@ -112,11 +124,17 @@ def share_out(passes: float) -> Effort | None:
 
 
 def find_shortcuts(
-    subject: Subject, bar: float, passes: float, rng: np.random.Generator
+    subject: Subject,
+    network: Network,
+    bar: float,
+    passes: float,
+    until: float,
+    rng: np.random.Generator,
 ) -> Shortcuts:
     """Propose by one half of the samples, ask with the other.
 
-    passes: how often the model may be asked about a picture, for this and for the maps.
+    passes: how often the model may be asked about a picture, for this and for the maps. until: when
+    no more candidates are asked about, by the monotonic clock.
     """
     reading = subject.reading
     if reading.task in ("regression", "other", "independent"):
@@ -141,41 +159,64 @@ def find_shortcuts(
     right = answers == classes
     by_colour = scan(_normalise(subject, first), classes[first], reading.classes, rng)
     covered = covering.draw(first[right[first]], classes, effort.covered, rng)
-    by_covering = covering.drop_known(
-        covering.propose(
-            partial(_ask, subject),
-            np.asarray(subject.samples.pixels),
-            covered,
-            classes,
-            rng,
-        ),
-        by_colour,
-    )
-    frames = _list_frames(subject, classes[first])
-    proposed = (by_colour, by_covering, frames)
+    ask = partial(_ask, subject, network)
+    pixels = np.asarray(subject.samples.pixels)
+    by_covering = covering.propose(ask, pixels, covered, classes, rng)
+    proposed = (by_colour, by_covering, _list_frames(subject, classes[first]))
     chosen = _take_turns(proposed, effort.candidates)
-    asked: list[tuple[Shortcut, Pictures | None]] = []
+    asked: list[_Asked] = []
+    late = 0
     for candidate in track(chosen, "transplanting"):
+        if time.monotonic() > until:
+            late += 1
+            continue
         found = _transplant(
-            subject, candidate, second, classes, answers, len(chosen), effort.recipients, rng
+            subject, ask, candidate, second, classes, answers, len(chosen), effort.recipients, rng
         )
         if found is not None:
             asked.append(found)
+    if late == len(chosen) > 0:
+        return Shortcuts(missing="No time was left. Raise attributions.seconds.")
     if chosen and not asked:
         return Shortcuts(
             missing=f"Too few samples can be used: {2 * _DONORS} or more of a class that are "
             f"answered with it, and {2 * _OTHERS} of others that are not."
         )
     # Pictures in the order of what they show: their labels are read from it.
-    asked.sort(key=lambda pair: (not pair[0].is_one(bar), -pair[0].gain))
-    shown = [made for one, made in asked[:_SHOWN] if one.is_one(bar) and made is not None]
+    asked.sort(key=lambda one: (-one.shortcut.excess, -one.shortcut.gain))
+    asked = _drop_doubles(asked, bar)
+    shown = [one.pictures for one in asked[:_SHOWN] if one.shortcut.is_one(bar)]
+    drawn = [made for made in shown if made is not None]
     return Shortcuts(
-        tuple(one for one, _ in asked),
-        np.concatenate(shown) if shown else None,
-        tuple(len(made) // 2 for made in shown),
-        sum(map(len, proposed)),
+        tuple(one.shortcut for one in asked),
+        np.concatenate(drawn) if drawn else None,
+        tuple(len(made) // 2 for made in drawn),
+        sum(map(len, proposed)) - len(chosen) + late,
         len(covered),
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """pictures: in pairs before and after, ``(2 n, h, w, 3)``; None where none became the class."""
+
+    candidate: Candidate
+    shortcut: Shortcut
+    pictures: Pictures | None
+
+
+def _drop_doubles(asked: Sequence[_Asked], bar: float) -> list[_Asked]:
+    """Without shortcuts that share pixels with a clearer one of their class: the same mark."""
+    kept: list[_Asked] = []
+    for one in asked:
+        doubled = one.shortcut.is_one(bar) and any(
+            one.candidate.which == other.candidate.which
+            and covering.overlap(one.candidate.region, other.candidate.region)
+            for other in kept
+        )
+        if not doubled:
+            kept.append(one)
+    return kept
 
 
 def _list_frames(subject: Subject, classes: Ints) -> list[Candidate]:
@@ -210,6 +251,7 @@ def _normalise(subject: Subject, rows: Ints) -> NDArray[np.float32]:
 
 def _transplant(
     subject: Subject,
+    ask: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     candidate: Candidate,
     rows: Ints,
     classes: Ints,
@@ -217,7 +259,7 @@ def _transplant(
     tried: int,
     most: int,
     rng: np.random.Generator,
-) -> tuple[Shortcut, Pictures | None] | None:
+) -> _Asked | None:
     """Paste from pictures of the class that have the colour, or are answered rightly; from other
     ones for comparison."""
     from scipy.stats import binomtest
@@ -244,7 +286,7 @@ def _transplant(
         if not same.any():
             break
     made = [_paste(pixels, recipients, source, candidate) for source in (given, control)]
-    became, by_control = (_ask(subject, one).argmax(axis=1) == which for one in made)
+    became, by_control = (_is(which, ask(one)) for one in made)
     gained, lost = int((became & ~by_control).sum()), int((by_control & ~became).sum())
     told = gained + lost
     p = float(binomtest(gained, told, 0.5, "greater").pvalue) if told else 1.0
@@ -261,14 +303,23 @@ def _transplant(
         len(recipients),
         int(became.sum()),
         int(by_control.sum()),
+        len(np.unique(given[became & ~by_control])),
         min(1.0, p * tried),
     )
     shown = np.flatnonzero(became & ~by_control)[:_DRAWN]
     if not len(shown):
-        return shortcut, None
+        return _Asked(candidate, shortcut, None)
+    changed = made[0][shown]
+    whole = np.rint(changed) if pixels.dtype.kind in "iu" else changed
     before = subject.draw(pixels[recipients[shown]])
-    after = subject.draw(made[0][shown].astype(pixels.dtype))
-    return shortcut, np.stack([before, after], axis=1).reshape(-1, *before.shape[1:])
+    after = subject.draw(whole.astype(pixels.dtype))
+    pairs = np.stack([before, after], axis=1).reshape(-1, *before.shape[1:])
+    return _Asked(candidate, shortcut, pairs)
+
+
+def _is(which: int, scores: NDArray[np.float32]) -> Bools:
+    """Which rows name that class; what is no number names none."""
+    return np.asarray((scores.argmax(axis=1) == which) & np.isfinite(scores).all(axis=1))
 
 
 def _paste(
@@ -285,11 +336,9 @@ def _paste(
     return np.asarray(np.where(candidate.region.pixels[None, :, :, None], source, into))
 
 
-def _ask(subject: Subject, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of the classes."""
-    from reportgen.subject.outputs import probabilities
-
-    inputs = subject.scale(pixels)
-    raw = subject.probe.predict(lambda rows: inputs[rows], len(inputs), "transplanting")
-    values = raw[subject.reading.output.index]
-    return np.asarray(probabilities(subject.reading.task, values), np.float32)
+def _ask(subject: Subject, network: Network, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores of the classes before the softmax or sigmoid, ``(n, classes)``."""
+    logits = network.logits(subject.input.disarrange(subject.scale(pixels)), "transplanting")
+    if subject.reading.task in ("binary", "binary_logit"):
+        return np.concatenate([np.zeros_like(logits), logits], axis=1)
+    return logits

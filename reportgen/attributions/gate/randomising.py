@@ -80,7 +80,13 @@ def randomise(case: Case, stage: Stage, seed: int) -> Case:
 
 
 def check_randomised(case: Case, methods: Sequence[Method], grid: Grid) -> tuple[Sanity, ...]:
-    """Maps of the methods, with few steps, against those by shuffled networks."""
+    """Maps of the methods, with few steps, against those by shuffled networks.
+
+    Raises:
+        ValueError: fewer than two pictures: there would be nothing to be more alike than.
+    """
+    if len(case) < 2:
+        raise ValueError("two pictures or more")
     methods = [method.light for method in methods]
     similar: dict[str, dict[Stage, list[FloatArray]]] = {
         method.name: {stage: [] for stage in STAGES} for method in methods
@@ -103,7 +109,7 @@ def _judge(name: str, own: FloatArray, by_stage: dict[Stage, list[FloatArray]]) 
     alike = {stage: float(np.mean(values)) for stage, values in by_stage.items()}
     first, second = np.triu_indices(len(own), 1)
     between = correlate(own[first], own[second])
-    usual = float(np.quantile(between, 1 - _UNUSUAL)) if len(between) else 1.0
+    usual = float(np.quantile(between, 1 - _UNUSUAL))
     return Sanity(name, alike, usual, alike["all"] > usual, len(own))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.attributions.case import Case
 from reportgen.attributions.fills import Fill
 from reportgen.attributions.maps import Maps
+from reportgen.attributions.methods.counts import require_counts
 from reportgen.errors import UsageError
 from reportgen.subject.layers import LayerCall
 
@@ -145,6 +146,11 @@ class ScoreCAM:
     most: int | None = None
     name: ClassVar[str] = "score_cam"
     title: ClassVar[str] = "Score-CAM"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        if self.most is not None:
+            require_counts(most=self.most)
 
     @property
     def light(self) -> ScoreCAM:

@@ -13,6 +13,7 @@ from reportgen.attributions.case import Case
 from reportgen.attributions.cells import make_grid
 from reportgen.attributions.fills import FILLS, Fill
 from reportgen.attributions.maps import Maps
+from reportgen.attributions.methods.counts import require_counts
 from reportgen.errors import UsageError
 
 FloatArray = NDArray[np.float32]
@@ -32,6 +33,10 @@ class Occlusion:
     fills: tuple[Fill, ...] = FILLS
     name: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(cells=self.cells)
 
     @property
     def light(self) -> Occlusion:
@@ -61,6 +66,10 @@ class RISE:
     fill: Fill = "mean"
     name: ClassVar[str] = "rise"
     title: ClassVar[str] = "RISE"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(masks=self.masks, cells=self.cells)
 
     @property
     def light(self) -> RISE:
@@ -138,6 +147,10 @@ class KernelSHAP:
     fill: Fill = "mean"
     name: ClassVar[str] = "kernel_shap"
     title: ClassVar[str] = "KernelSHAP"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(samples=self.samples, cells=self.cells)
 
     @property
     def light(self) -> KernelSHAP:

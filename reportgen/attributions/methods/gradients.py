@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.attributions.case import Case
 from reportgen.attributions.maps import Maps
+from reportgen.attributions.methods.counts import require_counts
 
 FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -81,6 +82,10 @@ class SmoothGrad:
         """By what is averaged."""
         names = {"absolute": "smoothgrad", "squared": "smoothgrad_squared", "variance": "vargrad"}
         return names[self.of]
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(pictures=self.pictures)
 
     @property
     def light(self) -> SmoothGrad:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.attributions.case import Case
 from reportgen.attributions.fills import FILLS, Fill
 from reportgen.attributions.maps import Maps
+from reportgen.attributions.methods.counts import require_counts
 from reportgen.attributions.methods.gradients import add_by_picture
 
 FloatArray = NDArray[np.float32]
@@ -32,6 +33,10 @@ class IntegratedGradients:
     baselines: tuple[Fill | FloatArray, ...] = FILLS
     name: ClassVar[str] = "integrated_gradients"
     title: ClassVar[str] = "Integrated gradients"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(steps=self.steps)
 
     @property
     def light(self) -> IntegratedGradients:
@@ -103,6 +108,10 @@ class ExpectedGradients:
     steps: int = 64
     name: ClassVar[str] = "expected_gradients"
     title: ClassVar[str] = "Expected gradients"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError of a count that is too small."""
+        require_counts(steps=self.steps)
 
     @property
     def light(self) -> ExpectedGradients:
