@@ -299,7 +299,7 @@ def _transplant(
         candidate.others,
         (candidate.others or 0.0)
         if candidate.by == "colour"
-        else int(by_control.sum()) / max(int(became.sum()), 1),
+        else min(1.0, int(by_control.sum()) / max(int(became.sum()), 1)),
         len(recipients),
         int(became.sum()),
         int(by_control.sum()),
