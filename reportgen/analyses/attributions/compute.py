@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Pictures = NDArray[np.uint8]
 FEWEST = 8  # samples; of fewer methods are not held against anything
 _REFERENCE = 256  # samples that the mean colour is of
+_EACH = 250  # passes of the model that a sample costs with each method, its proof included
 _TINY = 1e-9
 
 
@@ -82,6 +83,7 @@ class AttributionsResult:
 def compute(subject: Subject, options: Options, rng: np.random.Generator) -> AttributionsResult:
     """Explain the answer to each chosen sample by every method; then hold the methods to it."""
     from reportgen.attributions.cells import make_grid
+    from reportgen.attributions.gate.curves import COARSE, SHARES
     from reportgen.attributions.gate.faithfulness import examine
     from reportgen.attributions.gate.randomising import check_randomised
     from reportgen.attributions.methods.table import find_method
@@ -96,7 +98,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     network = Network(subject.model, subject.input, subject.reading, subject.probe.calls)
     until = time.monotonic() + options.seconds / 3
     shortcuts = find_shortcuts(subject, network, options.converted, passes, until, rng)
-    chosen = choose(subject, _afford(passes, options))
+    affordable = int(passes / (_EACH * len(options.methods)))
+    chosen = choose(subject, max(FEWEST, min(options.samples, affordable)))
     if not len(chosen.rows):
         return _nothing(options, "No answer is a number.")
     case, layer = _open(subject, network, chosen.rows, int(rng.integers(2**31)))
@@ -119,7 +122,8 @@ def compute(subject: Subject, options: Options, rng: np.random.Generator) -> Att
     mistakes: tuple[Mistake, ...] = ()
     mistake_pictures = None
     if methods and len(case) >= FEWEST and in_time("faithfulness"):
-        faithful = examine(case, methods, list(made.values()), grid)
+        shares = SHARES if affordable >= FEWEST else COARSE
+        faithful = examine(case, methods, list(made.values()), grid, shares)
     few = np.unique(np.linspace(0, len(case) - 1, options.randomised).astype(np.int64))
     if methods and len(few) > 1 and in_time("random weights"):
         sane = check_randomised(case.take(few), methods, grid)
@@ -180,11 +184,6 @@ def _nothing(options: Options, missing: str) -> AttributionsResult:
         (),
         options,
     )
-
-
-def _afford(passes: float, options: Options) -> int:
-    """Samples that may be explained: each costs about a thousand passes with four methods."""
-    return max(FEWEST, min(options.samples, int(passes / (250 * len(options.methods)))))
 
 
 def _open(

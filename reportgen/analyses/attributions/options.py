@@ -92,7 +92,7 @@ class Options(AnalysisOptions):
         gt=0,
         description=(
             "Thousand millions of multiplications that all of it may cost. Of a larger model fewer "
-            "samples are taken, but never fewer than 8."
+            "samples are taken, but never fewer than 8, and fewer points of their curves."
         ),
     )
     seconds: float = Field(
@@ -101,7 +101,14 @@ class Options(AnalysisOptions):
         description="Time for all of it. What is left then is named in the report.",
     )
     presets: ClassVar[Mapping[Any, Mapping[str, Any]]] = {
-        "quick": {"samples": 12, "shown": 4, "mistakes": 2, "randomised": 4, "work": 800.0},
+        "quick": {
+            "samples": 12,
+            "shown": 4,
+            "mistakes": 2,
+            "randomised": 4,
+            "work": 800.0,
+            "seconds": 60.0,
+        },
         "full": {"methods": ALL, "shown": 12, "randomised": 6, "work": 40_000.0, "seconds": 3600.0},
     }
     tiny: ClassVar[Mapping[str, Any]] = {

@@ -330,13 +330,20 @@ def _between(curve: NDArray[Any]) -> tuple[float, ...]:
     return tuple((float(value) - end) / span for value in curve)
 
 
+def _count_shares(result: AttributionsResult) -> int:
+    assert result.faithfulness is not None
+    drawn = result.faithfulness.curves["mean"][_BEST]
+    return len(drawn.shares) - 2  # without none and all
+
+
 def _describe(result: AttributionsResult) -> tuple[str, ...]:
     grid = result.faithfulness.grid if result.faithfulness else None
     lines = [
         "The score that is explained is what goes into the last softmax or sigmoid, of the class "
         "that the model answers; of a number, the number.",
         f"Class activation maps are read from {result.layer}" if result.layer else "",
-        f"All methods are held to the same {grid.rows} x {grid.columns} cells, by two fills: "
+        f"All methods are held to the same {grid.rows} x {grid.columns} cells at "
+        f"{_count_shares(result)} shares of them, by two fills: "
         f"{' and '.join(_FILLS.values())}. A method is proved where its order of cells changes the "
         "score more than its own map of another sample, than its own map of another class, than "
         "noise and than the picture's edges, both as smooth as the map."

@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float32]
 Ints = NDArray[np.int64]
 # Shares of the cells: close together where curves fall.
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
+COARSE = (0.1, 0.2, 0.5)  # half the cost, for large models
 FIFTH = 0.2
 _TINY = 1e-12
 
