@@ -155,6 +155,10 @@ def test_another_class_asks_nothing_again_and_has_its_own_map(rng, name, monkeyp
     np.testing.assert_allclose(other, fresh, atol=1e-6)
 
 
+def test_every_method_has_a_title_of_its_own():
+    assert len({method.title for method in METHODS.values()}) == len(METHODS)
+
+
 @pytest.mark.parametrize("name", ["occlusion", "rise", "kernel_shap", "score_cam"])
 @pytest.mark.parametrize("change", ["pictures", "reference", "seed"])
 def test_another_case_has_its_own_answers(rng, name, change):

@@ -75,12 +75,17 @@ class SmoothGrad:
     of: Literal["absolute", "squared", "variance"] = "absolute"
     pictures: int = 50
     noise: float = 0.15
-    title: ClassVar[str] = "SmoothGrad"
 
     @property
     def name(self) -> str:
         """By what is averaged."""
         names = {"absolute": "smoothgrad", "squared": "smoothgrad_squared", "variance": "vargrad"}
+        return names[self.of]
+
+    @property
+    def title(self) -> str:
+        """By what is averaged."""
+        names = {"absolute": "SmoothGrad", "squared": "SmoothGrad squared", "variance": "VarGrad"}
         return names[self.of]
 
     def __post_init__(self) -> None:
