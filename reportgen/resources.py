@@ -45,6 +45,7 @@ def environment() -> Environment:
     made.filters |= {
         "name": text.name,
         "prose": _keep_options_whole,
+        "breakable": _break_names,
         "number": text.number,
         "grouped": text.grouped,
         "file_size": text.file_size,
@@ -71,6 +72,11 @@ def _keep_options_whole(sentences: str) -> Markup:
     """Escaped, with options such as ``--images`` in words that no line is broken in."""
     shown = str(escape(text.printable(sentences)))
     return Markup(re.sub(r"--[a-z][a-z-]*", r'<span class="option">\g<0></span>', shown))
+
+
+def _break_names(name: str) -> Markup:
+    """Escaped; a long name may break behind its underscores, rather than within a word."""
+    return Markup(re.sub(r"[_/]+", r"\g<0><wbr>", str(escape(name))))
 
 
 def _finalize(value: object) -> object:

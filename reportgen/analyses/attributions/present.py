@@ -118,8 +118,8 @@ def _show_shortcuts(result: AttributionsResult, arrays: dict[str, NDArray[Any]])
                     one.name,
                     one.place,
                     one.by,
-                    "" if one.share is None else f"{one.share:.0%}",
-                    "" if one.others is None else f"{one.others:.0%}",
+                    None if one.share is None else f"{one.share:.0%}",
+                    None if one.others is None else f"{one.others:.0%}",
                     one.asked,
                     one.became,
                     one.control,
@@ -179,7 +179,7 @@ def _label(shown: Shown) -> TileLabel:
 
 def _label_map(one: MethodMaps, failure: str | None) -> TileLabel:
     if failure is None:
-        return TileLabel(text=one.title)
+        return TileLabel(text=one.title, detail="not held against chance: do not rely on it")
     if failure:
         return TileLabel(text=one.title, detail=f"not proved: {failure}", tone="bad")
     return TileLabel(text=one.title, detail="proved", tone="good")
